@@ -1,0 +1,1 @@
+"""LTI Mentor: mentoring inside the learning management system."""

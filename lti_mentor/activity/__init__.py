@@ -1,0 +1,1 @@
+"""Facts of the domain, written as xAPI statements in the caller's transaction."""

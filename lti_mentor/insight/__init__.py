@@ -1,0 +1,1 @@
+"""Reading the record store: plain queries to frozen values, never a write."""

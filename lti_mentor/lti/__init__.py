@@ -1,0 +1,1 @@
+"""The LMS: LTI 1.3 without Flask and without mentoring."""

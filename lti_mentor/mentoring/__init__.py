@@ -1,0 +1,1 @@
+"""The domain: knows no HTTP, no LTI, no xAPI."""

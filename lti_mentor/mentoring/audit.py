@@ -1,0 +1,26 @@
+"""The audit log: every read of another person's record, and every change of rights."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from lti_mentor import clock
+from lti_mentor.db import Row
+
+ACTIONS = ("read_record", "read_statements", "granted", "revoked", "key_added", "key_disabled")
+
+
+class AuditEntry(Row):
+    __tablename__ = "audit_entries"
+
+    at: Mapped[datetime] = mapped_column(default=clock.now)
+    actor_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("people.id", ondelete="SET NULL")
+    )  # none: the command line
+    subject_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
+    action: Mapped[str]
+    place: Mapped[str]  # the page or command
+
+    __table_args__ = (Index("ix_audit_entries_organization_at", "organization_id", "at"),)

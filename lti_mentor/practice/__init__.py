@@ -1,0 +1,1 @@
+"""A small, strict practice LMS for the demo and the tests."""

@@ -1,0 +1,1 @@
+"""An xAPI record store that lives inside the application's own database."""

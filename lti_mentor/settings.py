@@ -148,5 +148,6 @@ def require_secret(settings: Settings) -> None:
     """Refuse to serve without a secret key. Raises SettingsError."""
     if not settings.secret_key:
         raise SettingsError(
-            "LTI_MENTOR_SECRET_KEY is not set: make one with openssl rand -hex 32 and keep it; without it nothing stored can be opened."
+            "LTI_MENTOR_SECRET_KEY is not set: make one with openssl rand -hex 32 and keep it;"
+            " without it no stored secret can be opened."
         )

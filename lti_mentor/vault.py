@@ -24,7 +24,8 @@ class Vault:
             return self._ring(purpose).decrypt(sealed.encode("ascii"))
         except InvalidToken:
             raise SettingsError(
-                "A stored secret cannot be opened: put the secret key it was sealed with back into LTI_MENTOR_SECRET_KEY."
+                "A stored secret cannot be opened:"
+                " put the secret key it was sealed with back into LTI_MENTOR_SECRET_KEY."
             ) from None
 
     def reseal(self, purpose: str, sealed: str) -> str:

@@ -27,7 +27,7 @@ class Course(Row):
 
 
 class Member(Row):
-    """A person met in a course through a launch. ``teaches`` is what the LMS said, and grants nothing but making a program."""
+    """A person met in a course through a launch. ``teaches`` is what the LMS said."""
 
     __tablename__ = "members"
 

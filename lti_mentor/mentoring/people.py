@@ -38,7 +38,7 @@ class Account(Row):
 
 
 class Pseudonym(Row):
-    """The only place that ties a person to the actor name in statements: forgetting the row forgets the person there."""
+    """Ties a person to the actor name in statements; forgetting this row forgets the person there."""
 
     __tablename__ = "pseudonyms"
 

@@ -1,0 +1,101 @@
+"""The tables of the record store. They know nothing of the application around them: ``tenant`` is an opaque UUID."""
+
+import uuid
+from datetime import UTC, datetime
+
+from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKeyConstraint, Index, LargeBinary, MetaData, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC time."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = metadata
+    type_annotation_map = {datetime: Moment}  # noqa: RUF012 (SQLAlchemy reads it from the class)
+
+
+class Head(Base):
+    """One row a tenant. A writer keeps it locked until it commits, so order of ``seq`` is order of commit."""
+
+    __tablename__ = "xapi_heads"
+
+    tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    last_seq: Mapped[int] = mapped_column(BigInteger)
+    last_stored: Mapped[datetime]
+
+
+class StoredStatement(Base):
+    """A statement as it is given back: ``body`` is canonical JSON, made once."""
+
+    __tablename__ = "xapi_statements"
+
+    tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    statement_id: Mapped[uuid.UUID]
+    stored: Mapped[datetime]
+    timestamp: Mapped[datetime]
+    verb: Mapped[str] = mapped_column(Text)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)  # of what may not differ in a repeat
+    voided_by: Mapped[uuid.UUID | None]
+    body: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (
+        Index("uq_xapi_statements_tenant_statement_id", "tenant", "statement_id", unique=True),
+        Index("ix_xapi_statements_tenant_stored", "tenant", "stored"),
+        Index("ix_xapi_statements_tenant_timestamp", "tenant", "timestamp"),
+        Index("ix_xapi_statements_tenant_verb_seq", "tenant", "verb", "seq"),
+    )
+
+
+class Facet(Base):
+    """What a statement can be found by besides its verb: agents, activities and the registration."""
+
+    __tablename__ = "xapi_facets"
+
+    tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant", "seq"], ["xapi_statements.tenant", "xapi_statements.seq"], ondelete="CASCADE"),
+        Index("ix_xapi_facets_tenant_seq", "tenant", "seq"),
+    )
+
+
+class Key(Base):
+    """A Basic key. The secret itself is shown once and kept only as a fast keyed hash: it is random, not chosen."""
+
+    __tablename__ = "xapi_keys"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    tenant: Mapped[uuid.UUID] = mapped_column(index=True)
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    label: Mapped[str]
+    scopes: Mapped[str]  # space separated, as in OAuth
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]

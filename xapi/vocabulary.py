@@ -1,0 +1,93 @@
+"""The IRIs this product speaks, each with its English display and where it is defined.
+
+Only terms that are published elsewhere; nothing is invented here. Where sources disagree on the spelling of Activity
+Streams terms the ``schema/1.0`` form is used, and ADL terms are written with ``http``.
+"""
+
+from dataclasses import dataclass
+
+ADL = "ADL vocabulary"
+STREAMS = "Activity Streams 1.0, as listed in the Tin Can registry"
+TINCAN = "Tin Can registry"
+TLA = "Total Learning Architecture, Master Object Model"
+CMI5 = "cmi5 profile"
+SCORM = "SCORM profile"
+ACROSSX = "AcrossX profile"
+JISC = "Jisc learning analytics"
+
+
+@dataclass(frozen=True)
+class Term:
+    iri: str
+    display: str
+    source: str
+
+
+class Verbs:
+    """Verbs of our facts, and those we understand when an LMS reports results."""
+
+    LAUNCHED = Term("http://adlnet.gov/expapi/verbs/launched", "launched", ADL)
+    REGISTERED = Term("http://adlnet.gov/expapi/verbs/registered", "registered", ADL)
+    PROGRESSED = Term("http://adlnet.gov/expapi/verbs/progressed", "progressed", ADL)
+    ATTENDED = Term("http://adlnet.gov/expapi/verbs/attended", "attended", ADL)
+    PASSED = Term("http://adlnet.gov/expapi/verbs/passed", "passed", SCORM)
+    FAILED = Term("http://adlnet.gov/expapi/verbs/failed", "failed", SCORM)
+    COMPLETED = Term("http://adlnet.gov/expapi/verbs/completed", "completed", SCORM)
+    SCORED = Term("http://adlnet.gov/expapi/verbs/scored", "scored", SCORM)
+    SHARED = Term("http://adlnet.gov/expapi/verbs/shared", "shared", ADL)
+    COMMENTED = Term("http://adlnet.gov/expapi/verbs/commented", "commented", ADL)
+    VOIDED = Term("http://adlnet.gov/expapi/verbs/voided", "voided", ADL)
+    JOINED = Term("http://activitystrea.ms/schema/1.0/join", "joined", STREAMS)
+    LEFT = Term("http://activitystrea.ms/schema/1.0/leave", "left", STREAMS)
+    ASSIGNED = Term("http://activitystrea.ms/schema/1.0/assign", "assigned", STREAMS)
+    SCHEDULED = Term("http://activitystrea.ms/schema/1.0/schedule", "scheduled", STREAMS)
+    CANCELED = Term("http://activitystrea.ms/schema/1.0/cancel", "canceled", STREAMS)
+    CONFIRMED = Term("http://activitystrea.ms/schema/1.0/confirm", "confirmed", STREAMS)
+    ACCEPTED = Term("http://activitystrea.ms/schema/1.0/accept", "accepted", STREAMS)
+    REJECTED = Term("http://activitystrea.ms/schema/1.0/reject", "rejected", STREAMS)
+    UPDATED = Term("http://activitystrea.ms/schema/1.0/update", "updated", STREAMS)
+    MISSED = Term("http://activitystrea.ms/schema/1.0/rsvp-no", "did not attend", STREAMS)
+    DEFINED = Term("http://id.tincanapi.com/verb/defined", "defined", TINCAN)
+    RATED = Term("http://id.tincanapi.com/verb/rated", "rated", TINCAN)
+    PLANNED = Term("https://w3id.org/xapi/tla/verbs/planned", "planned", TLA)
+    ACHIEVED = Term("https://w3id.org/xapi/tla/verbs/achieved", "achieved", TLA)
+    DESELECTED = Term("https://w3id.org/xapi/tla/verbs/deselected", "deselected", TLA)
+    EXAM_SCHEDULED = Term("https://w3id.org/xapi/tla/verbs/scheduled", "scheduled", TLA)
+    EVALUATED = Term("https://w3id.org/xapi/acrossx/verbs/evaluated", "evaluated", ACROSSX)
+    CERTIFIED = Term("https://w3id.org/xapi/tla/verbs/certified", "certified", TLA)
+
+
+class Activities:
+    """Types of the things our statements are about."""
+
+    COURSE = Term("http://adlnet.gov/expapi/activities/course", "course", ADL)
+    ASSESSMENT = Term("http://adlnet.gov/expapi/activities/assessment", "assessment", ADL)
+    MEETING = Term("http://adlnet.gov/expapi/activities/meeting", "meeting", ADL)
+    GOAL = Term("http://id.tincanapi.com/activitytype/goal", "goal", TINCAN)
+    PROGRAM = Term("https://w3id.org/xapi/acrossx/activities/learning-plan", "learning plan", ACROSSX)
+    MENTORSHIP = Term("http://id.tincanapi.com/activitytype/strategy", "strategy", TINCAN)
+    CREDENTIAL = Term("https://w3id.org/xapi/tla/activity-types/credential", "credential", TLA)
+    COMPETENCY = Term("https://w3id.org/xapi/tla/activity-types/competency", "competency", TLA)
+    EVIDENCE = Term("http://activitystrea.ms/schema/1.0/task", "task", STREAMS)
+
+
+class Extensions:
+    """Keys of result and context extensions."""
+
+    DUE_DATE = Term("https://w3id.org/xapi/tla/extensions/due_date", "due date", TLA)
+    EVIDENCE = Term("https://w3id.org/xapi/tla/extensions/evidence", "evidence", TLA)
+    TARGET = Term("http://id.tincanapi.com/extension/target", "target", TINCAN)
+    PLANNED_START = Term("http://id.tincanapi.com/extension/planned-start-time", "planned start time", TINCAN)
+    PLANNED_DURATION = Term("http://id.tincanapi.com/extension/planned-duration", "planned duration", TINCAN)
+    QUALITY_RATING = Term("http://id.tincanapi.com/extension/quality-rating", "quality rating", TINCAN)
+    VALID_UNTIL = Term("http://id.tincanapi.com/extension/valid-until", "valid until", TINCAN)
+    TOPIC = Term("http://id.tincanapi.com/extension/topic", "topic", TINCAN)
+    PURPOSE = Term("http://id.tincanapi.com/extension/purpose", "purpose", TINCAN)
+    PROGRESS = Term("https://w3id.org/xapi/cmi5/result/extensions/progress", "progress", CMI5)
+
+
+def terms() -> tuple[Term, ...]:
+    """All of them, in the order they are written."""
+    return tuple(
+        value for group in (Verbs, Activities, Extensions) for value in vars(group).values() if isinstance(value, Term)
+    )

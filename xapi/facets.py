@@ -1,0 +1,70 @@
+"""What a statement can be found by: the agents and activities in it, direct and related, and its registration."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+Statement = dict[str, Any]
+
+AGENT, RELATED_AGENT = "agent", "related_agent"
+ACTIVITY, RELATED_ACTIVITY = "activity", "related_activity"
+REGISTRATION = "registration"
+
+
+def agent_key(agent: Statement) -> str | None:
+    """The identifier of an agent as one text; none for an anonymous group."""
+    if "account" in agent:
+        return f"account {agent['account']['homePage']} {agent['account']['name']}"
+    for kind in ("mbox", "mbox_sha1sum", "openid"):
+        if kind in agent:
+            return f"{kind} {agent[kind]}"
+    return None
+
+
+def facets(statement: Statement) -> set[tuple[str, str]]:
+    """Every (kind, value) of the statement."""
+    found = {(AGENT, key) for key in _direct_agents(statement)}
+    found |= {(ACTIVITY, iri) for iri in _direct_activities(statement)}
+    found |= {(RELATED_AGENT, key) for key in _related_agents(statement)}
+    found |= {(RELATED_ACTIVITY, iri) for iri in _related_activities(statement)}
+    registration = statement.get("context", {}).get("registration")
+    if registration:
+        found.add((REGISTRATION, registration.lower()))
+    return found
+
+
+def _direct_agents(statement: Statement) -> Iterator[str]:
+    yield from _keys([statement["actor"]])
+    if statement["object"].get("objectType") in ("Agent", "Group"):
+        yield from _keys([statement["object"]])
+
+
+def _direct_activities(statement: Statement) -> Iterator[str]:
+    if statement["object"].get("objectType", "Activity") == "Activity":
+        yield statement["object"]["id"]
+
+
+def _related_agents(statement: Statement) -> Iterator[str]:
+    yield from _direct_agents(statement)
+    context = statement.get("context", {})
+    yield from _keys(
+        agent for agent in (statement.get("authority"), context.get("instructor"), context.get("team")) if agent
+    )
+    if statement["object"].get("objectType") == "SubStatement":
+        yield from _related_agents(statement["object"])
+
+
+def _related_activities(statement: Statement) -> Iterator[str]:
+    yield from _direct_activities(statement)
+    for activities in statement.get("context", {}).get("contextActivities", {}).values():
+        for activity in activities if isinstance(activities, list) else [activities]:
+            yield activity["id"]
+    if statement["object"].get("objectType") == "SubStatement":
+        yield from _related_activities(statement["object"])
+
+
+def _keys(agents: Iterable[Statement]) -> Iterator[str]:
+    for agent in agents:
+        key = agent_key(agent)
+        if key:
+            yield key
+        yield from _keys(agent.get("member", []))

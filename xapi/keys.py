@@ -1,0 +1,74 @@
+"""Basic keys of the record store."""
+
+import hmac
+import secrets
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from xapi.rows import Key
+
+READ, WRITE = "statements/read", "statements/write"
+SCOPES = (READ, WRITE)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who a key speaks for."""
+
+    tenant: uuid.UUID
+    key: str
+    scopes: frozenset[str]
+
+
+def add(
+    db: Session,
+    *,
+    tenant: uuid.UUID,
+    label: str,
+    now: datetime,
+    fingerprint: Callable[[bytes], bytes],
+    scopes: Sequence[str] = SCOPES,
+) -> tuple[str, str]:
+    """A new key and its secret, which nobody can ask for again."""
+    key, secret = secrets.token_hex(12), secrets.token_urlsafe(32)
+    db.add(
+        Key(
+            key=key,
+            tenant=tenant,
+            secret_hash=fingerprint(secret.encode()),
+            label=label,
+            scopes=" ".join(scopes),
+            created_at=now,
+        )
+    )
+    db.flush()
+    return key, secret
+
+
+def find(db: Session, *, key: str, secret: str, fingerprints: Callable[[bytes], Sequence[bytes]]) -> Caller | None:
+    """Who this is, or nobody. ``fingerprints`` gives the hash under every secret key of the installation."""
+    row = db.scalar(select(Key).where(Key.key == key, Key.disabled_at.is_(None)))
+    kept = row.secret_hash if row else b"\0" * 32
+    fits = [hmac.compare_digest(kept, candidate) for candidate in fingerprints(secret.encode())]
+    if row is None or not any(fits):
+        return None
+    return Caller(row.tenant, row.key, frozenset(row.scopes.split()))
+
+
+def disable(db: Session, *, tenant: uuid.UUID, key: str, now: datetime) -> bool:
+    """Whether there was such a key."""
+    row = db.scalar(select(Key).where(Key.tenant == tenant, Key.key == key))
+    if row is None:
+        return False
+    row.disabled_at = now
+    return True
+
+
+def listed(db: Session, *, tenant: uuid.UUID) -> Sequence[Key]:
+    """All keys of the tenant, oldest first."""
+    return db.scalars(select(Key).where(Key.tenant == tenant).order_by(Key.created_at)).all()

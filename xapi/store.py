@@ -1,0 +1,272 @@
+"""Writing statements and finding them again.
+
+Every writer locks the head row of its tenant until it commits. So ``seq`` and ``stored`` grow in the order of commit: a
+reader who has seen a time has seen everything before it, and a poller that uses ``since`` misses nothing.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, exists, insert, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from xapi import times
+from xapi.errors import Conflict, InvalidStatement
+from xapi.facets import (
+    ACTIVITY,
+    AGENT,
+    REGISTRATION,
+    RELATED_ACTIVITY,
+    RELATED_AGENT,
+    Statement,
+    facets,
+)
+from xapi.rows import Facet, Head, StoredStatement
+from xapi.validation import checked
+from xapi.vocabulary import Verbs
+
+MAXIMUM = 100  # statements on one page
+
+
+def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetime, authority: Statement) -> uuid.UUID:
+    """Store one statement of our own making: complete, valid and new."""
+    _write(db, tenant, [statement], now, authority)
+    return uuid.UUID(statement["id"])
+
+
+def put(
+    db: Session, *, tenant: uuid.UUID, statements: Sequence[Any], now: datetime, authority: Statement
+) -> list[uuid.UUID]:
+    """Store statements from outside, all or none, and give their ids in order.
+
+    One that is stored already and says the same is left as it is. Raises InvalidStatement and Conflict.
+    """
+    given = [checked(statement) for statement in statements]
+    for statement in given:
+        statement["id"] = statement["id"].lower() if "id" in statement else str(uuid.uuid4())
+    ids = [uuid.UUID(statement["id"]) for statement in given]
+    if len(set(ids)) < len(ids):
+        raise InvalidStatement("id", "The same id appears twice in this batch.")
+    _lock(db, tenant, now)
+    known = _digests(db, tenant, ids)
+    for statement_id, statement in zip(ids, given, strict=True):
+        if statement_id in known and known[statement_id] != _digest(statement):
+            raise Conflict(statement_id)
+    new = [statement for statement_id, statement in zip(ids, given, strict=True) if statement_id not in known]
+    if new:
+        _write(db, tenant, new, now, authority)
+    return ids
+
+
+def _write(db: Session, tenant: uuid.UUID, statements: list[Statement], now: datetime, authority: Statement) -> None:
+    seq, stored = _reserve(db, tenant, len(statements), now)
+    rows, found = [], []
+    for place, statement in enumerate(statements):
+        moment = stored + timedelta(microseconds=place)
+        digest = _digest(statement)
+        statement.setdefault("timestamp", times.written(moment))
+        statement |= {"stored": times.written(moment), "authority": authority}
+        statement.setdefault("version", "1.0.0")
+        rows.append(
+            {
+                "tenant": tenant,
+                "seq": seq + place,
+                "statement_id": uuid.UUID(statement["id"]),
+                "stored": moment,
+                "timestamp": times.parsed(statement["timestamp"]),
+                "verb": statement["verb"]["id"],
+                "digest": digest,
+                "body": _canonical(statement),
+            }
+        )
+        found += [
+            {"tenant": tenant, "kind": kind, "value": value, "seq": seq + place} for kind, value in facets(statement)
+        ]
+    db.execute(insert(StoredStatement), rows)
+    db.execute(insert(Facet), found)
+    for statement in statements:
+        _void_target(db, tenant, statement)
+
+
+def _void_target(db: Session, tenant: uuid.UUID, statement: Statement) -> None:
+    if statement["verb"]["id"] != Verbs.VOIDED.iri:
+        return
+    target = (StoredStatement.tenant == tenant, StoredStatement.statement_id == uuid.UUID(statement["object"]["id"]))
+    db.execute(
+        update(StoredStatement)
+        .where(*target, StoredStatement.verb != Verbs.VOIDED.iri)
+        .values(voided_by=uuid.UUID(statement["id"]))
+    )
+
+
+def _lock(db: Session, tenant: uuid.UUID, now: datetime) -> tuple[int, datetime]:
+    """Take the head row of the tenant until the transaction ends."""
+    wanted = select(Head.last_seq, Head.last_stored).where(Head.tenant == tenant).with_for_update()
+    row = db.execute(wanted).one_or_none()
+    if row is None:
+        dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
+        first = {"tenant": tenant, "last_seq": 0, "last_stored": now - timedelta(microseconds=1)}
+        db.execute(dialect.insert(Head).values(first).on_conflict_do_nothing())
+        row = db.execute(wanted).one()
+    return row.last_seq, row.last_stored
+
+
+def _reserve(db: Session, tenant: uuid.UUID, count: int, now: datetime) -> tuple[int, datetime]:
+    """The first ``seq`` and ``stored`` of ``count`` new statements."""
+    last_seq, last_stored = _lock(db, tenant, now)
+    first = max(now, last_stored + timedelta(microseconds=1))
+    final = first + timedelta(microseconds=count - 1)
+    db.execute(update(Head).where(Head.tenant == tenant).values(last_seq=last_seq + count, last_stored=final))
+    return last_seq + 1, first
+
+
+def _digests(db: Session, tenant: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, bytes]:
+    known: dict[uuid.UUID, bytes] = {}
+    for start in range(0, len(ids), 500):
+        rows = db.execute(
+            select(StoredStatement.statement_id, StoredStatement.digest).where(
+                StoredStatement.tenant == tenant, StoredStatement.statement_id.in_(ids[start : start + 500])
+            )
+        )
+        known |= {row.statement_id: row.digest for row in rows}
+    return known
+
+
+_NOT_COMPARED = frozenset({"id", "stored", "authority", "version", "timestamp", "attachments"})
+
+
+def _digest(statement: Statement) -> bytes:
+    """Of the parts that make a statement what it is."""
+    kept = {name: value for name, value in statement.items() if name not in _NOT_COMPARED}
+    if "timestamp" in statement:
+        kept["timestamp"] = times.written(times.parsed(statement["timestamp"]))
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=False).encode()).digest()
+
+
+def _canonical(statement: Statement) -> str:
+    return json.dumps(statement, ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to look for. ``since`` (exclusive) and ``until`` (inclusive) are about ``stored``, ``after`` is a seq."""
+
+    agent: str | None = None  # as facets.agent_key writes it
+    verb: str | None = None
+    activity: str | None = None
+    registration: str | None = None
+    related_agents: bool = False
+    related_activities: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = MAXIMUM
+    ascending: bool = False
+    after: int | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    statements: list[str]  # canonical JSON, one text each
+    next: Query | None
+
+
+def query(db: Session, *, tenant: uuid.UUID, wanted: Query) -> Page:
+    """One page, newest first unless ascending; ``next`` asks for the following one."""
+    order = StoredStatement.seq.asc() if wanted.ascending else StoredStatement.seq.desc()
+    rows = db.execute(_selected(tenant, wanted).order_by(order).limit(wanted.limit + 1)).all()
+    page = rows[: wanted.limit]
+    more = replace(wanted, after=page[-1].seq) if len(rows) > wanted.limit else None
+    return Page([row.body for row in page], more)
+
+
+def _selected(tenant: uuid.UUID, wanted: Query) -> Select[int, str]:
+    found = select(StoredStatement.seq, StoredStatement.body).where(
+        StoredStatement.tenant == tenant, StoredStatement.voided_by.is_(None)
+    )
+    if wanted.verb:
+        found = found.where(StoredStatement.verb == wanted.verb)
+    if wanted.since:
+        found = found.where(StoredStatement.stored > wanted.since)
+    if wanted.until:
+        found = found.where(StoredStatement.stored <= wanted.until)
+    if wanted.after is not None:
+        seq = StoredStatement.seq
+        found = found.where(seq > wanted.after if wanted.ascending else seq < wanted.after)
+    for kind, value in _facets_of(wanted):
+        found = found.where(
+            exists().where(
+                Facet.tenant == literal(tenant),
+                Facet.kind == kind,
+                Facet.value == value,
+                Facet.seq == StoredStatement.seq,
+            )
+        )
+    return found
+
+
+def _facets_of(wanted: Query) -> Iterator[tuple[str, str]]:
+    if wanted.agent:
+        yield (RELATED_AGENT if wanted.related_agents else AGENT), wanted.agent
+    if wanted.activity:
+        yield (RELATED_ACTIVITY if wanted.related_activities else ACTIVITY), wanted.activity
+    if wanted.registration:
+        yield REGISTRATION, wanted.registration.lower()
+
+
+def get(db: Session, *, tenant: uuid.UUID, statement_id: uuid.UUID) -> str | None:
+    """The canonical JSON of a statement that is not voided."""
+    return db.scalar(_one(tenant, statement_id).where(StoredStatement.voided_by.is_(None)))
+
+
+def get_voided(db: Session, *, tenant: uuid.UUID, statement_id: uuid.UUID) -> str | None:
+    """The canonical JSON of a voided statement."""
+    return db.scalar(_one(tenant, statement_id).where(StoredStatement.voided_by.is_not(None)))
+
+
+def _one(tenant: uuid.UUID, statement_id: uuid.UUID) -> Select[str]:
+    return select(StoredStatement.body).where(
+        StoredStatement.tenant == tenant, StoredStatement.statement_id == statement_id
+    )
+
+
+def scan(
+    db: Session,
+    *,
+    tenant: uuid.UUID,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    verbs: Iterable[str] | None = None,
+    activity: str | None = None,
+) -> Iterator[Statement]:
+    """Statements by their own ``timestamp`` (both ends inclusive), oldest first, in bounded memory."""
+    found = select(StoredStatement.body).where(StoredStatement.tenant == tenant, StoredStatement.voided_by.is_(None))
+    if since:
+        found = found.where(StoredStatement.timestamp >= since)
+    if until:
+        found = found.where(StoredStatement.timestamp <= until)
+    if verbs is not None:
+        found = found.where(StoredStatement.verb.in_(list(verbs)))
+    if activity:
+        found = found.where(
+            exists().where(
+                Facet.tenant == literal(tenant),
+                Facet.kind == RELATED_ACTIVITY,
+                Facet.value == activity,
+                Facet.seq == StoredStatement.seq,
+            )
+        )
+    ordered = found.order_by(StoredStatement.timestamp, StoredStatement.seq).execution_options(yield_per=500)
+    for body in db.scalars(ordered):
+        yield json.loads(body)
+
+
+def consistent_through(db: Session, *, tenant: uuid.UUID, now: datetime) -> datetime:
+    """Everything stored up to this time can be read already: later commits are stored later."""
+    last = db.scalar(select(Head.last_stored).where(Head.tenant == tenant))
+    return last or now

@@ -1,0 +1,25 @@
+"""Timestamps of xAPI: ISO 8601 with an offset in, UTC out."""
+
+import re
+from datetime import UTC, datetime
+
+_SHAPE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?(?P<zone>Z|z|[+-]\d\d(:?\d\d)?)?$")
+_FRACTION = re.compile(r"\.(\d+)")
+
+
+def parsed(text: str) -> datetime:
+    """Aware UTC; a time without an offset is read as UTC. Raises ValueError, also for the offset -00:00."""
+    match = _SHAPE.fullmatch(text)
+    if match is None:
+        raise ValueError("not an ISO 8601 timestamp")
+    zone = match["zone"] or "Z"
+    if re.fullmatch(r"-00(:?00)?", zone):
+        raise ValueError("the offset -00:00 says that the zone is unknown")
+    body = _FRACTION.sub(lambda fraction: "." + fraction[1][:6].ljust(6, "0"), text)
+    moment = datetime.fromisoformat(body.upper().replace(" ", "T"))
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def written(moment: datetime) -> str:
+    """Microseconds and a Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -42,7 +42,7 @@ def checked(statement: Any) -> dict[str, Any]:
     _whole(statement, "")
     if statement["verb"]["id"] == Verbs.VOIDED.iri and statement["object"].get("objectType") != "StatementRef":
         raise InvalidStatement("object", "A voiding statement has a StatementRef as its object.")
-    normal = copy.deepcopy(statement)
+    normal: dict[str, Any] = copy.deepcopy(statement)
     _normalize(normal)
     return normal
 

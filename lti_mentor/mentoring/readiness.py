@@ -182,7 +182,7 @@ def _domain(domain: DomainInput, rules: Rules, total: Fraction) -> DomainReadine
 
 
 def _parts(domain: DomainInput, rules: Rules) -> tuple[Part, ...]:
-    parts = []
+    parts: list[tuple[str, Fraction, Fraction, datetime | None]] = []
     if domain.mentor:
         parts.append(("mentor", Fraction(domain.mentor.value), Fraction(rules.mentor_weight), domain.mentor.at))
     if domain.course.value is not None:

@@ -39,22 +39,19 @@ class Verbs:
     VOIDED = Term("http://adlnet.gov/expapi/verbs/voided", "voided", ADL)
     JOINED = Term("http://activitystrea.ms/schema/1.0/join", "joined", STREAMS)
     LEFT = Term("http://activitystrea.ms/schema/1.0/leave", "left", STREAMS)
-    ASSIGNED = Term("http://activitystrea.ms/schema/1.0/assign", "assigned", STREAMS)
     SCHEDULED = Term("http://activitystrea.ms/schema/1.0/schedule", "scheduled", STREAMS)
     CANCELED = Term("http://activitystrea.ms/schema/1.0/cancel", "canceled", STREAMS)
     CONFIRMED = Term("http://activitystrea.ms/schema/1.0/confirm", "confirmed", STREAMS)
     ACCEPTED = Term("http://activitystrea.ms/schema/1.0/accept", "accepted", STREAMS)
     REJECTED = Term("http://activitystrea.ms/schema/1.0/reject", "rejected", STREAMS)
-    UPDATED = Term("http://activitystrea.ms/schema/1.0/update", "updated", STREAMS)
     MISSED = Term("http://activitystrea.ms/schema/1.0/rsvp-no", "did not attend", STREAMS)
     DEFINED = Term("http://id.tincanapi.com/verb/defined", "defined", TINCAN)
+    EARNED = Term("http://id.tincanapi.com/verb/earned", "earned", TINCAN)
     RATED = Term("http://id.tincanapi.com/verb/rated", "rated", TINCAN)
     PLANNED = Term("https://w3id.org/xapi/tla/verbs/planned", "planned", TLA)
     ACHIEVED = Term("https://w3id.org/xapi/tla/verbs/achieved", "achieved", TLA)
     DESELECTED = Term("https://w3id.org/xapi/tla/verbs/deselected", "deselected", TLA)
-    EXAM_SCHEDULED = Term("https://w3id.org/xapi/tla/verbs/scheduled", "scheduled", TLA)
-    EVALUATED = Term("https://w3id.org/xapi/acrossx/verbs/evaluated", "evaluated", ACROSSX)
-    CERTIFIED = Term("https://w3id.org/xapi/tla/verbs/certified", "certified", TLA)
+    DATED = Term("https://w3id.org/xapi/tla/verbs/scheduled", "scheduled", TLA)  # a goal or an exam, not a meeting
 
 
 class Activities:
@@ -75,13 +72,13 @@ class Extensions:
     """Keys of result and context extensions."""
 
     DUE_DATE = Term("https://w3id.org/xapi/tla/extensions/due_date", "due date", TLA)
+    ORIGINAL_DUE_DATE = Term("http://xapi.jisc.ac.uk/dueDate", "original due date", JISC)
+    CONFIDENCE = Term("https://w3id.org/xapi/tla/extensions/confidence", "confidence", TLA)
     EVIDENCE = Term("https://w3id.org/xapi/tla/extensions/evidence", "evidence", TLA)
     TARGET = Term("http://id.tincanapi.com/extension/target", "target", TINCAN)
     PLANNED_START = Term("http://id.tincanapi.com/extension/planned-start-time", "planned start time", TINCAN)
     PLANNED_DURATION = Term("http://id.tincanapi.com/extension/planned-duration", "planned duration", TINCAN)
-    QUALITY_RATING = Term("http://id.tincanapi.com/extension/quality-rating", "quality rating", TINCAN)
     VALID_UNTIL = Term("http://id.tincanapi.com/extension/valid-until", "valid until", TINCAN)
-    TOPIC = Term("http://id.tincanapi.com/extension/topic", "topic", TINCAN)
     PURPOSE = Term("http://id.tincanapi.com/extension/purpose", "purpose", TINCAN)
     PROGRESS = Term("https://w3id.org/xapi/cmi5/result/extensions/progress", "progress", CMI5)
 

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.db import Row
@@ -24,3 +24,20 @@ class AuditEntry(Row):
     place: Mapped[str]  # the page or command
 
     __table_args__ = (Index("ix_audit_entries_organization_at", "organization_id", "at"),)
+
+
+def write(
+    db: Session,
+    organization_id: uuid.UUID,
+    action: str,
+    *,
+    place: str,
+    actor_id: uuid.UUID | None = None,
+    subject_id: uuid.UUID | None = None,
+) -> None:
+    """Add an entry; ``place`` is the page or the command, never what was seen there."""
+    entry = AuditEntry(
+        organization_id=organization_id, action=action, place=place, actor_id=actor_id, subject_id=subject_id
+    )
+    db.add(entry)
+    db.flush()

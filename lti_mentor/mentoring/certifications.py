@@ -1,17 +1,16 @@
-"""Certifications of the shipped catalog, and the pursuit of one by a person."""
+"""Certifications of the shipped catalog, as rows that others can refer to."""
 
-import uuid
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import date
+from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, ForeignKeyConstraint, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import JSON, ForeignKey, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from lti_mentor import clock
-from lti_mentor.db import Base, Row, one_of
-
-PURSUIT_STATES = ("interested", "studying", "booked", "failed", "passed", "awarded", "abandoned")
-RATED_BY = ("learner", "mentor")
+from lti_mentor.db import Base
+from lti_mentor.errors import NotFound
+from lti_mentor.mentoring import catalog
 
 
 class Certification(Base):
@@ -40,44 +39,41 @@ class Domain(Base):
     weight_denominator: Mapped[int]
     topics: Mapped[list[str]] = mapped_column(JSON)
 
-
-class Pursuit(Row):
-    """A person on the way to a certification."""
-
-    __tablename__ = "pursuits"
-
-    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
-    certification_id: Mapped[str] = mapped_column(ForeignKey("certifications.id"))
-    status: Mapped[str]
-    started_at: Mapped[datetime] = mapped_column(default=clock.now)
-    target_on: Mapped[date | None]
-    exam_on: Mapped[date | None]
-    attempts: Mapped[int] = mapped_column(default=0)
-    awarded_on: Mapped[date | None]
-    expires_on: Mapped[date | None]
-
-    __table_args__ = (
-        UniqueConstraint("organization_id", "person_id", "certification_id"),
-        one_of("status", PURSUIT_STATES),
-    )
+    @property
+    def weight(self) -> Fraction:
+        return Fraction(self.weight_numerator, self.weight_denominator)
 
 
-class Rating(Row):
-    """A rating on the anchored scale. The last one counts; earlier ones stay as history."""
+def sync_catalog(db: Session) -> int:
+    """Make the rows say what the shipped files say; how many entries there are."""
+    entries = catalog.load()
+    for entry in entries:
+        row = db.get(Certification, entry.slug) or Certification(id=entry.slug)
+        row.name, row.issuer, row.code = entry.name, entry.issuer, entry.code
+        row.facts = _plain(entry.facts)
+        db.add(row)
+        db.flush()
+        for position, domain in enumerate(entry.domains):
+            kept = db.get(Domain, (entry.slug, domain.code)) or Domain(certification_id=entry.slug, code=domain.code)
+            kept.position, kept.title, kept.topics = position, domain.title, list(domain.topics)
+            kept.weight_numerator, kept.weight_denominator = domain.weight.numerator, domain.weight.denominator
+            db.add(kept)
+    db.flush()
+    return len(entries)
 
-    __tablename__ = "ratings"
 
-    pursuit_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("pursuits.id", ondelete="CASCADE"), index=True)
-    certification_id: Mapped[str]
-    domain_code: Mapped[str]
-    rated_by: Mapped[str]
-    rater_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"))
-    value: Mapped[int]
-    rated_at: Mapped[datetime] = mapped_column(default=clock.now)
-    evidence_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("evidence.id", ondelete="SET NULL"))
+def _plain(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in facts.items()}
 
-    __table_args__ = (
-        one_of("rated_by", RATED_BY),
-        CheckConstraint("value IN (0, 25, 50, 75, 100)", name="value"),
-        ForeignKeyConstraint(["certification_id", "domain_code"], ["domains.certification_id", "domains.code"]),
-    )
+
+def listed(db: Session) -> Sequence[Certification]:
+    """The whole catalog, by name."""
+    return db.scalars(select(Certification).order_by(Certification.name)).all()
+
+
+def get(db: Session, certification_id: str) -> Certification:
+    """A catalog entry. Raises NotFound."""
+    certification = db.get(Certification, certification_id)
+    if certification is None:
+        raise NotFound("certification.unknown")
+    return certification

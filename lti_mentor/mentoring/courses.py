@@ -1,13 +1,19 @@
 """Courses of the LMS, their graded items, and the map from items to exam domains."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, delete, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
+from lti_mentor.activity import facts
+from lti_mentor.activity.record import record
 from lti_mentor.db import Row, one_of
+from lti_mentor.errors import NotAllowed, NotFound, Refused
+from lti_mentor.mentoring import people
+from lti_mentor.mentoring.people import Person
 
 SOURCES = ("statement", "connector", "grades", "file", "typed")
 
@@ -81,3 +87,134 @@ class Result(Row):
     achieved_at: Mapped[datetime]
 
     __table_args__ = (UniqueConstraint("organization_id", "item_id", "person_id"), one_of("source", SOURCES))
+
+
+def meet(
+    db: Session,
+    organization_id: uuid.UUID,
+    *,
+    deployment_id: uuid.UUID,
+    context_id: str,
+    label: str | None,
+    title: str | None,
+) -> Course:
+    """The course of this LTI context, made at the first launch; label and title are kept up to date."""
+    course = db.scalar(
+        select(Course).where(
+            Course.organization_id == organization_id,
+            Course.deployment_id == deployment_id,
+            Course.context_id == context_id,
+        )
+    )
+    if course is None:
+        course = Course(organization_id=organization_id, deployment_id=deployment_id, context_id=context_id)
+        db.add(course)
+    course.label, course.title = label or course.label, title or course.title
+    db.flush()
+    return course
+
+
+def join(db: Session, course: Course, person: Person, *, teaches: bool) -> Member:
+    """Remember that the person came in through this course, and whether the LMS calls them a teacher there."""
+    member = _member(db, course, person)
+    if member is None:
+        member = Member(organization_id=course.organization_id, course_id=course.id, person_id=person.id)
+        db.add(member)
+    member.teaches, member.seen_at = teaches, clock.now()
+    db.flush()
+    return member
+
+
+def _member(db: Session, course: Course, person: Person) -> Member | None:
+    return db.scalar(
+        select(Member).where(
+            Member.organization_id == course.organization_id,
+            Member.course_id == course.id,
+            Member.person_id == person.id,
+        )
+    )
+
+
+def teaches(db: Session, person: Person, course: Course) -> bool:
+    """Whether the LMS called the person a teacher of this course at the last launch."""
+    member = _member(db, course, person)
+    return member is not None and member.teaches
+
+
+def launched(db: Session, person: Person, course: Course | None) -> None:
+    """Record that the person came in."""
+    fact = facts.Launched(actor=people.actor_name(db, person.id), at=clock.now(), course=course.id if course else None)
+    record(db, person.organization_id, fact)
+
+
+def get(db: Session, organization_id: uuid.UUID, course_id: uuid.UUID) -> Course:
+    """A course of the organization. Raises NotFound."""
+    course = db.scalar(select(Course).where(Course.organization_id == organization_id, Course.id == course_id))
+    if course is None:
+        raise NotFound("course.unknown")
+    return course
+
+
+def add_item(db: Session, course: Course, *, activity_iri: str, title: str, due_at: datetime | None = None) -> Item:
+    """A graded activity of the course, by the IRI the LMS uses for it. Raises Refused when it is there already."""
+    known = select(Item.id).where(
+        Item.organization_id == course.organization_id, Item.course_id == course.id, Item.activity_iri == activity_iri
+    )
+    if db.scalar(known) is not None:
+        raise Refused("item.known", title=title)
+    item = Item(
+        organization_id=course.organization_id,
+        course_id=course.id,
+        activity_iri=activity_iri,
+        title=title,
+        due_at=due_at,
+    )
+    db.add(item)
+    db.flush()
+    return item
+
+
+def items(db: Session, course: Course) -> Sequence[Item]:
+    """The graded activities of the course, by title."""
+    wanted = select(Item).where(Item.organization_id == course.organization_id, Item.course_id == course.id)
+    return db.scalars(wanted.order_by(Item.title)).all()
+
+
+DomainKey = tuple[str, str]  # certification, domain code
+
+
+def save_map(db: Session, course: Course, entries: Mapping[uuid.UUID, Sequence[DomainKey]], *, by: Person) -> None:
+    """Replace the course map: for each item the exam domains it shows. Only a teacher of the course may."""
+    if not teaches(db, by, course):
+        raise NotAllowed("course.not_teacher")
+    own = {item.id for item in items(db, course)}
+    if not set(entries) <= own:
+        raise NotFound("item.unknown")
+    db.execute(
+        delete(MappedItem).where(MappedItem.organization_id == course.organization_id, MappedItem.item_id.in_(own))
+    )
+    for item_id, domains in entries.items():
+        for certification_id, code in dict.fromkeys(domains):
+            db.add(
+                MappedItem(
+                    organization_id=course.organization_id,
+                    item_id=item_id,
+                    certification_id=certification_id,
+                    domain_code=code,
+                )
+            )
+    db.flush()
+
+
+def course_map(db: Session, course: Course) -> dict[uuid.UUID, list[DomainKey]]:
+    """For each item the exam domains it shows."""
+    wanted = (
+        select(MappedItem)
+        .join(Item, Item.id == MappedItem.item_id)
+        .where(MappedItem.organization_id == course.organization_id, Item.course_id == course.id)
+        .order_by(MappedItem.certification_id, MappedItem.domain_code)
+    )
+    found: dict[uuid.UUID, list[DomainKey]] = {}
+    for entry in db.scalars(wanted):
+        found.setdefault(entry.item_id, []).append((entry.certification_id, entry.domain_code))
+    return found

@@ -3,7 +3,8 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.db import Base, new_id
@@ -15,3 +16,18 @@ class Organization(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+def named(db: Session, name: str) -> Organization:
+    """The organization of that name, made when there is none."""
+    organization = db.scalar(select(Organization).where(Organization.name == name))
+    if organization is None:
+        organization = Organization(name=name)
+        db.add(organization)
+        db.flush()
+    return organization
+
+
+def lock(db: Session, organization_id: uuid.UUID) -> None:
+    """Let one transaction at a time add what has to be unique in the organization."""
+    db.execute(select(Organization.id).where(Organization.id == organization_id).with_for_update())

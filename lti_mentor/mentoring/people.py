@@ -1,13 +1,18 @@
 """People, the accounts they arrive with, and the pseudonym they have in statements."""
 
+import secrets
 import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, UniqueConstraint, delete, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.db import Row, one_of
+from lti_mentor.errors import NotFound, Refused
+from lti_mentor.mentoring import audit, organizations
 
 RIGHTS = ("analyst", "records", "administrator")
 
@@ -61,3 +66,127 @@ class Grant(Row):
     granted_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (UniqueConstraint("organization_id", "person_id", "right"), one_of("right", RIGHTS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Who somebody is in an LMS."""
+
+    issuer: str
+    subject: str
+    name: str | None = None
+    email: str | None = None
+    locale: str = "en"
+    zone: str = "UTC"
+
+
+def meet(db: Session, organization_id: uuid.UUID, identity: Identity) -> Person:
+    """The person behind this account, made at the first meeting; what the LMS says of them is kept up to date."""
+    person = _known(db, organization_id, identity)
+    if person is None:
+        organizations.lock(db, organization_id)
+        person = _known(db, organization_id, identity) or _new(db, organization_id, identity)
+    person.name = identity.name or person.name
+    person.email = identity.email or person.email
+    person.locale, person.zone = identity.locale, identity.zone
+    db.flush()
+    return person
+
+
+def _known(db: Session, organization_id: uuid.UUID, identity: Identity) -> Person | None:
+    return by_account(db, organization_id, identity.issuer, identity.subject)
+
+
+def by_account(db: Session, organization_id: uuid.UUID, issuer: str, subject: str) -> Person | None:
+    """Whoever the LMS knows by this subject."""
+    return db.scalar(
+        select(Person)
+        .join(Account, Account.person_id == Person.id)
+        .where(
+            Account.organization_id == organization_id,
+            Account.issuer == issuer,
+            Account.subject == subject,
+        )
+    )
+
+
+def _new(db: Session, organization_id: uuid.UUID, identity: Identity) -> Person:
+    last = db.scalar(select(func.max(Person.number)).where(Person.organization_id == organization_id))
+    person = Person(
+        organization_id=organization_id,
+        name=identity.name,
+        email=identity.email,
+        locale=identity.locale,
+        zone=identity.zone,
+        number=(last or 0) + 1,
+    )
+    db.add(person)
+    db.flush()
+    db.add(
+        Account(organization_id=organization_id, person_id=person.id, issuer=identity.issuer, subject=identity.subject)
+    )
+    db.add(Pseudonym(organization_id=organization_id, person_id=person.id, actor_name=secrets.token_hex(16)))
+    db.flush()
+    return person
+
+
+def get(db: Session, organization_id: uuid.UUID, person_id: uuid.UUID) -> Person:
+    """A person of the organization. Raises NotFound."""
+    person = db.scalar(select(Person).where(Person.organization_id == organization_id, Person.id == person_id))
+    if person is None:
+        raise NotFound("person.unknown")
+    return person
+
+
+def by_ids(db: Session, organization_id: uuid.UUID, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Person]:
+    """People of the organization by id."""
+    wanted = select(Person).where(Person.organization_id == organization_id, Person.id.in_(set(ids)))
+    return {person.id: person for person in db.scalars(wanted)}
+
+
+def actor_name(db: Session, person_id: uuid.UUID) -> str:
+    """The pseudonym in statements; read once a session. Raises NotFound for a person who was erased."""
+    known: dict[uuid.UUID, str] = db.info.setdefault("lti_mentor.actor_names", {})
+    if person_id not in known:
+        name = db.scalar(select(Pseudonym.actor_name).where(Pseudonym.person_id == person_id))
+        if name is None:
+            raise NotFound("person.erased")
+        known[person_id] = name
+    return known[person_id]
+
+
+def rights(db: Session, person: Person) -> frozenset[str]:
+    """The rights given to the person in the product."""
+    granted = select(Grant.right).where(Grant.organization_id == person.organization_id, Grant.person_id == person.id)
+    return frozenset(db.scalars(granted))
+
+
+def grant(db: Session, person: Person, right: str, *, by: Person | None = None) -> None:
+    """Give a right, once; on record. Raises Refused for an unknown right."""
+    if right not in RIGHTS:
+        raise Refused("right.unknown", right=right, known=", ".join(RIGHTS))
+    if right in rights(db, person):
+        return
+    db.add(Grant(organization_id=person.organization_id, person_id=person.id, right=right))
+    _log(db, "granted", person, by, right)
+
+
+def revoke(db: Session, person: Person, right: str, *, by: Person | None = None) -> None:
+    """Take a right away; on record."""
+    db.execute(
+        delete(Grant).where(
+            Grant.organization_id == person.organization_id, Grant.person_id == person.id, Grant.right == right
+        )
+    )
+    _log(db, "revoked", person, by, right)
+
+
+def _log(db: Session, action: str, person: Person, by: Person | None, right: str) -> None:
+    audit.write(
+        db,
+        person.organization_id,
+        action,
+        place=f"right {right}",
+        actor_id=by.id if by else None,
+        subject_id=person.id,
+    )

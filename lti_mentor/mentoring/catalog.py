@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from lti_mentor import shipped
-from lti_mentor.errors import SettingsError
+from lti_mentor.errors import NotFound, SettingsError
 
 STALE_AFTER_DAYS = 365
 
@@ -67,6 +68,20 @@ def load(folder: Path | None = None) -> tuple[CatalogEntry, ...]:
     """All entries, by slug. Raises SettingsError."""
     folder = folder or shipped.folder("config") / "certifications"
     return tuple(_entry(path) for path in sorted(folder.glob("*.toml")))
+
+
+@cache
+def entries() -> Mapping[str, CatalogEntry]:
+    """The shipped entries by slug, read once."""
+    return {entry.slug: entry for entry in load()}
+
+
+def entry(slug: str) -> CatalogEntry:
+    """One shipped entry. Raises NotFound."""
+    try:
+        return entries()[slug]
+    except KeyError:
+        raise NotFound("certification.unknown") from None
 
 
 _TEXTS = (

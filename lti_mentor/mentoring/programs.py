@@ -1,13 +1,22 @@
 """Programs: dates, cadence, targets and the people who take part."""
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
+from lti_mentor.activity import facts
+from lti_mentor.activity.record import record
 from lti_mentor.db import Row, one_of
+from lti_mentor.errors import Invalid, NotAllowed, NotFound, Refused
+from lti_mentor.mentoring import courses, organizations, people
+from lti_mentor.mentoring.courses import Course
+from lti_mentor.mentoring.people import Person
+from lti_mentor.mentoring.readiness import Rules
 
 MODELS = ("one-to-one",)
 PARTS = ("mentee", "mentor", "coordinator")
@@ -29,6 +38,10 @@ class Program(Row):
     ready_line: Mapped[int] = mapped_column(default=75)
     floor: Mapped[int] = mapped_column(default=50)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    @property
+    def rules(self) -> Rules:
+        return Rules(self.mentor_weight, self.ready_line, self.floor)
 
     __table_args__ = (
         UniqueConstraint("organization_id", "name"),
@@ -62,3 +75,165 @@ class Participant(Row):
         UniqueConstraint("organization_id", "program_id", "person_id", "part"),
         one_of("part", PARTS),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramDraft:
+    """What is fixed before a program starts. Targets are percent, ``target_certified`` is people."""
+
+    name: str
+    starts_on: date
+    ends_on: date
+    meetings_per_month: int = 2
+    target_active: int = 80
+    target_cadence: int = 70
+    target_on_time: int = 70
+    target_certified: int = 1
+
+
+def create(db: Session, course: Course, draft: ProgramDraft, *, by: Person) -> Program:
+    """A program attached to the course; whoever makes it has to teach the course and becomes its coordinator."""
+    if not courses.teaches(db, by, course):
+        raise NotAllowed("program.not_teacher")
+    _check(db, course.organization_id, draft)
+    program = Program(organization_id=course.organization_id, **vars(draft))
+    db.add(program)
+    db.flush()
+    fact = facts.ProgramPlanned(
+        actor=people.actor_name(db, by.id),
+        at=clock.now(),
+        program=program.id,
+        course=course.id,
+        **{name: value for name, value in vars(draft).items() if name != "name"},
+    )
+    record(db, program.organization_id, fact)
+    attach(db, program, course)
+    enroll(db, program, by, "coordinator")
+    return program
+
+
+def _check(db: Session, organization_id: uuid.UUID, draft: ProgramDraft) -> None:
+    wrong: dict[str, str] = {}
+    if not draft.name.strip():
+        wrong["name"] = "program.no_name"
+    if len(draft.name) > 200:
+        wrong["name"] = "text.too_long"
+    if draft.ends_on <= draft.starts_on:
+        wrong["ends_on"] = "program.ends_before_start"
+    if not 1 <= draft.meetings_per_month <= 31:
+        wrong["meetings_per_month"] = "program.cadence"
+    for name in ("target_active", "target_cadence", "target_on_time"):
+        if not 0 <= getattr(draft, name) <= 100:
+            wrong[name] = "percent.range"
+    if draft.target_certified < 0:
+        wrong["target_certified"] = "number.negative"
+    if wrong:
+        raise Invalid(wrong)
+    taken = select(Program.id).where(Program.organization_id == organization_id, Program.name == draft.name)
+    if db.scalar(taken) is not None:
+        raise Invalid({"name": "program.name_taken"})
+
+
+def attach(db: Session, program: Program, course: Course) -> None:
+    """Let the program run in another course too; nothing happens when it does already."""
+    if course.id not in {attached.id for attached in courses_of(db, program)}:
+        db.add(ProgramCourse(organization_id=program.organization_id, program_id=program.id, course_id=course.id))
+        db.flush()
+
+
+def courses_of(db: Session, program: Program) -> Sequence[Course]:
+    """The courses a program runs in."""
+    wanted = (
+        select(Course)
+        .join(ProgramCourse, ProgramCourse.course_id == Course.id)
+        .where(ProgramCourse.organization_id == program.organization_id, ProgramCourse.program_id == program.id)
+    )
+    return db.scalars(wanted.order_by(Course.title)).all()
+
+
+def of_course(db: Session, course: Course) -> Sequence[Program]:
+    """The programs that run in a course, newest first."""
+    wanted = (
+        select(Program)
+        .join(ProgramCourse, ProgramCourse.program_id == Program.id)
+        .where(ProgramCourse.organization_id == course.organization_id, ProgramCourse.course_id == course.id)
+    )
+    return db.scalars(wanted.order_by(Program.created_at.desc())).all()
+
+
+def coordinated_by(db: Session, person: Person) -> Sequence[Program]:
+    """The programs the person coordinates, newest first."""
+    wanted = (
+        select(Program)
+        .join(Participant, Participant.program_id == Program.id)
+        .where(
+            Participant.organization_id == person.organization_id,
+            Participant.person_id == person.id,
+            Participant.part == "coordinator",
+        )
+    )
+    return db.scalars(wanted.order_by(Program.created_at.desc())).all()
+
+
+def get_for_coordinator(db: Session, person: Person, program_id: uuid.UUID) -> Program:
+    """A program the person coordinates. Raises NotFound for every other."""
+    for program in coordinated_by(db, person):
+        if program.id == program_id:
+            return program
+    raise NotFound("program.unknown")
+
+
+def participant(db: Session, program: Program, person_id: uuid.UUID, part: str) -> Participant | None:
+    """The part of a person in a program, if they have it."""
+    return db.scalar(
+        select(Participant).where(
+            Participant.organization_id == program.organization_id,
+            Participant.program_id == program.id,
+            Participant.person_id == person_id,
+            Participant.part == part,
+        )
+    )
+
+
+def participants(db: Session, program: Program, part: str) -> Sequence[Participant]:
+    """Everybody with this part, in the order they joined."""
+    wanted = select(Participant).where(
+        Participant.organization_id == program.organization_id,
+        Participant.program_id == program.id,
+        Participant.part == part,
+    )
+    return db.scalars(wanted.order_by(Participant.joined_at, Participant.id)).all()
+
+
+def enroll(db: Session, program: Program, person: Person, part: str, *, capacity: int = 0) -> Participant:
+    """Give the person a part, once; a mentor's capacity may be changed by enrolling again."""
+    if part not in PARTS:
+        raise Refused("part.unknown")
+    if part == "mentor" and not 1 <= capacity <= 50:
+        raise Invalid({"capacity": "mentor.capacity"})
+    organizations.lock(db, program.organization_id)
+    row = participant(db, program, person.id, part)
+    if row is not None:
+        row.capacity = capacity
+        return row
+    row = Participant(
+        organization_id=program.organization_id,
+        program_id=program.id,
+        person_id=person.id,
+        part=part,
+        capacity=capacity,
+        joined_at=clock.now(),
+    )
+    db.add(row)
+    db.flush()
+    fact = facts.Enrolled(actor=people.actor_name(db, person.id), at=clock.now(), program=program.id, part=part)
+    record(db, program.organization_id, fact)
+    return row
+
+
+def pause(db: Session, program: Program, mentor: Person) -> None:
+    """Give the mentor no new mentees until resumed."""
+    row = participant(db, program, mentor.id, "mentor")
+    if row is None:
+        raise NotFound("mentor.unknown")
+    row.paused = True

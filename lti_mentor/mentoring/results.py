@@ -1,0 +1,110 @@
+"""Results of course items: reported by the LMS as xAPI statements, or typed."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lti_mentor import clock
+from lti_mentor.mentoring import people, standing
+from lti_mentor.mentoring.courses import Course, Item, MappedItem, Result
+from lti_mentor.mentoring.people import Person
+from lti_mentor.mentoring.pursuits import Pursuit
+
+VERBS = {
+    "http://adlnet.gov/expapi/verbs/scored": None,
+    "http://adlnet.gov/expapi/verbs/passed": 1.0,
+    "http://adlnet.gov/expapi/verbs/failed": 0.0,
+    "http://adlnet.gov/expapi/verbs/completed": None,
+}  # and the share of the maximum they stand for when they carry no score
+
+
+def take_statements(db: Session, organization_id: uuid.UUID, statements: Iterable[Mapping[str, Any]]) -> int:
+    """Take what the LMS says about items we know; how many results that gave. Other statements are left alone."""
+    return sum(_take_statement(db, organization_id, statement) for statement in statements)
+
+
+def _take_statement(db: Session, organization_id: uuid.UUID, statement: Mapping[str, Any]) -> int:
+    share = _share(statement)
+    account = statement["actor"].get("account")
+    if share is None or account is None or statement["object"].get("objectType", "Activity") != "Activity":
+        return 0
+    items = _items(db, organization_id, statement["object"]["id"])
+    person = people.by_account(db, organization_id, account["homePage"], account["name"]) if items else None
+    if person is None:
+        return 0
+    moment = _moment(statement.get("timestamp"))
+    for item in items:
+        take(db, item, person, score=share * 100, maximum=100, source="statement", at=moment)
+    return len(items)
+
+
+def _share(statement: Mapping[str, Any]) -> float | None:
+    """Of the maximum, from 0 to 1."""
+    if statement["verb"]["id"] not in VERBS:
+        return None
+    score = statement.get("result", {}).get("score", {})
+    if "raw" in score and "max" in score and score["max"] > score.get("min", 0):
+        low = score.get("min", 0)
+        return float((score["raw"] - low) / (score["max"] - low))
+    if "scaled" in score:
+        return max(0.0, float(score["scaled"]))
+    return VERBS[statement["verb"]["id"]]
+
+
+def _moment(text: str | None) -> datetime:
+    """Never later than now: a clock that runs ahead must not block later results."""
+    if text is None:
+        return clock.now()
+    moment = datetime.fromisoformat(text)
+    return min(moment if moment.tzinfo else moment.replace(tzinfo=UTC), clock.now())
+
+
+def _items(db: Session, organization_id: uuid.UUID, activity_iri: str) -> list[Item]:
+    wanted = (
+        select(Item)
+        .join(Course, Course.id == Item.course_id)
+        .where(Item.organization_id == organization_id, Item.activity_iri == activity_iri)
+    )
+    return list(db.scalars(wanted))
+
+
+def take(db: Session, item: Item, person: Person, *, score: float, maximum: float, source: str, at: datetime) -> Result:
+    """Keep the latest result of the person for the item, and record how readiness moved."""
+    known = select(Result).where(
+        Result.organization_id == item.organization_id, Result.item_id == item.id, Result.person_id == person.id
+    )
+    result = db.scalar(known)
+    if result is not None and result.achieved_at > at:
+        return result
+    pursuits = _moved(db, item, person)
+    before = {pursuit_id: found.readiness for pursuit_id, found in standing.of_many(db, pursuits).items()}
+    if result is None:
+        result = Result(organization_id=item.organization_id, item_id=item.id, person_id=person.id)
+        db.add(result)
+    result.score, result.maximum, result.source, result.achieved_at = score, maximum, source, at
+    db.flush()
+    for pursuit in pursuits:
+        standing.record_change(db, pursuit, before[pursuit.id])
+    return result
+
+
+def _moved(db: Session, item: Item, person: Person) -> list[Pursuit]:
+    """The pursuits of the person that the item says something about."""
+    wanted = (
+        select(Pursuit)
+        .where(
+            Pursuit.organization_id == person.organization_id,
+            Pursuit.person_id == person.id,
+            Pursuit.certification_id.in_(
+                select(MappedItem.certification_id).where(
+                    MappedItem.organization_id == item.organization_id, MappedItem.item_id == item.id
+                )
+            ),
+        )
+        .order_by(Pursuit.started_at)
+    )
+    return list(db.scalars(wanted))

@@ -1,13 +1,25 @@
 """Evidence for an exam domain: submitted, then accepted with a rating or returned with a comment."""
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
 
-from sqlalchemy import JSON, ForeignKey, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import JSON, ForeignKey, Index, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
+from lti_mentor.activity import facts
+from lti_mentor.activity.record import record
 from lti_mentor.db import Row, one_of
+from lti_mentor.errors import Invalid, NotAllowed, NotFound, Refused
+from lti_mentor.mentoring import catalog, mentorships, people, pursuits, standing
+from lti_mentor.mentoring.mentorships import Mentorship
+from lti_mentor.mentoring.people import Person
+from lti_mentor.mentoring.pursuits import Pursuit
+from lti_mentor.mentoring.readiness import SCALE
 
 STATES = ("waiting", "accepted", "returned")
 DECISIONS = ("accepted", "returned", "asked")
@@ -48,3 +60,216 @@ class Review(Row):
     taken_back_at: Mapped[datetime | None]
 
     __table_args__ = (one_of("decision", DECISIONS),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What the learner hands in: words, a link, or both."""
+
+    text: str = ""
+    link: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What the mentor says about the version they saw."""
+
+    version: int
+    comment: str = ""
+    topics: Sequence[str] = ()
+    rating: int | None = None
+
+
+def submit(db: Session, pursuit: Pursuit, domain_code: str, submission: Submission) -> Evidence:
+    """Send evidence for a domain to the mentor. Raises Refused without a mentor."""
+    _check(submission)
+    if domain_code not in {domain.code for domain in catalog.entry(pursuit.certification_id).domains}:
+        raise Invalid({"domain": "domain.unknown"})
+    mentorship = mentorships.of_mentee_id(db, pursuit.organization_id, pursuit.person_id)
+    if mentorship is None:
+        raise Refused("evidence.no_mentor")
+    evidence = Evidence(
+        organization_id=pursuit.organization_id,
+        pursuit_id=pursuit.id,
+        mentorship_id=mentorship.id,
+        domain_code=domain_code,
+        text=submission.text.strip(),
+        link=submission.link or None,
+        version=1,
+        status="waiting",
+        submitted_at=clock.now(),
+    )
+    db.add(evidence)
+    db.flush()
+    _record(db, evidence, facts.EvidenceSubmitted, pursuit.person_id)
+    return evidence
+
+
+def resubmit(db: Session, evidence: Evidence, submission: Submission) -> None:
+    """A new version, of a returned piece or of one the mentor has not answered yet."""
+    _check(submission)
+    if evidence.status == "accepted":
+        raise Refused("evidence.accepted")
+    evidence.text, evidence.link = submission.text.strip(), submission.link or None
+    evidence.version, evidence.status, evidence.submitted_at = evidence.version + 1, "waiting", clock.now()
+    db.flush()
+    _record(db, evidence, facts.EvidenceSubmitted, db.get_one(Pursuit, evidence.pursuit_id).person_id)
+
+
+def _check(submission: Submission) -> None:
+    wrong = {}
+    if not submission.text.strip() and not submission.link:
+        wrong["text"] = "evidence.empty"
+    if len(submission.text) > 20_000:
+        wrong["text"] = "text.too_long"
+    if submission.link:
+        address = urlsplit(submission.link)
+        if address.scheme not in ("http", "https") or not address.hostname or len(submission.link) > 2_000:
+            wrong["link"] = "link.not_http"
+    if wrong:
+        raise Invalid(wrong)
+
+
+def _record(
+    db: Session, evidence: Evidence, kind: type[facts.EvidenceFact], actor_id: uuid.UUID, **values: Any
+) -> None:
+    pursuit = db.get_one(Pursuit, evidence.pursuit_id)
+    fact = kind(
+        actor=people.actor_name(db, actor_id),
+        at=clock.now(),
+        certification=pursuit.certification_id,
+        domain=evidence.domain_code,
+        evidence=evidence.id,
+        version=evidence.version,
+        **mentorships.about(db, db.get_one(Mentorship, evidence.mentorship_id)),
+        **values,
+    )
+    record(db, evidence.organization_id, fact)
+
+
+def accept(db: Session, evidence: Evidence, verdict: Verdict, *, by: Person) -> Review:
+    """It is enough for this rating of the domain; readiness moves in the same transaction."""
+    _may_review(db, evidence, verdict, by)
+    if verdict.rating not in SCALE:
+        raise Invalid({"rating": "rating.missing"})
+    pursuit = db.get_one(Pursuit, evidence.pursuit_id)
+    before = standing.of(db, pursuit).readiness
+    review = _decide(db, evidence, verdict, by, "accepted")
+    _record(db, evidence, facts.EvidenceAccepted, by.id, value=verdict.rating)
+    pursuits.rate_by_mentor(db, pursuit, evidence.domain_code, verdict.rating, by=by, evidence_id=evidence.id)
+    standing.record_change(db, pursuit, before)
+    return review
+
+
+def return_it(db: Session, evidence: Evidence, verdict: Verdict, *, by: Person) -> Review:
+    """It is not enough yet; the comment says what is missing."""
+    _may_review(db, evidence, verdict, by)
+    _need_comment(verdict)
+    review = _decide(db, evidence, verdict, by, "returned")
+    _record(db, evidence, facts.EvidenceReturned, by.id)
+    return review
+
+
+def ask(db: Session, evidence: Evidence, verdict: Verdict, *, by: Person) -> Review:
+    """A question; the piece keeps waiting."""
+    _may_review(db, evidence, verdict, by)
+    _need_comment(verdict)
+    review = _decide(db, evidence, verdict, by, "asked")
+    _record(db, evidence, facts.EvidenceQuestioned, by.id)
+    return review
+
+
+def _need_comment(verdict: Verdict) -> None:
+    if not verdict.comment.strip():
+        raise Invalid({"comment": "comment.missing"})
+
+
+def _may_review(db: Session, evidence: Evidence, verdict: Verdict, by: Person) -> None:
+    mentorship = db.get_one(Mentorship, evidence.mentorship_id)
+    if mentorship.mentor_id != by.id or mentorship.status != "open":
+        raise NotAllowed("evidence.not_mentor")
+    if evidence.status != "waiting":
+        raise Refused("evidence.answered")
+    if evidence.version != verdict.version:
+        raise Refused("evidence.changed")
+    if len(verdict.comment) > 20_000:
+        raise Invalid({"comment": "text.too_long"})
+
+
+def _decide(db: Session, evidence: Evidence, verdict: Verdict, by: Person, decision: str) -> Review:
+    review = Review(
+        organization_id=evidence.organization_id,
+        evidence_id=evidence.id,
+        reviewer_id=by.id,
+        version=evidence.version,
+        decision=decision,
+        rating=verdict.rating if decision == "accepted" else None,
+        comment=verdict.comment.strip(),
+        topics=list(verdict.topics),
+        decided_at=clock.now(),
+    )
+    db.add(review)
+    if decision != "asked":
+        evidence.status = decision
+    db.flush()
+    return review
+
+
+def take_back(db: Session, review: Review, *, by: Person) -> None:
+    """Undo an answer that the learner has not seen: the piece waits again, and the rating it gave goes."""
+    evidence = db.get_one(Evidence, review.evidence_id)
+    if review.reviewer_id != by.id:
+        raise NotAllowed("evidence.not_mentor")
+    if review.seen_at is not None:
+        raise Refused("evidence.seen")
+    if review.taken_back_at is not None or evidence.version != review.version:
+        raise Refused("evidence.changed")
+    pursuit = db.get_one(Pursuit, evidence.pursuit_id)
+    before = standing.of(db, pursuit).readiness
+    review.taken_back_at = clock.now()
+    evidence.status = "waiting"
+    if review.decision == "accepted":
+        pursuits.forget_rating(db, pursuit, evidence.id)
+    db.flush()
+    _record(db, evidence, facts.EvidenceSubmitted, pursuit.person_id)
+    standing.record_change(db, pursuit, before)
+
+
+def mark_seen(db: Session, evidence: Evidence) -> None:
+    """The learner has seen the answers; none can be taken back any more."""
+    for review in reviews(db, evidence):
+        if review.seen_at is None and review.taken_back_at is None:
+            review.seen_at = clock.now()
+    db.flush()
+
+
+def reviews(db: Session, evidence: Evidence) -> Sequence[Review]:
+    """What was said about a piece, oldest first."""
+    wanted = select(Review).where(Review.organization_id == evidence.organization_id, Review.evidence_id == evidence.id)
+    return db.scalars(wanted.order_by(Review.decided_at)).all()
+
+
+def get_own(db: Session, person: Person, evidence_id: uuid.UUID) -> Evidence:
+    """Evidence of the person. Raises NotFound for every other."""
+    evidence = _get(db, person, evidence_id)
+    if db.get_one(Pursuit, evidence.pursuit_id).person_id != person.id:
+        raise NotFound("evidence.unknown")
+    return evidence
+
+
+def get_for_mentor(db: Session, mentor: Person, evidence_id: uuid.UUID) -> Evidence:
+    """Evidence handed to the person in an open mentorship. Raises NotFound for every other."""
+    evidence = _get(db, mentor, evidence_id)
+    mentorship = db.get_one(Mentorship, evidence.mentorship_id)
+    if mentorship.mentor_id != mentor.id or mentorship.status != "open":
+        raise NotFound("evidence.unknown")
+    return evidence
+
+
+def _get(db: Session, person: Person, evidence_id: uuid.UUID) -> Evidence:
+    evidence = db.scalar(
+        select(Evidence).where(Evidence.organization_id == person.organization_id, Evidence.id == evidence_id)
+    )
+    if evidence is None:
+        raise NotFound("evidence.unknown")
+    return evidence

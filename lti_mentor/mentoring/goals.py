@@ -1,13 +1,26 @@
 """Goals of a mentee: a measure, a due date, and links to courses, items, certifications and exam domains."""
 
+import math
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import CheckConstraint, ForeignKey, Index, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from lti_mentor import clock
-from lti_mentor.db import Row, one_of
+from lti_mentor.activity import facts
+from lti_mentor.activity.record import record
+from lti_mentor.db import Row, new_id, one_of
+from lti_mentor.errors import Invalid, NotAllowed, NotFound, Refused
+from lti_mentor.mentoring import catalog, courses, mentorships, people
+from lti_mentor.mentoring.courses import Item
+from lti_mentor.mentoring.mentorships import Mentorship
+from lti_mentor.mentoring.people import Person
+from lti_mentor.mentoring.progress import measure_progress
+from lti_mentor.mentoring.readiness import shown
 
 STATES = ("open", "achieved", "removed")
 VISIBILITIES = ("private", "shared")
@@ -59,3 +72,224 @@ class GoalLink(Row):
     domain_code: Mapped[str | None]
 
     __table_args__ = (one_of("kind", LINK_KINDS), CheckConstraint("weight > 0", name="weight"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkDraft:
+    """One weighted part; which of the ids it needs depends on its kind."""
+
+    kind: str
+    weight: int = 1
+    course_id: uuid.UUID | None = None
+    item_id: uuid.UUID | None = None
+    certification_id: str | None = None
+    domain_code: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoalDraft:
+    title: str
+    unit: str = ""
+    baseline: float
+    target: float
+    current: float | None = None
+    due_on: date
+    visibility: str = "shared"
+    links: Sequence[LinkDraft] = field(default_factory=tuple)
+
+
+def set_goal(db: Session, owner: Person, draft: GoalDraft) -> Goal:
+    """A new goal; the original due date is kept for ever. Raises Invalid, and NotFound for a link to nothing."""
+    _check(draft)
+    links = list(draft.links) or [LinkDraft(kind="measure")]
+    for link in links:
+        _check_link(db, owner, link)
+    mentorship = mentorships.of_mentee(db, owner)
+    goal = Goal(
+        id=new_id(),
+        organization_id=owner.organization_id,
+        owner_id=owner.id,
+        mentorship_id=mentorship.id if mentorship else None,
+        title=draft.title.strip(),
+        unit=draft.unit.strip(),
+        baseline=draft.baseline,
+        target=draft.target,
+        current=draft.baseline if draft.current is None else draft.current,
+        due_on=draft.due_on,
+        original_due_on=draft.due_on,
+        visibility=draft.visibility,
+        set_at=clock.now(),
+        statement_id=new_id(),
+        links=[
+            GoalLink(organization_id=owner.organization_id, position=position, **vars(link))
+            for position, link in enumerate(links)
+        ],
+    )
+    db.add(goal)
+    db.flush()
+    domains = tuple(
+        (link.certification_id, link.domain_code) for link in links if link.certification_id and link.domain_code
+    )
+    fact = facts.GoalSet(id=goal.statement_id, due_on=goal.due_on, domains=domains, **_about(db, goal, goal.owner_id))
+    record(db, goal.organization_id, fact)
+    return goal
+
+
+def _check(draft: GoalDraft) -> None:
+    wrong: dict[str, str] = {}
+    if not draft.title.strip():
+        wrong["title"] = "goal.no_title"
+    elif len(draft.title) > 200:
+        wrong["title"] = "text.too_long"
+    if len(draft.unit) > 100:
+        wrong["unit"] = "text.too_long"
+    for name in ("baseline", "target", "current"):
+        value = getattr(draft, name)
+        if value is not None and not (math.isfinite(value) and abs(value) < 1e12):
+            wrong[name] = "number.range"
+    if draft.target == draft.baseline:
+        wrong["target"] = "goal.target_is_baseline"
+    if draft.due_on < clock.today():
+        wrong["due_on"] = "date.past"
+    if draft.visibility not in VISIBILITIES:
+        wrong["visibility"] = "goal.visibility"
+    if any(not 1 <= link.weight <= 100 or link.kind not in LINK_KINDS for link in draft.links):
+        wrong["links"] = "goal.link_weight"
+    if wrong:
+        raise Invalid(wrong)
+
+
+def _check_link(db: Session, owner: Person, link: LinkDraft) -> None:
+    if link.course_id is not None:
+        courses.get(db, owner.organization_id, link.course_id)
+    if link.item_id is not None:
+        known = select(Item.id).where(Item.organization_id == owner.organization_id, Item.id == link.item_id)
+        if db.scalar(known) is None:
+            raise NotFound("item.unknown")
+    if link.certification_id is not None:
+        entry = catalog.entry(link.certification_id)
+        if link.domain_code is not None and link.domain_code not in {domain.code for domain in entry.domains}:
+            raise NotFound("domain.unknown")
+
+
+def _about(db: Session, goal: Goal, actor_id: uuid.UUID) -> dict[str, Any]:
+    """What every fact about the goal carries."""
+    mentorship = db.get(Mentorship, goal.mentorship_id) if goal.mentorship_id else None
+    course_ids = [link.course_id for link in goal.links if link.course_id]
+    certification_ids = [link.certification_id for link in goal.links if link.certification_id]
+    return {
+        "actor": people.actor_name(db, actor_id),
+        "at": clock.now(),
+        "goal": goal.id,
+        "course": course_ids[0] if course_ids else None,
+        "certification": certification_ids[0] if certification_ids else None,
+        **mentorships.about(db, mentorship),
+    }
+
+
+def _closing(db: Session, goal: Goal, actor_id: uuid.UUID) -> dict[str, Any]:
+    return {
+        "set_by": goal.statement_id,
+        "due_on": goal.due_on,
+        "original_due_on": goal.original_due_on,
+        **_about(db, goal, actor_id),
+    }
+
+
+def get_own(db: Session, person: Person, goal_id: uuid.UUID) -> Goal:
+    """A goal of the person. Raises NotFound for every other."""
+    goal = _get(db, person, goal_id)
+    if goal.owner_id != person.id:
+        raise NotFound("goal.unknown")
+    return goal
+
+
+def get_for_mentor(db: Session, mentor: Person, goal_id: uuid.UUID) -> Goal:
+    """A shared goal of somebody the person mentors now. Raises NotFound for every other."""
+    goal = _get(db, mentor, goal_id)
+    if goal.visibility != "shared" or not mentorships.mentors(db, mentor, goal.owner_id):
+        raise NotFound("goal.unknown")
+    return goal
+
+
+def _get(db: Session, person: Person, goal_id: uuid.UUID) -> Goal:
+    goal = db.scalar(select(Goal).where(Goal.organization_id == person.organization_id, Goal.id == goal_id))
+    if goal is None:
+        raise NotFound("goal.unknown")
+    return goal
+
+
+def _open(goal: Goal, by: Person) -> None:
+    if goal.owner_id != by.id:
+        raise NotAllowed("goal.not_yours")
+    if goal.status != "open":
+        raise Refused("goal.closed", status=goal.status)
+
+
+def move_due_date(db: Session, goal: Goal, due_on: date, *, by: Person) -> None:
+    """Another due date; the original stays on record."""
+    _open(goal, by)
+    if due_on < clock.today():
+        raise Invalid({"due_on": "date.past"})
+    if due_on == goal.due_on:
+        return
+    goal.due_on = due_on
+    db.flush()
+    about = _about(db, goal, by.id)
+    record(db, goal.organization_id, facts.DueDateMoved(due_on=due_on, original_due_on=goal.original_due_on, **about))
+
+
+def make_progress(db: Session, goal: Goal, current: float, *, by: Person) -> None:
+    """The measure stands here now."""
+    _open(goal, by)
+    if not (math.isfinite(current) and abs(current) < 1e12):
+        raise Invalid({"current": "number.range"})
+    if current == goal.current:
+        return
+    goal.current = current
+    db.flush()
+    percent = shown(measure_progress(baseline=goal.baseline, target=goal.target, current=current))
+    record(db, goal.organization_id, facts.ProgressMade(percent=percent, **_about(db, goal, by.id)))
+
+
+def achieve(db: Session, goal: Goal, *, by: Person) -> None:
+    """The mentee says that it is achieved; no number does that by itself."""
+    _open(goal, by)
+    goal.status, goal.closed_at = "achieved", clock.now()
+    db.flush()
+    record(db, goal.organization_id, facts.GoalAchieved(**_closing(db, goal, by.id)))
+
+
+def confirm(db: Session, goal: Goal, *, by: Person) -> None:
+    """The mentor agrees that a shared goal is achieved."""
+    if goal.visibility != "shared" or not mentorships.mentors(db, by, goal.owner_id):
+        raise NotAllowed("goal.not_mentor")
+    if goal.status != "achieved" or goal.confirmed_at is not None:
+        raise Refused("goal.not_waiting")
+    goal.confirmed_at = clock.now()
+    db.flush()
+    record(db, goal.organization_id, facts.GoalConfirmed(**_closing(db, goal, by.id)))
+
+
+def remove(db: Session, goal: Goal, *, by: Person) -> None:
+    """The mentee takes it away; it stays on record."""
+    _open(goal, by)
+    goal.status, goal.closed_at = "removed", clock.now()
+    db.flush()
+    record(db, goal.organization_id, facts.GoalRemoved(**_closing(db, goal, by.id)))
+
+
+def override(db: Session, goal: Goal, *, percent: int, comment: str, by: Person) -> None:
+    """The mentor's own number, shown as one, with its reason."""
+    if goal.visibility != "shared" or not mentorships.mentors(db, by, goal.owner_id):
+        raise NotAllowed("goal.not_mentor")
+    wrong = {}
+    if not 0 <= percent <= 100:
+        wrong["percent"] = "percent.range"
+    if not comment.strip():
+        wrong["comment"] = "comment.missing"
+    if wrong:
+        raise Invalid(wrong)
+    goal.override, goal.override_comment = percent, comment.strip()
+    db.flush()
+    record(db, goal.organization_id, facts.ProgressMade(percent=percent, **_about(db, goal, by.id)))

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, UniqueConstraint, select
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, UniqueConstraint, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -235,3 +235,14 @@ def _rate(
         )
     )
     db.flush()
+
+
+def forget_rating(db: Session, pursuit: Pursuit, evidence_id: uuid.UUID) -> None:
+    """Take away the rating that a piece of evidence gave; the one before counts again."""
+    db.execute(
+        delete(Rating).where(
+            Rating.organization_id == pursuit.organization_id,
+            Rating.pursuit_id == pursuit.id,
+            Rating.evidence_id == evidence_id,
+        )
+    )

@@ -1,0 +1,77 @@
+"""The platform's public keys: kept in the database, fetched again when old or when a key is unknown."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+import jwt
+from sqlalchemy.orm import Session
+
+from lti_mentor import clock
+from lti_mentor.db import Database
+from lti_mentor.errors import LaunchError, PlatformError
+from lti_mentor.lti import http
+from lti_mentor.lti.platforms import KeySet
+from lti_mentor.settings import Settings
+
+
+def verification_key(database: Database, settings: Settings, kept: KeySet | None, *, jwks_uri: str, kid: str) -> Any:
+    """The public key with this id. ``kept`` is what the database had when the launch was read. Raises LaunchError."""
+    now = clock.now()
+    fresh = kept is not None and now - kept.fetched_at < timedelta(minutes=settings.key_cache_minutes)
+    found = _find(kept, kid)
+    if found and fresh:
+        return _parsed(*found)
+    tried_just_now = kept is not None and now - kept.tried_at < timedelta(seconds=settings.key_retry_seconds)
+    if not tried_just_now:
+        kept = _fetch(database, settings, kept, jwks_uri)
+        found = _find(kept, kid)
+    if found is None:
+        raise LaunchError("launch.unknown_key" if kept else "launch.no_keys")
+    return _parsed(*found)
+
+
+def _find(kept: KeySet | None, kid: str) -> tuple[str, str] | None:
+    """Modulus and exponent of an RSA signing key."""
+    for key in kept.body["keys"] if kept else ():
+        signs = key.get("use", "sig") == "sig" and key.get("alg", "RS256") == "RS256"
+        if key.get("kid") == kid and key.get("kty") == "RSA" and signs and {"n", "e"} <= set(key):
+            return str(key["n"]), str(key["e"])
+    return None
+
+
+@lru_cache(maxsize=256)
+def _parsed(n: str, e: str) -> Any:
+    try:
+        return jwt.PyJWK({"kty": "RSA", "n": n, "e": e}, algorithm="RS256").key
+    except (jwt.PyJWTError, ValueError):
+        raise LaunchError("launch.unknown_key", detail="the key is not usable") from None
+
+
+def _fetch(database: Database, settings: Settings, kept: KeySet | None, jwks_uri: str) -> KeySet | None:
+    """What the platform publishes now; what we had when it does not answer well."""
+    try:
+        body = http.get_json(jwks_uri, settings)
+        usable = _is_key_set(body)
+    except PlatformError:
+        usable = False
+    now = clock.now()
+    with database.transaction() as db:
+        row = db.get(KeySet, jwks_uri)
+        if usable:
+            row = _merge(db, KeySet(jwks_uri=jwks_uri, body=body, fetched_at=now, tried_at=now))
+        elif row is not None:
+            row.tried_at = now
+        return row or kept
+
+
+def _merge(db: Session, key_set: KeySet) -> KeySet:
+    merged = db.merge(key_set)
+    db.flush()
+    return merged
+
+
+def _is_key_set(body: Any) -> bool:
+    keys = body.get("keys") if isinstance(body, Mapping) else None
+    return isinstance(keys, list) and all(isinstance(key, Mapping) for key in keys)

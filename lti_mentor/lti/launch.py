@@ -1,0 +1,254 @@
+"""The launch (Security Framework 5.1.1.3, 5.1.3; Core 5.3): signature before claims, every claim before anything is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import jwt
+from pylti1p3.exception import LtiException
+from pylti1p3.message_validators.resource_message import ResourceMessageValidator
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from lti_mentor import clock
+from lti_mentor.db import Database
+from lti_mentor.errors import LaunchError
+from lti_mentor.lti import keysets, quirks
+from lti_mentor.lti.login import Login, fits, hashed, is_ours
+from lti_mentor.lti.platforms import Deployment, KeySet, Platform
+from lti_mentor.settings import Settings
+
+CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
+ALGORITHM = "RS256"
+LONGEST_ID = 255
+LONGEST_TEXT = 500
+
+
+@dataclass(frozen=True)
+class Context:
+    id: str
+    label: str | None
+    title: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """What a verified launch says."""
+
+    state_hash: str
+    platform: Platform
+    deployment: Deployment
+    subject: str
+    name: str | None
+    email: str | None
+    locale: str | None
+    zone: str | None
+    teaches: bool
+    context: Context | None
+    resource_link_id: str
+    custom: Mapping[str, str]
+    target_link_uri: str
+    return_url: str | None
+
+    @property
+    def organization_id(self) -> UUID:
+        return self.deployment.organization_id
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The login a launch answers, as the database has it."""
+
+    login: Login
+    platform: Platform
+    deployments: Sequence[Deployment]
+    key_set: KeySet | None
+
+
+def pending(db: Session, settings: Settings, *, state: str, browser_secret: str | None) -> Pending:
+    """The login with this state, of this browser. Raises LaunchError."""
+    found = db.execute(
+        select(Login, Platform, KeySet)
+        .join(Platform, Platform.id == Login.platform_id)
+        .outerjoin(KeySet, KeySet.jwks_uri == Platform.jwks_uri)
+        .where(Login.state_hash == hashed(state))
+    ).one_or_none()
+    if found is None:
+        raise LaunchError("launch.unknown_state")
+    login, platform, key_set = found
+    if login.used_at is not None:
+        raise LaunchError("launch.used_state")
+    if clock.now() - login.created_at > timedelta(minutes=settings.login_minutes):
+        raise LaunchError("launch.expired_login")
+    if browser_secret is None:
+        raise LaunchError("launch.no_cookie")
+    if not fits(browser_secret, login.browser_hash):
+        raise LaunchError("launch.other_browser")
+    if platform.status != "active":
+        raise LaunchError("launch.disabled_platform")
+    return Pending(login, platform, platform.deployments, key_set)
+
+
+def verify(database: Database, settings: Settings, waiting: Pending, token: str) -> Launch:
+    """The launch in the token. Asks the LMS for its keys when needed. Raises LaunchError."""
+    claims = _verified_claims(database, settings, waiting, token)
+    _check_times(claims, settings)
+    _check_parties(claims, waiting.platform)
+    if not fits(_text(claims, "nonce"), waiting.login.nonce_hash):
+        raise LaunchError("launch.nonce")
+    deployment = _deployment(claims, waiting)
+    _check_message(claims)
+    target = claims.get(f"{CLAIM}target_link_uri")
+    if not isinstance(target, str) or not is_ours(target, settings):
+        raise LaunchError("launch.foreign_target")
+    return _launch(claims, waiting, deployment, target)
+
+
+def consume(db: Session, launch: Launch) -> None:
+    """Use up the login; exactly one launch can. Raises LaunchError for all others."""
+    used = db.execute(
+        update(Login)
+        .where(Login.state_hash == launch.state_hash, Login.used_at.is_(None))
+        .values(used_at=clock.now())
+        .returning(Login.state_hash)
+    )
+    if used.one_or_none() is None:
+        raise LaunchError("launch.used_state")
+
+
+def _verified_claims(database: Database, settings: Settings, waiting: Pending, token: str) -> dict[str, Any]:
+    try:
+        header = jwt.get_unverified_header(token)
+    except jwt.PyJWTError:
+        raise LaunchError("launch.bad_token") from None
+    if header.get("alg") != ALGORITHM:
+        raise LaunchError("launch.algorithm")
+    kid = header.get("kid")
+    if not isinstance(kid, str) or not kid:
+        raise LaunchError("launch.no_key_id")
+    key = keysets.verification_key(database, settings, waiting.key_set, jwks_uri=waiting.platform.jwks_uri, kid=kid)
+    try:
+        claims: dict[str, Any] = jwt.decode(token, key, algorithms=[ALGORITHM], options=_SIGNATURE_ONLY)
+    except jwt.PyJWTError:
+        raise LaunchError("launch.bad_signature") from None
+    return claims
+
+
+_SIGNATURE_ONLY: Any = {
+    "verify_signature": True,
+    **dict.fromkeys(
+        ("verify_exp", "verify_nbf", "verify_iat", "verify_aud", "verify_iss", "verify_sub", "verify_jti"), False
+    ),
+}
+
+
+def _check_times(claims: Mapping[str, Any], settings: Settings) -> None:
+    now, leeway = clock.now().timestamp(), settings.clock_leeway_seconds
+    for name in ("exp", "iat"):
+        if isinstance(claims.get(name), bool) or not isinstance(claims.get(name), int | float):
+            raise LaunchError("launch.missing_claim", name=name)
+    if claims["exp"] < now - leeway:
+        raise LaunchError("launch.expired")
+    not_before = claims.get("nbf", claims["iat"])
+    if claims["iat"] > now + leeway or (isinstance(not_before, int | float) and not_before > now + leeway):
+        raise LaunchError("launch.not_yet")
+    if claims["iat"] < now - leeway - settings.login_minutes * 60:
+        raise LaunchError("launch.too_old")
+
+
+def _check_parties(claims: Mapping[str, Any], platform: Platform) -> None:
+    if _text(claims, "iss") != platform.issuer:
+        raise LaunchError("launch.issuer")
+    given = claims.get("aud")
+    audiences = [given] if isinstance(given, str) else given
+    if not isinstance(audiences, list) or platform.client_id not in audiences:
+        raise LaunchError("launch.audience")
+    party = claims.get("azp")
+    if len(audiences) > 1 and party is None:
+        raise LaunchError("launch.audience")
+    if party is not None and party != platform.client_id and not platform.foreign_azp:
+        raise LaunchError("launch.authorized_party")
+
+
+def _deployment(claims: Mapping[str, Any], waiting: Pending) -> Deployment:
+    given = claims.get(f"{CLAIM}deployment_id")
+    for deployment in waiting.deployments:
+        if deployment.deployment_id == given:
+            if waiting.login.deployment_id not in (None, given):
+                raise LaunchError("launch.deployment")
+            return deployment
+    raise LaunchError("launch.deployment")
+
+
+def _check_message(claims: Mapping[str, Any]) -> None:
+    kind = claims.get(f"{CLAIM}message_type")
+    if not kind:
+        raise LaunchError("launch.missing_claim", name="message_type")
+    if kind != "LtiResourceLinkRequest":
+        raise LaunchError("launch.message_type")
+    roles = claims.get(f"{CLAIM}roles")
+    if not isinstance(roles, list) or not isinstance(claims.get(f"{CLAIM}resource_link"), dict):
+        raise LaunchError("launch.missing_claim", name="roles or resource_link")
+    try:
+        ResourceMessageValidator().validate(claims)
+    except LtiException as problem:
+        raise LaunchError("launch.message", detail=str(problem)) from None
+
+
+def _launch(claims: Mapping[str, Any], waiting: Pending, deployment: Deployment, target: str) -> Launch:
+    presentation = claims.get(f"{CLAIM}launch_presentation")
+    presentation = presentation if isinstance(presentation, dict) else {}
+    custom = quirks.custom(claims.get(f"{CLAIM}custom"))
+    roles = [role for role in claims[f"{CLAIM}roles"] if isinstance(role, str)]
+    return Launch(
+        state_hash=waiting.login.state_hash,
+        platform=waiting.platform,
+        deployment=deployment,
+        subject=_id(claims["sub"]),
+        name=_name(claims),
+        email=_shown(claims.get("email")),
+        locale=_shown(presentation.get("locale")) or _shown(claims.get("locale")),
+        zone=_shown(claims.get("zoneinfo")) or custom.get("time_zone"),
+        teaches=quirks.teaches(roles),
+        context=_context(claims.get(f"{CLAIM}context")),
+        resource_link_id=_id(claims[f"{CLAIM}resource_link"]["id"]),
+        custom=custom,
+        target_link_uri=target,
+        return_url=_shown(presentation.get("return_url")),
+    )
+
+
+def _context(claim: Any) -> Context | None:
+    if not isinstance(claim, dict) or not claim.get("id"):
+        return None
+    return Context(_id(claim["id"]), _shown(claim.get("label")), _shown(claim.get("title")))
+
+
+def _name(claims: Mapping[str, Any]) -> str | None:
+    whole = _shown(claims.get("name"))
+    parts = [part for part in (_shown(claims.get("given_name")), _shown(claims.get("family_name"))) if part]
+    return whole or " ".join(parts) or None
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or not value:
+        raise LaunchError("launch.missing_claim", name=name)
+    return value
+
+
+def _id(value: Any) -> str:
+    text = str(value)
+    if len(text) > LONGEST_ID or "\0" in text:
+        raise LaunchError("launch.bad_id")
+    return text
+
+
+def _shown(value: Any) -> str | None:
+    """A text for people: without control characters and not endless; none when there is nothing in it."""
+    if not isinstance(value, str):
+        return None
+    clean = "".join(character for character in value if character.isprintable()).strip()
+    return clean[:LONGEST_TEXT] or None

@@ -1,0 +1,167 @@
+"""Platforms (an LMS registration) and their deployments; the organization hangs on the deployment."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import JSON, ForeignKey, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from lti_mentor import clock
+from lti_mentor.db import Base, new_id, one_of
+from lti_mentor.errors import LaunchError, NotFound, Refused
+
+STATES = ("active", "disabled")
+
+
+class Platform(Base):
+    """One registration. Installation-wide: several organizations may share an issuer and even a client id."""
+
+    __tablename__ = "platforms"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    issuer: Mapped[str]
+    client_id: Mapped[str]
+    authorization_endpoint: Mapped[str]
+    token_endpoint: Mapped[str]
+    jwks_uri: Mapped[str]
+    frame_ancestors: Mapped[list[str]] = mapped_column(JSON)  # origins besides those of the issuer and the log-in
+    foreign_azp: Mapped[bool] = mapped_column(default=False)  # see quirks.FOREIGN_AZP
+    status: Mapped[str] = mapped_column(default="active")
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    deployments: Mapped[list["Deployment"]] = relationship(lazy="selectin", cascade="all, delete-orphan")
+
+    __table_args__ = (UniqueConstraint("issuer", "client_id"), one_of("status", STATES))
+
+    @property
+    def framing_origins(self) -> list[str]:
+        """Who may show us in a frame."""
+        origins = [origin(self.issuer), origin(self.authorization_endpoint), *self.frame_ancestors]
+        return list(dict.fromkeys(found for found in origins if found))
+
+
+class Deployment(Base):
+    __tablename__ = "deployments"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    platform_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("platforms.id", ondelete="CASCADE"))
+    organization_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
+    deployment_id: Mapped[str]
+
+    __table_args__ = (UniqueConstraint("platform_id", "deployment_id"),)
+
+
+class KeySet(Base):
+    """The public keys of a platform as last fetched."""
+
+    __tablename__ = "key_sets"
+
+    jwks_uri: Mapped[str] = mapped_column(primary_key=True)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    fetched_at: Mapped[datetime]
+    tried_at: Mapped[datetime]
+
+
+def origin(url: str) -> str | None:
+    """Scheme, host and port of a web address."""
+    address = urlsplit(url)
+    if address.scheme not in ("http", "https") or not address.netloc:
+        return None
+    return f"{address.scheme}://{address.netloc}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """What an administrator copies from the LMS."""
+
+    issuer: str
+    client_id: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    deployment_ids: tuple[str, ...]
+    frame_ancestors: tuple[str, ...] = ()
+
+
+def add(db: Session, registration: Registration, *, organization_id: uuid.UUID) -> Platform:
+    """Register a platform, or further deployments of a known one, for an organization. Raises Refused."""
+    for name in ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"):
+        if origin(getattr(registration, name)) is None:
+            raise Refused("platform.address", name=name)
+    if any(origin(ancestor) != ancestor for ancestor in registration.frame_ancestors):
+        raise Refused("platform.frame_ancestor")
+    platform = find(db, registration.issuer, registration.client_id)
+    if platform is None:
+        values = {name: value for name, value in vars(registration).items() if name != "deployment_ids"}
+        platform = Platform(**{**values, "frame_ancestors": list(registration.frame_ancestors)})
+        db.add(platform)
+        db.flush()
+    for deployment_id in registration.deployment_ids:
+        _deploy(db, platform, deployment_id, organization_id)
+    return platform
+
+
+def _deploy(db: Session, platform: Platform, deployment_id: str, organization_id: uuid.UUID) -> None:
+    known = deployment(db, platform, deployment_id)
+    if known is not None and known.organization_id != organization_id:
+        raise Refused("platform.deployment_taken", deployment_id=deployment_id)
+    if known is None:
+        platform.deployments.append(Deployment(organization_id=organization_id, deployment_id=deployment_id))
+        db.flush()
+
+
+def find(db: Session, issuer: str, client_id: str) -> Platform | None:
+    return db.scalar(select(Platform).where(Platform.issuer == issuer, Platform.client_id == client_id))
+
+
+def listed(db: Session) -> Sequence[Platform]:
+    """All platforms, oldest first."""
+    return db.scalars(select(Platform).order_by(Platform.created_at)).all()
+
+
+def get(db: Session, platform_id: uuid.UUID) -> Platform:
+    """Raises NotFound."""
+    platform = db.get(Platform, platform_id)
+    if platform is None:
+        raise NotFound("platform.unknown")
+    return platform
+
+
+def disable(db: Session, platform_id: uuid.UUID) -> Platform:
+    """Refuse its launches from now on; nothing is lost."""
+    platform = get(db, platform_id)
+    platform.status = "disabled"
+    return platform
+
+
+def remove(db: Session, platform_id: uuid.UUID) -> Platform:
+    """Forget the registration; people, courses and statements stay."""
+    platform = get(db, platform_id)
+    db.delete(platform)
+    db.flush()
+    return platform
+
+
+def for_login(db: Session, issuer: str, client_id: str | None) -> Platform:
+    """The platform a login initiation comes from. Raises LaunchError when it is unknown, ambiguous or disabled."""
+    wanted = select(Platform).where(Platform.issuer == issuer)
+    if client_id:
+        wanted = wanted.where(Platform.client_id == client_id)
+    found = db.scalars(wanted.limit(2)).all()
+    if not found:
+        raise LaunchError("launch.unknown_platform", issuer=issuer)
+    if len(found) > 1:
+        raise LaunchError("launch.ambiguous_platform", issuer=issuer)
+    if found[0].status != "active":
+        raise LaunchError("launch.disabled_platform")
+    return found[0]
+
+
+def deployment(db: Session, platform: Platform, deployment_id: str) -> Deployment | None:
+    """Exact, case and all."""
+    return db.scalar(
+        select(Deployment).where(Deployment.platform_id == platform.id, Deployment.deployment_id == deployment_id)
+    )

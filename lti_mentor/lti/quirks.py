@@ -1,0 +1,46 @@
+"""What single platforms do differently, each with where it was seen.
+
+FOREIGN_AZP  Blackboard, 2019 (1EdTech/lti-1-3-php-library issue 18): ``azp`` of an id_token is another id than ``aud``.
+             Allowed per registration (``Platform.foreign_azp``) and off by default.
+UNRESOLVED   A custom variable that the platform does not know arrives as it was asked for, such as
+             ``$Context.id.history`` (LTI Core 5.4.6.1); Moodle 4.5 sends null for some it withholds; Canvas sends numbers
+             (hypothesis/lms issue 4492).
+SHORT_ROLES  Moodle's roster and the certification suite send "Instructor" instead of the URI.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+INSTRUCTORS = frozenset(
+    {
+        "http://purl.imsglobal.org/vocab/lis/v2/membership#Instructor",
+        "http://purl.imsglobal.org/vocab/lis/v2/membership#Administrator",
+        "Instructor",
+    }
+)
+ADMINISTRATORS = frozenset(
+    {
+        "http://purl.imsglobal.org/vocab/lis/v2/institution/person#Administrator",
+        "http://purl.imsglobal.org/vocab/lis/v2/system/person#Administrator",
+    }
+)
+_CONTEXT_ROLE = "http://purl.imsglobal.org/vocab/lis/v2/membership"
+
+
+def teaches(roles: list[str]) -> bool:
+    """Whether the LMS calls the person a teacher of the course.
+
+    Roles of the course count alone; an administrator of the institution who has none there is let in as a teacher.
+    """
+    if INSTRUCTORS & set(roles):
+        return True
+    has_course_role = any(role.startswith(_CONTEXT_ROLE) or role == "Learner" for role in roles)
+    return not has_course_role and bool(ADMINISTRATORS & set(roles))
+
+
+def custom(values: Any) -> dict[str, str]:
+    """Custom parameters as texts, without those that came unresolved or as null."""
+    if not isinstance(values, Mapping):
+        return {}
+    texts = {str(name): str(value) for name, value in values.items() if value is not None}
+    return {name: value for name, value in texts.items() if not value.startswith("$")}

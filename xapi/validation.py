@@ -47,6 +47,19 @@ def checked(statement: Any) -> dict[str, Any]:
     return normal
 
 
+def checked_agent(agent: Any) -> None:
+    """An agent or group to search for. Raises InvalidStatement."""
+    _actor(agent, "agent")
+
+
+def is_iri(text: str) -> bool:
+    return _IRI.fullmatch(text) is not None
+
+
+def is_uuid(text: str) -> bool:
+    return _UUID.fullmatch(text) is not None
+
+
 def _normalize(statement: dict[str, Any]) -> None:
     activities = statement.get("context", {}).get("contextActivities", {})
     for kind, value in activities.items():

@@ -1,4 +1,4 @@
-"""The launch (Security Framework 5.1.1.3, 5.1.3; Core 5.3): signature before claims, every claim before anything is written."""
+"""The launch (Security Framework 5.1.3, Core 5.3): signature before claims, all claims before anything is written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

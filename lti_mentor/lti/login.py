@@ -1,4 +1,4 @@
-"""The login initiation (Security Framework 5.1.1.1): one single-use row ties the launch to browser, platform and target."""
+"""The login initiation (Security Framework 5.1.1.1): one single-use row ties the launch to browser and platform."""
 
 import hashlib
 import hmac

@@ -3,7 +3,7 @@
 FOREIGN_AZP  Blackboard, 2019 (1EdTech/lti-1-3-php-library issue 18): ``azp`` of an id_token is another id than ``aud``.
              Allowed per registration (``Platform.foreign_azp``) and off by default.
 UNRESOLVED   A custom variable that the platform does not know arrives as it was asked for, such as
-             ``$Context.id.history`` (LTI Core 5.4.6.1); Moodle 4.5 sends null for some it withholds; Canvas sends numbers
+             ``$Context.id.history`` (LTI Core 5.4.6.1); Moodle 4.5 sends null for withheld ones; Canvas numbers
              (hypothesis/lms issue 4492).
 SHORT_ROLES  Moodle's roster and the certification suite send "Instructor" instead of the URI.
 """

@@ -1,7 +1,7 @@
 """Progress of goals, gathered from rows: own measure, course items, readiness of a certification or a domain."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -27,15 +27,21 @@ from lti_mentor.mentoring.readiness import ItemResult, Readiness
 class Sources:
     """What the parts of goals are read from: readiness by (person, certification), items by (person, course)."""
 
-    readiness: dict[tuple[uuid.UUID, str], Readiness]
+    readiness: Mapping[tuple[uuid.UUID, str], Readiness]
     items: dict[tuple[uuid.UUID, uuid.UUID], list[ItemResult]]
 
 
-def of_many(db: Session, goals: Sequence[Goal]) -> dict[uuid.UUID, GoalProgress]:
-    """Progress of each goal; a fixed number of queries."""
+KnownReadiness = Mapping[tuple[uuid.UUID, str], Readiness]
+
+
+def of_many(
+    db: Session, goals: Sequence[Goal], *, known_readiness: KnownReadiness | None = None
+) -> dict[uuid.UUID, GoalProgress]:
+    """Progress of each goal; a fixed number of queries, fewer when the readiness is at hand."""
     if not goals:
         return {}
-    sources = Sources(_readiness(db, goals), _items(db, goals))
+    found = known_readiness if known_readiness is not None else _readiness(db, goals)
+    sources = Sources(found, _items(db, goals))
     return {goal.id: of(goal, sources) for goal in goals}
 
 

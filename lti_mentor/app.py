@@ -1,0 +1,58 @@
+"""create_app(settings): the only place where everything is put together."""
+
+from flask import Blueprint, Flask
+from jinja2 import StrictUndefined
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from lti_mentor import shipped
+from lti_mentor.db import Database, connect
+from lti_mentor.settings import Settings, require_secret
+from lti_mentor.vault import Vault
+from lti_mentor.web import errors, forms, headers, language, request_log, visit
+from lti_mentor.web.coordinator import coordinator
+from lti_mentor.web.home import home
+from lti_mentor.web.insight import insight
+from lti_mentor.web.learner import learner
+from lti_mentor.web.lrs import lrs
+from lti_mentor.web.lti import lti
+from lti_mentor.web.mentor import mentor
+from lti_mentor.web.tool import Tool, tool
+
+VISITED: tuple[Blueprint, ...] = (home, learner, mentor, coordinator, insight)
+
+
+def create_app(settings: Settings, database: Database | None = None) -> Flask:
+    """The tool as a WSGI application. Raises SettingsError."""
+    require_secret(settings)
+    app = Flask("lti_mentor", template_folder=str(shipped.folder("templates")), static_folder="web/static")
+    app.config.update(MAX_CONTENT_LENGTH=settings.max_body_bytes, MAX_FORM_MEMORY_SIZE=settings.max_body_bytes)
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(visit_url=visit.visit_url, form_fields=forms.form_fields)
+    app.extensions["lti_mentor"] = Tool(
+        settings, database or connect(settings.database_url), Vault(settings.secret_key)
+    )
+    for part in (request_log, language, errors, headers):
+        part.install(app)
+    app.before_request(visit.guard)
+    app.register_blueprint(lti)
+    app.register_blueprint(lrs)
+    for blueprint in VISITED:
+        app.register_blueprint(blueprint, url_prefix=f"/v/<visit_key>{blueprint.url_prefix or ''}")
+    app.add_url_rule("/healthz", view_func=health)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    return app
+
+
+def health() -> tuple[dict[str, str], int]:
+    """Whether the database answers and is prepared."""
+    try:
+        with tool().database.reading() as db:
+            prepared = db.execute(text("SELECT count(*) FROM installation")).scalar_one()
+    except SQLAlchemyError:
+        return {"status": "no database"}, 503
+    return ({"status": "ok"}, 200) if prepared else ({"status": "not prepared"}, 503)

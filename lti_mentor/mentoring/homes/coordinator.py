@@ -1,0 +1,122 @@
+"""The coordinator's home: four counts, each a list of pairs or people with one action."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from lti_mentor import clock
+from lti_mentor.mentoring import notices, people, programs
+from lti_mentor.mentoring.evidence import Evidence
+from lti_mentor.mentoring.meetings import Meeting
+from lti_mentor.mentoring.mentorships import Mentorship
+from lti_mentor.mentoring.people import Person
+from lti_mentor.mentoring.programs import Program
+
+STUCK = timedelta(days=21)
+SILENT = timedelta(days=30)
+OLD_REVIEW = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class PairRow:
+    mentorship: Mentorship
+    mentor: Person
+    mentee: Person
+    days: int
+    may_remind: bool
+
+
+@dataclass(frozen=True)
+class CoordinatorHome:
+    program: Program
+    without_mentor: tuple[Person, ...]
+    never_met: tuple[PairRow, ...]
+    silent: tuple[PairRow, ...]
+    old_reviews: tuple[PairRow, ...]
+    open_pairs: int
+
+
+def home(db: Session, program: Program) -> CoordinatorHome:
+    """How the program stands; a fixed number of queries."""
+    pairs = _pairs(db, program)
+    known = people.by_ids(
+        db, program.organization_id, [pid for pair in pairs for pid in (pair.mentor_id, pair.mentee_id)]
+    )
+    reminded = notices.reminded(db, pairs)
+    met = _last_met(db, program)
+    now = clock.now()
+
+    def rows(chosen: Sequence[tuple[Mentorship, datetime]]) -> tuple[PairRow, ...]:
+        found = [
+            PairRow(pair, known[pair.mentor_id], known[pair.mentee_id], (now - since).days, pair.id not in reminded)
+            for pair, since in chosen
+        ]
+        return tuple(sorted(found, key=lambda row: -row.days))
+
+    unmet = [(pair, pair.started_at) for pair in pairs if pair.id not in met]
+    last = [(pair, met[pair.id]) for pair in pairs if pair.id in met]
+    old = _old_reviews(db, program)
+    return CoordinatorHome(
+        program=program,
+        without_mentor=without_mentor(db, program),
+        never_met=rows([(pair, since) for pair, since in unmet if now - since > STUCK]),
+        silent=rows([(pair, since) for pair, since in last if now - since > SILENT]),
+        old_reviews=rows([(pair, old[pair.id]) for pair in pairs if pair.id in old]),
+        open_pairs=len(pairs),
+    )
+
+
+def _pairs(db: Session, program: Program) -> Sequence[Mentorship]:
+    wanted = select(Mentorship).where(
+        Mentorship.organization_id == program.organization_id,
+        Mentorship.program_id == program.id,
+        Mentorship.status == "open",
+    )
+    return db.scalars(wanted).all()
+
+
+def _last_met(db: Session, program: Program) -> dict[uuid.UUID, datetime]:
+    wanted = (
+        select(Meeting.mentorship_id, func.max(Meeting.planned_at))
+        .join(Mentorship, Mentorship.id == Meeting.mentorship_id)
+        .where(
+            Meeting.organization_id == program.organization_id,
+            Mentorship.program_id == program.id,
+            Meeting.status == "held",
+        )
+        .group_by(Meeting.mentorship_id)
+    )
+    return {mentorship_id: last for mentorship_id, last in db.execute(wanted)}  # noqa: C416 (rows are not tuples)
+
+
+def _old_reviews(db: Session, program: Program) -> dict[uuid.UUID, datetime]:
+    """Since when the oldest piece of each pair waits, where that is longer than a week."""
+    wanted = (
+        select(Evidence.mentorship_id, func.min(Evidence.submitted_at))
+        .join(Mentorship, Mentorship.id == Evidence.mentorship_id)
+        .where(
+            Evidence.organization_id == program.organization_id,
+            Mentorship.program_id == program.id,
+            Evidence.status == "waiting",
+            Evidence.submitted_at < clock.now() - OLD_REVIEW,
+        )
+        .group_by(Evidence.mentorship_id)
+    )
+    return {mentorship_id: since for mentorship_id, since in db.execute(wanted)}  # noqa: C416 (rows are not tuples)
+
+
+def without_mentor(db: Session, program: Program) -> tuple[Person, ...]:
+    """Enrolled learners who have no open mentorship, and had none that was completed."""
+    enrolled = [row.person_id for row in programs.participants(db, program, "mentee")]
+    served = select(Mentorship.mentee_id).where(
+        Mentorship.organization_id == program.organization_id,
+        Mentorship.program_id == program.id,
+        Mentorship.status != "ended",
+    )
+    having = set(db.scalars(served))
+    found = people.by_ids(db, program.organization_id, [pid for pid in enrolled if pid not in having])
+    return tuple(sorted(found.values(), key=lambda person: person.number))

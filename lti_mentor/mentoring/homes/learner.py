@@ -1,0 +1,280 @@
+"""The learner's home: the next step, the way to the certification, the mentor, the goals of this course."""
+
+import statistics
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session, joinedload
+
+from lti_mentor import clock
+from lti_mentor.mentoring import catalog, goal_progress, standing
+from lti_mentor.mentoring.evidence import Evidence, Review
+from lti_mentor.mentoring.goals import Goal, GoalLink
+from lti_mentor.mentoring.meetings import Meeting
+from lti_mentor.mentoring.mentorships import Mentorship
+from lti_mentor.mentoring.notices import Reminder
+from lti_mentor.mentoring.people import Person
+from lti_mentor.mentoring.progress import GoalProgress
+from lti_mentor.mentoring.pursuits import Pursuit
+from lti_mentor.mentoring.readiness import DomainReadiness, ItemResult, Readiness
+
+EXAM_SOON = timedelta(days=14)
+SHOWN_GOALS = 3
+USUAL_ANSWER_DAYS = 3
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """Why something is next, as a code the page has a sentence for, and what the sentence is about."""
+
+    code: str
+    evidence: Evidence | None = None
+    meeting: Meeting | None = None
+    goal: Goal | None = None
+    domain: DomainReadiness | None = None
+    days: int | None = None
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The way to one certification."""
+
+    pursuit: Pursuit
+    entry: catalog.CatalogEntry
+    readiness: Readiness
+    exam_in_days: int | None
+    change: Fraction | None  # since the last visit
+    new_results: tuple[ItemResult, ...]  # since the last visit
+
+
+@dataclass(frozen=True)
+class MyMentor:
+    mentorship: Mentorship
+    person: Person
+    next_meeting: Meeting | None
+    waiting: int
+    waiting_days: int | None  # of the oldest piece with the mentor
+    usual_days: int
+
+
+@dataclass(frozen=True)
+class GoalRow:
+    goal: Goal
+    progress: GoalProgress
+
+
+@dataclass(frozen=True)
+class LearnerHome:
+    next_step: NextStep
+    strips: tuple[Strip, ...]
+    mentor: MyMentor | None
+    goals: tuple[GoalRow, ...]
+    goals_in_course: int
+    returned: tuple[Evidence, ...]
+    reminders: int
+
+
+def home(db: Session, person: Person, course_id: uuid.UUID | None, *, since: datetime | None = None) -> LearnerHome:
+    """Everything on the page; the number of queries does not depend on how much there is."""
+    pursuits = _pursuits(db, person)
+    mentorship, mentor_person = _mentorship(db, person)
+    pieces = _evidence(db, pursuits)
+    strips = _strips(db, pursuits, since)
+    goals, total = _goals(db, person, course_id)
+    meeting = _next_meeting(db, mentorship)
+    rows = _goal_rows(db, goals, strips)
+    mentor = _my_mentor(mentorship, mentor_person, meeting, pieces)
+    returned = tuple(piece for piece, _ in pieces if piece.status == "returned")
+    return LearnerHome(
+        next_step=_next_step(strips, mentor, goals, pieces, meeting),
+        strips=strips,
+        mentor=mentor,
+        goals=tuple(rows),
+        goals_in_course=total,
+        returned=returned,
+        reminders=_reminders(db, person),
+    )
+
+
+def _pursuits(db: Session, person: Person) -> Sequence[Pursuit]:
+    wanted = select(Pursuit).where(
+        Pursuit.organization_id == person.organization_id,
+        Pursuit.person_id == person.id,
+        Pursuit.status != "abandoned",
+    )
+    return db.scalars(wanted.order_by(Pursuit.started_at.desc()).limit(5)).all()
+
+
+def _mentorship(db: Session, person: Person) -> tuple[Mentorship | None, Person | None]:
+    wanted = (
+        select(Mentorship, Person)
+        .join(Person, Person.id == Mentorship.mentor_id)
+        .where(
+            Mentorship.organization_id == person.organization_id,
+            Mentorship.mentee_id == person.id,
+            Mentorship.status == "open",
+        )
+        .order_by(Mentorship.started_at.desc())
+        .limit(1)
+    )
+    found = db.execute(wanted).one_or_none()
+    return (None, None) if found is None else (found[0], found[1])
+
+
+def _next_meeting(db: Session, mentorship: Mentorship | None) -> Meeting | None:
+    if mentorship is None:
+        return None
+    wanted = select(Meeting).where(
+        Meeting.organization_id == mentorship.organization_id,
+        Meeting.mentorship_id == mentorship.id,
+        Meeting.status == "planned",
+        Meeting.planned_at > clock.now() - timedelta(hours=2),
+    )
+    return db.scalar(wanted.order_by(Meeting.planned_at).limit(1))
+
+
+def _evidence(db: Session, pursuits: Sequence[Pursuit]) -> list[tuple[Evidence, datetime | None]]:
+    """Each piece with the time it was answered."""
+    if not pursuits:
+        return []
+    answered = (
+        select(func.max(Review.decided_at))
+        .where(Review.evidence_id == Evidence.id, Review.taken_back_at.is_(None), Review.decision != "asked")
+        .scalar_subquery()
+    )
+    wanted = select(Evidence, answered).where(
+        Evidence.organization_id == pursuits[0].organization_id,
+        Evidence.pursuit_id.in_([pursuit.id for pursuit in pursuits]),
+    )
+    return [(piece, when) for piece, when in db.execute(wanted.order_by(Evidence.submitted_at))]
+
+
+def _strips(db: Session, pursuits: Sequence[Pursuit], since: datetime | None) -> tuple[Strip, ...]:
+    now = standing.of_many(db, pursuits)
+    before = standing.of_many(db, pursuits, as_of=since) if since and pursuits else {}
+    return tuple(
+        Strip(
+            pursuit=pursuit,
+            entry=catalog.entry(pursuit.certification_id),
+            readiness=now[pursuit.id].readiness,
+            exam_in_days=_days_to(pursuit),
+            change=now[pursuit.id].readiness.confirmed - before[pursuit.id].readiness.confirmed if before else None,
+            new_results=_new_results(now[pursuit.id].readiness, since),
+        )
+        for pursuit in pursuits
+    )
+
+
+def _days_to(pursuit: Pursuit) -> int | None:
+    if pursuit.exam_on is None or pursuit.status != "booked":
+        return None
+    return (pursuit.exam_on - clock.today()).days
+
+
+def _new_results(readiness: Readiness, since: datetime | None) -> tuple[ItemResult, ...]:
+    if since is None:
+        return ()
+    items = (item for domain in readiness.domains for item in domain.course.parts if item.at and item.at > since)
+    return tuple({item.item_id: item for item in items}.values())
+
+
+def _goals(db: Session, person: Person, course_id: uuid.UUID | None) -> tuple[Sequence[Goal], int]:
+    """The most urgent open goals of this course (all courses without one), and how many there are."""
+    wanted = select(Goal, func.count().over()).where(
+        Goal.organization_id == person.organization_id, Goal.owner_id == person.id, Goal.status == "open"
+    )
+    if course_id is not None:
+        elsewhere = select(GoalLink.id).where(GoalLink.goal_id == Goal.id, GoalLink.course_id.is_not(None)).exists()
+        here = select(GoalLink.id).where(GoalLink.goal_id == Goal.id, GoalLink.course_id == course_id).exists()
+        wanted = wanted.where(or_(here, ~elsewhere))
+    found = db.execute(
+        wanted.options(joinedload(Goal.links, innerjoin=False)).order_by(Goal.due_on, Goal.id).limit(SHOWN_GOALS)
+    ).unique()
+    rows = list(found)
+    return [row[0] for row in rows], rows[0][1] if rows else 0
+
+
+def _goal_rows(db: Session, goals: Sequence[Goal], strips: Sequence[Strip]) -> list[GoalRow]:
+    known = {(strip.pursuit.person_id, strip.pursuit.certification_id): strip.readiness for strip in strips}
+    progress = goal_progress.of_many(db, goals, known_readiness=known)
+    return [GoalRow(goal, progress[goal.id]) for goal in goals]
+
+
+def _my_mentor(
+    mentorship: Mentorship | None,
+    person: Person | None,
+    meeting: Meeting | None,
+    pieces: list[tuple[Evidence, datetime | None]],
+) -> MyMentor | None:
+    if mentorship is None or person is None:
+        return None
+    waiting = [piece for piece, _ in pieces if piece.status == "waiting"]
+    oldest = min((piece.submitted_at for piece in waiting), default=None)
+    answered = [(when - piece.submitted_at).total_seconds() / 86400 for piece, when in pieces if when]
+    usual = round(statistics.median(answered)) if len(answered) > 2 else USUAL_ANSWER_DAYS
+    days = None if oldest is None else (clock.now() - oldest).days
+    return MyMentor(mentorship, person, meeting, len(waiting), days, max(1, usual))
+
+
+def _reminders(db: Session, person: Person) -> int:
+    wanted = select(func.count()).where(
+        Reminder.organization_id == person.organization_id,
+        Reminder.person_id == person.id,
+        Reminder.closed_at.is_(None),
+    )
+    return db.scalar(wanted) or 0
+
+
+def _next_step(
+    strips: Sequence[Strip],
+    mentor: MyMentor | None,
+    goals: Sequence[Goal],
+    pieces: list[tuple[Evidence, datetime | None]],
+    meeting: Meeting | None,
+) -> NextStep:
+    """The first rule that fires."""
+    now, today = clock.now(), clock.today()
+    for piece, _ in pieces:
+        if piece.status == "returned":
+            return NextStep("evidence_returned", evidence=piece)
+    if meeting is not None and meeting.planned_at - now <= timedelta(hours=24):
+        return NextStep("meeting_soon", meeting=meeting)
+    for strip in strips:
+        soon = strip.exam_in_days is not None and 0 <= strip.exam_in_days <= EXAM_SOON.days
+        if soon and not strip.readiness.ready:
+            return NextStep("exam_soon", domain=strip.readiness.next_domain, days=strip.exam_in_days)
+    for goal in goals:
+        if goal.due_on < today:
+            return NextStep("goal_overdue", goal=goal, days=(today - goal.due_on).days)
+    if not goals:
+        return NextStep("no_goal")
+    return _certification_step(strips, pieces) or _nothing_due(mentor)
+
+
+def _certification_step(strips: Sequence[Strip], pieces: list[tuple[Evidence, datetime | None]]) -> NextStep | None:
+    if not strips:
+        return NextStep("no_certification")
+    studying = [strip for strip in strips if strip.pursuit.status not in ("awarded", "passed")]
+    for strip in studying:
+        if any(domain.own is None for domain in strip.readiness.domains):
+            return NextStep("not_rated")
+    for strip in studying:
+        on_the_way = {
+            piece.domain_code
+            for piece, _ in pieces
+            if piece.status == "waiting" and piece.pursuit_id == strip.pursuit.id
+        }
+        open_gaps = [d for d in strip.readiness.domains if d.gap > 0 and d.code not in on_the_way]
+        if open_gaps:
+            return NextStep("largest_gap", domain=max(open_gaps, key=lambda domain: domain.gap))
+    return None
+
+
+def _nothing_due(mentor: MyMentor | None) -> NextStep:
+    if mentor is not None and mentor.waiting:
+        return NextStep("with_mentor", days=mentor.waiting_days)
+    return NextStep("nothing_due")

@@ -1,0 +1,194 @@
+"""The sentence for each reason: what happened and what to do next. Codes are shown for support, nothing else is."""
+
+import logging
+from typing import Any
+
+from flask import Flask, render_template, request
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from werkzeug.exceptions import HTTPException
+
+from lti_mentor.errors import Invalid, MentorError
+from lti_mentor.web.language import _
+
+log = logging.getLogger(__name__)
+
+SENTENCES = {
+    "error": "Something went wrong here, and nothing was saved. Try again in a moment.",
+    "invalid": "Something in the form needs another look.",
+    "not_found": "There is nothing at this address for you. Go back to your start page.",
+    "not_allowed": "You may not do this. Ask the coordinator of your program.",
+    "refused": "This is not possible right now. Reload the page to see how things stand.",
+    # visits and forms
+    "visit.over": "Your visit is over. Open the course in your learning platform again to go on.",
+    "visit.other_browser": "This address belongs to a visit in another browser. Open the course there again.",
+    "form.forged": "This form did not come from your visit, so nothing was saved. Open the course again and retry.",
+    # launches
+    "launch.refused": "The learning platform could not open this page. Go back to the course and try again.",
+    "launch.missing_parameter": "The learning platform left out %(name)s. Go back to the course and open the link again.",
+    "launch.foreign_target": "The link leads to another tool. Ask whoever put it into the course to check its address.",
+    "launch.unknown_platform": "This learning platform (%(issuer)s) is not registered here. Ask its administrator to register this tool.",
+    "launch.ambiguous_platform": "Several registrations fit %(issuer)s. Ask the administrator to let the platform send its client id.",
+    "launch.disabled_platform": "This learning platform is switched off here. Ask the administrator of the tool.",
+    "launch.unknown_state": "This launch is not known here. Go back to the course and open the link again.",
+    "launch.used_state": "This launch was used already. Go back to the course and open the link again.",
+    "launch.expired_login": "Too much time passed since you chose the link. Go back to the course and open it again.",
+    "launch.no_cookie": "Your browser did not keep the cookie of this launch. Open the link in a new window, or allow cookies for this site.",
+    "launch.other_browser": "This launch began in another browser. Go back to the course and open the link again.",
+    "launch.bad_token": "The message of the learning platform cannot be read. Go back to the course and try again.",
+    "launch.bad_signature": "The message of the learning platform is not signed with its key. Tell its administrator.",
+    "launch.algorithm": "The learning platform signs in a way that is not accepted. It has to use RS256: tell its administrator.",
+    "launch.no_key_id": "The learning platform does not say which key it signed with. Tell its administrator.",
+    "launch.unknown_key": "The learning platform signed with a key it does not publish. Try again in a minute, then tell its administrator.",
+    "launch.no_keys": "The keys of the learning platform cannot be fetched right now. Try again in a minute.",
+    "launch.expired": "The message of the learning platform is out of date. Go back to the course and open the link again.",
+    "launch.not_yet": "The message comes from the future: the clock of the learning platform is wrong. Tell its administrator.",
+    "launch.too_old": "The message of the learning platform is too old. Go back to the course and open the link again.",
+    "launch.missing_claim": "The learning platform left out %(name)s. Tell its administrator.",
+    "launch.issuer": "The message comes from another learning platform than the launch. Go back to the course and try again.",
+    "launch.audience": "The message was meant for another tool. Ask the administrator to check the client id.",
+    "launch.authorized_party": "The message was meant for another tool. Ask the administrator to check the client id.",
+    "launch.nonce": "The message does not belong to this launch. Go back to the course and open the link again.",
+    "launch.deployment": "This deployment of the tool is not registered here. Ask the administrator to add its deployment id.",
+    "launch.message_type": "The learning platform asked for something this tool does not do. Open it from a course link.",
+    "launch.message": "The message of the learning platform is not complete. Tell its administrator.",
+    "launch.bad_id": "The learning platform sent an id that is too long. Tell its administrator.",
+    "launch.platform_error": "The learning platform stopped the launch. Sign in there again and open the link once more.",
+    # platforms and rights
+    "platform.unknown": "There is no such platform. See lti-mentor platform list.",
+    "platform.address": "%(name)s has to be a web address such as https://lms.example.org.",
+    "platform.frame_ancestor": "A frame ancestor is an origin such as https://lms.example.org, without a path.",
+    "platform.deployment_taken": "The deployment %(deployment_id)s belongs to another organization already.",
+    "platform.address_refused": "The address is private or not a web address, so it is not asked.",
+    "platform.no_address": "The learning platform cannot be found right now.",
+    "platform.no_answer": "The learning platform does not answer right now.",
+    "platform.bad_status": "The learning platform answered with an error.",
+    "platform.not_json": "The learning platform answered with something that cannot be read.",
+    "platform.too_large": "The learning platform answered with too much.",
+    "right.unknown": "There is no right called %(right)s. There are: %(known)s.",
+    "person.unknown": "There is no such person here.",
+    "person.erased": "This person was erased.",
+    # courses, certifications, programs
+    "course.unknown": "This course is not known here.",
+    "course.none": "Open this from a course in your learning platform.",
+    "course.not_teacher": "Only a teacher of the course may change its map.",
+    "item.unknown": "This course item is not known here.",
+    "item.known": "%(title)s is in the list already.",
+    "item.no_title": "Give the item a title.",
+    "item.address": "Give the address (IRI) the learning platform uses for the item.",
+    "certification.unknown": "This certification is not in the catalog.",
+    "domain.unknown": "This exam domain does not belong to the certification.",
+    "program.unknown": "There is no such program for you.",
+    "program.not_teacher": "Only a teacher of the course may start a program in it.",
+    "program.not_coordinator": "Only a coordinator of the program may do this.",
+    "program.no_name": "Give the program a name.",
+    "program.name_taken": "There is a program with this name already. Choose another.",
+    "program.ends_before_start": "The program has to end after it starts.",
+    "program.cadence": "Between 1 and 31 meetings a month.",
+    "part.unknown": "There is no such part in a program.",
+    "mentor.unknown": "This person is not a mentor in the program.",
+    "mentor.capacity": "Say how many mentees, between 1 and 50.",
+    "pair.same_person": "Nobody mentors themselves.",
+    "pair.not_enrolled": "This learner is not enrolled in the program yet.",
+    "pair.has_mentor": "This learner has a mentor already.",
+    "pair.no_mentor": "This person is not a mentor in the program.",
+    "pair.paused": "This mentor is taking a break. Choose another.",
+    "pair.full": "This mentor has no free place. Choose another.",
+    "pair.nothing": "Choose a mentor for at least one learner.",
+    "mentorship.unknown": "There is no such open mentorship of yours.",
+    "mentorship.not_yours": "Only the two of the mentorship may do this.",
+    "mentorship.closed": "This mentorship is closed.",
+    # fields
+    "text.too_long": "This is too long.",
+    "text.missing": "Write something here.",
+    "number.missing": "Give a number.",
+    "number.range": "This number cannot be used.",
+    "number.negative": "Not below 0.",
+    "percent.range": "Between 0 and 100.",
+    "date.missing": "Give a date.",
+    "date.past": "This is in the past. Choose a later date.",
+    "date.future": "This is in the future. Choose an earlier date.",
+    "choice.missing": "Choose one.",
+    "comment.missing": "Say why, so that the learner knows what to do.",
+    "link.not_http": "Give a web address that begins with https://.",
+    # pursuits, goals, evidence, meetings
+    "pursuit.unknown": "There is no such certification on your way.",
+    "pursuit.known": "You are on the way to this certification already.",
+    "pursuit.state": "That does not fit where this certification stands now. Reload the page.",
+    "pursuit.status": "Choose whether you are interested or studying.",
+    "pursuit.expires_before_award": "It has to expire after it was awarded.",
+    "rating.scale": "Choose one of the five steps.",
+    "rating.missing": "Choose a rating before you accept.",
+    "goal.unknown": "There is no such goal for you.",
+    "goal.no_title": "Give the goal a title, so that you recognize it.",
+    "goal.target_is_baseline": "The target has to differ from where you start.",
+    "goal.visibility": "Choose who may see the goal.",
+    "goal.link_weight": "A weight is between 1 and 100.",
+    "goal.not_yours": "Only the person whose goal it is may change it.",
+    "goal.not_mentor": "Only the mentor may do this, and only with a shared goal.",
+    "goal.closed": "This goal is closed already.",
+    "goal.not_waiting": "This goal does not wait for a confirmation.",
+    "evidence.unknown": "There is no such evidence for you.",
+    "evidence.empty": "Write what you did, or give a link.",
+    "evidence.no_mentor": "You have no mentor yet, so nobody could look at it. Ask the coordinator for one.",
+    "evidence.accepted": "This evidence is accepted already. Add a new piece instead.",
+    "evidence.answered": "This evidence is answered already.",
+    "evidence.changed": "The learner sent a new version meanwhile. Have a look at it first; your comment is kept.",
+    "evidence.seen": "The learner has seen the answer, so it stays. Talk about it instead.",
+    "evidence.not_mentor": "Only the learner's mentor may answer.",
+    "meeting.unknown": "There is no such meeting of yours.",
+    "meeting.minutes": "Between 5 and 480 minutes.",
+    "meeting.not_yet": "This meeting has not begun yet.",
+    "meeting.settled": "Somebody has said already how this meeting went.",
+    "reminder.not_here": "There is nothing to remind this pair of.",
+    "reminder.this_week": "This pair was reminded within the last seven days.",
+    "insight.not_analyst": "Only analysts see these pages. Ask the administrator for the right.",
+    "database.not_ready": "The database is not prepared yet. Run lti-mentor db upgrade, then reload.",
+}
+
+
+def sentence(reason: str, **values: object) -> str:
+    """The sentence for a reason, in the language of the request."""
+    text = SENTENCES.get(reason, SENTENCES["error"])
+    return _(text, **values) if "%(" in text else _(text)
+
+
+def install(app: Flask) -> None:
+    """Answer every error with a page."""
+    app.register_error_handler(MentorError, _show)
+    app.register_error_handler(HTTPException, _show_http)
+    app.register_error_handler(OperationalError, _show_database)
+    app.register_error_handler(ProgrammingError, _show_database)
+    app.register_error_handler(Exception, _show_unexpected)
+    app.jinja_env.globals.update(sentence=sentence)
+
+
+def _show(error: MentorError) -> tuple[str, int]:
+    message = sentence(error.reason, **error.values)
+    problems = [sentence(reason) for reason in error.fields.values()] if isinstance(error, Invalid) else []
+    return _page(error.status, error.reason, message, problems), error.status
+
+
+_HTTP_REASONS = {400: "refused", 403: "not_allowed", 404: "not_found", 405: "not_found", 413: "text.too_long"}
+
+
+def _show_http(error: HTTPException) -> Any:
+    if error.code is None or error.code < 400:
+        return error
+    reason = _HTTP_REASONS.get(error.code, "error")
+    return _page(error.code, reason, sentence(reason), []), error.code
+
+
+def _show_database(error: Exception) -> tuple[str, int]:
+    log.exception("database error")
+    return _page(503, "database.not_ready", sentence("database.not_ready"), []), 503
+
+
+def _show_unexpected(error: Exception) -> tuple[str, int]:
+    log.exception("unexpected error")
+    return _page(500, "error", sentence("error"), []), 500
+
+
+def _page(status: int, reason: str, message: str, problems: list[str]) -> str:
+    kept = [(name, value) for name, value in request.form.items() if name not in ("csrf", "once", "id_token", "state")]
+    typed = [value for _, value in kept if len(value) > 20]
+    return render_template("error.html", status=status, reason=reason, message=message, problems=problems, typed=typed)

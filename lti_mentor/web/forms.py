@@ -1,0 +1,126 @@
+"""Forms: forged ones are refused, one that is sent twice counts once, and what was typed is never lost.
+
+In a template, ``{{ form_fields() }}`` stands in every form. A view that takes one is written so::
+
+    @learner.post("/goals")
+    @form(again=new_goal)
+    def set_goal(db):
+        goal = goals.set_goal(db, current_visit().person, draft_from(request.form))
+        return visit_url("learner.goal", goal_id=goal.id)
+
+It runs inside one transaction and returns where the browser goes next. When it raises Invalid, ``again(error, ...)``
+shows the form with what was typed and the problem beside each field.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import make_response, redirect, request
+from markupsafe import Markup
+from sqlalchemy import UniqueConstraint, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, Session, mapped_column
+from werkzeug.wrappers import Response
+
+from lti_mentor import clock
+from lti_mentor.db import Row
+from lti_mentor.errors import Invalid, NotAllowed
+from lti_mentor.web.tool import tool
+from lti_mentor.web.visit import Visit, current_visit
+
+Shown = str | Response
+Again = Callable[..., Shown]
+
+
+class UsedForm(Row):
+    """A form that was taken, and where its answer led."""
+
+    __tablename__ = "used_forms"
+
+    visit_key: Mapped[str]
+    form_key: Mapped[str]
+    location: Mapped[str]
+    used_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (UniqueConstraint("organization_id", "visit_key", "form_key"),)
+
+
+def form_fields() -> Markup:
+    """The hidden fields of every form: what proves the visit, and a key of its own."""
+    fields = {"csrf": csrf_token(current_visit()), "once": request.form.get("once") or secrets.token_urlsafe(18)}
+    return Markup().join(
+        Markup('<input type="hidden" name="{}" value="{}">').format(name, value) for name, value in fields.items()
+    )
+
+
+def csrf_token(visit: Visit) -> str:
+    """Bound to the visit; needs no cookie of its own."""
+    return hmac.new(visit.secret.encode(), b"csrf", hashlib.sha256).hexdigest()
+
+
+def form(*, again: Again | None = None) -> Callable[[Callable[..., str]], Callable[..., Shown]]:
+    """Make a view take a form, as the docstring of this module shows."""
+
+    def decorate(view: Callable[..., str]) -> Callable[..., Shown]:
+        @wraps(view)
+        def take(**kwargs: Any) -> Shown:
+            _check_forgery(current_visit())
+            try:
+                return redirect(_once(view, kwargs), 303)
+            except Invalid as error:
+                if again is None:
+                    raise
+                return make_response(again(error, **kwargs), error.status)
+
+        return take
+
+    return decorate
+
+
+def _check_forgery(visit: Visit) -> None:
+    """The token decides; a browser that names another origin is refused as well."""
+    given = request.form.get("csrf", "")
+    if not hmac.compare_digest(given.encode(), csrf_token(visit).encode()):
+        raise NotAllowed("form.forged")
+    origin = request.headers.get("Origin")
+    if origin not in (None, "null") and urlsplit(origin).netloc != request.host:
+        raise NotAllowed("form.forged")
+
+
+def _once(view: Callable[..., str], kwargs: dict[str, Any]) -> str:
+    """Where to go: from the view, or from the first time when the same form comes again."""
+    visit, form_key = current_visit(), request.form.get("once", "")
+    if not 16 <= len(form_key) <= 64:
+        raise NotAllowed("form.forged")
+    try:
+        with tool().database.transaction() as db:
+            known = _location(db, visit, form_key)
+            if known is not None:
+                return known
+            used = UsedForm(organization_id=visit.organization_id, visit_key=visit.key, form_key=form_key, location="")
+            db.add(used)
+            db.flush()
+            used.location = view(db, **kwargs)
+            return used.location
+    except IntegrityError:
+        with tool().database.reading() as db:
+            known = _location(db, visit, form_key)
+        if known is None:
+            raise
+        return known
+
+
+def _location(db: Session, visit: Visit, form_key: str) -> str | None:
+    return db.scalar(
+        select(UsedForm.location).where(
+            UsedForm.organization_id == visit.organization_id,
+            UsedForm.visit_key == visit.key,
+            UsedForm.form_key == form_key,
+        )
+    )

@@ -1,0 +1,33 @@
+"""Headers of every answer: what may run, who may frame, what may be kept."""
+
+from flask import Flask, Response, g, request
+
+from lti_mentor.web.tool import tool
+
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+}
+
+
+def install(app: Flask) -> None:
+    app.after_request(_add)
+
+
+def _add(response: Response) -> Response:
+    ancestors = " ".join(g.get("framing_origins", ())) or "'none'"
+    policy = POLICY | {"frame-ancestors": ancestors}
+    headers = response.headers
+    headers["Content-Security-Policy"] = "; ".join(f"{name} {value}" for name, value in policy.items())
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    if not request.path.startswith("/static/"):
+        headers.setdefault("Cache-Control", "no-store")
+    if tool().settings.is_https:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response

@@ -1,0 +1,124 @@
+"""The doors the LMS knocks at: login, launch and our public keys."""
+
+import logging
+from typing import cast
+
+from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
+
+from lti_mentor.errors import LaunchError
+from lti_mentor.lti import keys, launch, login
+from lti_mentor.lti.launch import Launch
+from lti_mentor.mentoring import courses, people
+from lti_mentor.web import language, visit
+from lti_mentor.web.tool import tool
+
+lti = Blueprint("lti", __name__, url_prefix="/lti")
+log = logging.getLogger(__name__)
+
+LOGIN_PATH = "/lti/"
+
+
+@lti.route("/login", methods=["GET", "POST"])
+def begin_login() -> AnyResponse:
+    """Security Framework 5.1.1.1: by GET or by POST."""
+    with tool().database.transaction() as db:
+        begun = login.begin(db, tool().settings, request.values.to_dict())
+    response = redirect(begun.redirect_url, 302)
+    response.set_cookie(
+        _cookie_name(begun.state),
+        begun.browser_secret,
+        path=LOGIN_PATH,
+        secure=True,
+        httponly=True,
+        samesite="None",
+        partitioned=True,
+        max_age=tool().settings.login_minutes * 60,
+    )
+    return response
+
+
+@lti.post("/launch")
+def take_launch() -> AnyResponse:
+    """Verify, then write everything the launch brings in one transaction, then go to a page of its own."""
+    settings, database = tool().settings, tool().database
+    if "error" in request.form:
+        raise LaunchError("launch.platform_error", detail=request.form["error"][:60])
+    state, token = request.form.get("state", ""), request.form.get("id_token", "")
+    if not state or not token:
+        raise LaunchError("launch.missing_parameter", name="state or id_token")
+    with database.reading() as db:
+        secret = request.cookies.get(_cookie_name(state))
+        waiting = launch.pending(db, settings, state=state, browser_secret=secret)
+    g.framing_origins = tuple(waiting.platform.framing_origins)
+    launched = launch.verify(database, settings, waiting, token)
+    with database.transaction() as db:
+        launch.consume(db, launched)
+        opened = _arrive(db, launched)
+    response = redirect(url_for("home.home", visit_key=opened.key), 303)
+    visit.set_cookie(cast(Response, response), opened)
+    response.delete_cookie(
+        _cookie_name(state), path=LOGIN_PATH, secure=True, httponly=True, samesite="None", partitioned=True
+    )
+    return response
+
+
+def _arrive(db: Session, launched: Launch) -> visit.Opened:
+    settings = tool().settings
+    identity = people.Identity(
+        issuer=launched.platform.issuer,
+        subject=launched.subject,
+        name=launched.name,
+        email=launched.email,
+        locale=language.known_locale(launched.locale, settings.default_locale),
+        zone=language.known_zone(launched.zone, settings.default_time_zone),
+    )
+    person = people.meet(db, launched.organization_id, identity)
+    course = None
+    if launched.context is not None:
+        course = courses.meet(
+            db,
+            launched.organization_id,
+            deployment_id=launched.deployment.id,
+            context_id=launched.context.id,
+            label=launched.context.label,
+            title=launched.context.title,
+        )
+        courses.join(db, course, person, teaches=launched.teaches)
+    opened = visit.open_visit(
+        db,
+        person,
+        course_id=course.id if course else None,
+        framing_origins=launched.platform.framing_origins,
+        hours=settings.visit_hours,
+    )
+    courses.launched(db, person, course)
+    return opened
+
+
+@lti.get("/launch")
+def explain_launch() -> tuple[str, int]:
+    """Somebody opened the address by hand."""
+    return render_template("lti/explain.html"), 405
+
+
+@lti.get("/jwks")
+def key_set() -> Response:
+    """Security Framework 6.3: current and retiring keys."""
+    with tool().database.reading() as db:
+        response = jsonify(keys.public_set(db))
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    return response
+
+
+@lti.errorhandler(LaunchError)
+def refuse(error: LaunchError) -> tuple[str, int]:
+    """A page that says what went wrong; the log says a little more, and nothing secret."""
+    log.warning("launch refused", extra={"reason": error.reason, "detail": error.detail})
+    return render_template("lti/refused.html", error=error), error.status
+
+
+def _cookie_name(state: str) -> str:
+    """One cookie a login, so that two frames of one page do not disturb each other."""
+    return f"mentor_login_{login.hashed(state)[:16]}"

@@ -1,0 +1,162 @@
+"""Visits: each launch is one, under its own URL path and with its own cookie, so that none mixes with another.
+
+Everything under ``/v/<key>/`` is for the person of that visit. ``open_visit`` makes one, ``guard`` is asked before each
+request, and views read ``current_visit()`` and build addresses with ``visit_url("learner.home")``.
+"""
+
+import hashlib
+import hmac
+import secrets
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+from flask import Response, g, request, url_for
+from sqlalchemy import JSON, ForeignKey, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lti_mentor import clock
+from lti_mentor.db import Row
+from lti_mentor.errors import MentorError
+from lti_mentor.mentoring.people import Person
+from lti_mentor.web.tool import tool
+
+COOKIE = "mentor_visit"
+
+
+class VisitRow(Row):
+    __tablename__ = "visits"
+
+    key: Mapped[str] = mapped_column(unique=True)
+    secret_hash: Mapped[str]
+    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
+    course_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"))
+    locale: Mapped[str]
+    zone: Mapped[str]
+    framing_origins: Mapped[list[str]] = mapped_column(JSON)
+    previous_at: Mapped[datetime | None]  # when the visit before this one began
+    opened_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class VisitOver(MentorError):
+    """The visit is unknown in this browser, or its time is over."""
+
+    status = 401
+    default_reason = "visit.over"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Who is here, from which course, in which language and zone."""
+
+    key: str
+    secret: str
+    person: Person
+    course_id: uuid.UUID | None
+    locale: str
+    zone: str
+    framing_origins: tuple[str, ...]
+    previous_at: datetime | None
+
+    @property
+    def organization_id(self) -> uuid.UUID:
+        return self.person.organization_id
+
+    @property
+    def person_id(self) -> uuid.UUID:
+        return self.person.id
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A new visit and the cookie value that proves it."""
+
+    key: str
+    secret: str
+
+
+def open_visit(
+    db: Session, person: Person, *, course_id: uuid.UUID | None, framing_origins: Iterable[str], hours: int
+) -> Opened:
+    """Begin a visit; the others of the same person go on."""
+    key, secret = secrets.token_urlsafe(18), secrets.token_urlsafe(32)
+    now = clock.now()
+    last = select(VisitRow.opened_at).where(
+        VisitRow.organization_id == person.organization_id, VisitRow.person_id == person.id
+    )
+    db.add(
+        VisitRow(
+            organization_id=person.organization_id,
+            key=key,
+            secret_hash=_hashed(secret),
+            person_id=person.id,
+            course_id=course_id,
+            locale=person.locale,
+            zone=person.zone,
+            framing_origins=list(framing_origins),
+            previous_at=db.scalar(last.order_by(VisitRow.opened_at.desc()).limit(1)),
+            opened_at=now,
+            expires_at=now + timedelta(hours=hours),
+        )
+    )
+    db.flush()
+    return Opened(key, secret)
+
+
+def set_cookie(response: Response, opened: Opened) -> None:
+    """Only for this visit's path, and kept by browsers that block third-party cookies."""
+    response.set_cookie(
+        COOKIE,
+        opened.secret,
+        path=f"/v/{opened.key}/",
+        secure=True,
+        httponly=True,
+        samesite="None",
+        partitioned=True,
+        max_age=tool().settings.visit_hours * 3600,
+    )
+
+
+def guard() -> None:
+    """Before each request under /v/: find the visit. Raises VisitOver."""
+    key = (request.view_args or {}).pop("visit_key", None)
+    if key is None:
+        return
+    secret = request.cookies.get(COOKIE, "")
+    with tool().database.reading() as db:
+        found = db.execute(
+            select(VisitRow, Person).join(Person, Person.id == VisitRow.person_id).where(VisitRow.key == key)
+        ).one_or_none()
+    if found is None or found[0].expires_at < clock.now():
+        raise VisitOver()
+    row, person = found
+    g.framing_origins = tuple(row.framing_origins)
+    if not hmac.compare_digest(_hashed(secret), row.secret_hash):
+        raise VisitOver("visit.other_browser")
+    g.visit = Visit(
+        key=row.key,
+        secret=secret,
+        person=person,
+        course_id=row.course_id,
+        locale=row.locale,
+        zone=row.zone,
+        framing_origins=g.framing_origins,
+        previous_at=row.previous_at,
+    )
+
+
+def current_visit() -> Visit:
+    """The visit of this request."""
+    return cast(Visit, g.visit)
+
+
+def visit_url(endpoint: str, **values: object) -> str:
+    """An address inside the current visit."""
+    return url_for(endpoint, visit_key=current_visit().key, **values)  # type: ignore[arg-type]
+
+
+def _hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -59,6 +59,13 @@ class CatalogEntry:
     checked_on: date
     facts: Mapping[str, Any]  # the file as it is, for display
 
+    def domain(self, code: str) -> ExamDomain:
+        """One exam domain. Raises NotFound."""
+        for domain in self.domains:
+            if domain.code == code:
+                return domain
+        raise NotFound("domain.unknown")
+
     def is_stale(self, today: date) -> bool:
         """Whether the facts were checked so long ago that a coordinator should look."""
         return (today - self.checked_on).days > STALE_AFTER_DAYS

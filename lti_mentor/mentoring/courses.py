@@ -218,3 +218,14 @@ def course_map(db: Session, course: Course) -> dict[uuid.UUID, list[DomainKey]]:
     for entry in db.scalars(wanted):
         found.setdefault(entry.item_id, []).append((entry.certification_id, entry.domain_code))
     return found
+
+
+def people_of(db: Session, chosen: Sequence[Course]) -> dict[uuid.UUID, Person]:
+    """Everybody who came in through one of the courses."""
+    wanted = (
+        select(Person)
+        .join(Member, Member.person_id == Person.id)
+        .where(Member.course_id.in_([course.id for course in chosen]))
+        .distinct()
+    )
+    return {person.id: person for person in db.scalars(wanted)}

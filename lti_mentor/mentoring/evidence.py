@@ -249,6 +249,14 @@ def reviews(db: Session, evidence: Evidence) -> Sequence[Review]:
     return db.scalars(wanted.order_by(Review.decided_at)).all()
 
 
+def of_pursuit(db: Session, pursuit: Pursuit) -> Sequence[Evidence]:
+    """All pieces for a certification, the newest first."""
+    wanted = select(Evidence).where(
+        Evidence.organization_id == pursuit.organization_id, Evidence.pursuit_id == pursuit.id
+    )
+    return db.scalars(wanted.order_by(Evidence.submitted_at.desc())).all()
+
+
 def get_own(db: Session, person: Person, evidence_id: uuid.UUID) -> Evidence:
     """Evidence of the person. Raises NotFound for every other."""
     evidence = _get(db, person, evidence_id)

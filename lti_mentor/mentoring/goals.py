@@ -196,6 +196,14 @@ def _closing(db: Session, goal: Goal, actor_id: uuid.UUID) -> dict[str, Any]:
     }
 
 
+def all_of(db: Session, owner: Person) -> Sequence[Goal]:
+    """Every goal that was not removed: open ones first, by due date."""
+    wanted = select(Goal).where(
+        Goal.organization_id == owner.organization_id, Goal.owner_id == owner.id, Goal.status != "removed"
+    )
+    return sorted(db.scalars(wanted), key=lambda goal: (goal.status != "open", goal.due_on))
+
+
 def get_own(db: Session, person: Person, goal_id: uuid.UUID) -> Goal:
     """A goal of the person. Raises NotFound for every other."""
     goal = _get(db, person, goal_id)

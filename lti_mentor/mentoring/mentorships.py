@@ -196,6 +196,20 @@ def get_for(db: Session, person: Person, mentorship_id: uuid.UUID) -> Mentorship
     return mentorship
 
 
+def get_as_mentor(db: Session, mentor: Person, mentorship_id: uuid.UUID) -> Mentorship:
+    """An open mentorship the person is the mentor of. Raises NotFound for every other."""
+    mentorship = get_for(db, mentor, mentorship_id)
+    if mentorship.mentor_id != mentor.id:
+        raise NotFound("mentorship.unknown")
+    return mentorship
+
+
+def partner(db: Session, mentorship: Mentorship, person: Person) -> Person:
+    """The other one of the two."""
+    other = mentorship.mentee_id if person.id == mentorship.mentor_id else mentorship.mentor_id
+    return people.get(db, mentorship.organization_id, other)
+
+
 def mentors(db: Session, mentor: Person, mentee_id: uuid.UUID) -> bool:
     """Whether this person mentors that one now."""
     return any(mentorship.mentee_id == mentee_id for mentorship in of_mentor(db, mentor))

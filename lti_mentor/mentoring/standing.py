@@ -1,8 +1,8 @@
 """Where pursuits stand: ratings and mapped results gathered from rows, and the readiness they make."""
 
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 
@@ -38,89 +38,118 @@ class Standing:
     readiness: Readiness
 
 
+@dataclass(frozen=True)
+class _RatedDomain:
+    pursuit_id: uuid.UUID
+    code: str
+    rated_by: str
+    rating: Rating
+
+
+@dataclass(frozen=True)
+class _MappedItem:
+    person_id: uuid.UUID
+    certification_id: str
+    code: str
+    item: ItemResult
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything the standings of some pursuits are made of, to be looked at as of any time."""
+
+    pursuits: tuple[Pursuit, ...]
+    ratings: tuple[_RatedDomain, ...]  # oldest first
+    items: tuple[_MappedItem, ...]
+    rules: Mapping[uuid.UUID, Rules]  # by person
+
+    def at(self, moment: datetime) -> dict[uuid.UUID, Standing]:
+        """Where each pursuit stood then. Of results only the latest is kept, so a later one hides the one before."""
+        ratings = {
+            (rated.pursuit_id, rated.code, rated.rated_by): rated.rating
+            for rated in self.ratings
+            if rated.rating.at <= moment
+        }
+        items: dict[tuple[uuid.UUID, str, str], list[ItemResult]] = {}
+        for mapped in self.items:
+            key = (mapped.person_id, mapped.certification_id, mapped.code)
+            items.setdefault(key, []).append(_as_of(mapped.item, moment))
+        return {pursuit.id: self._standing(pursuit, ratings, items, moment) for pursuit in self.pursuits}
+
+    def _standing(
+        self,
+        pursuit: Pursuit,
+        ratings: Mapping[tuple[uuid.UUID, str, str], Rating],
+        items: Mapping[tuple[uuid.UUID, str, str], list[ItemResult]],
+        moment: datetime,
+    ) -> Standing:
+        inputs = tuple(
+            DomainInput(
+                code=domain.code,
+                title=domain.title,
+                weight=domain.weight,
+                mentor=ratings.get((pursuit.id, domain.code, "mentor")),
+                own=ratings.get((pursuit.id, domain.code, "learner")),
+                course=course_mark(items.get((pursuit.person_id, pursuit.certification_id, domain.code), []), moment),
+            )
+            for domain in catalog.entry(pursuit.certification_id).domains
+        )
+        rules = self.rules.get(pursuit.person_id, Rules())
+        return Standing(inputs, rules, readiness(inputs, rules))
+
+
+def _as_of(item: ItemResult, moment: datetime) -> ItemResult:
+    return replace(item, score=None, at=None) if item.at and item.at > moment else item
+
+
 def of(db: Session, pursuit: Pursuit) -> Standing:
     """Where one pursuit stands now."""
     return of_many(db, [pursuit])[pursuit.id]
 
 
-def of_many(db: Session, pursuits: Sequence[Pursuit], *, as_of: datetime | None = None) -> dict[uuid.UUID, Standing]:
-    """Where each stands now, or stood at an earlier time; three queries, however many there are."""
+def of_many(db: Session, pursuits: Sequence[Pursuit]) -> dict[uuid.UUID, Standing]:
+    """Where each stands now."""
+    return gather(db, pursuits).at(clock.now())
+
+
+def gather(db: Session, pursuits: Sequence[Pursuit], *, rules: Mapping[uuid.UUID, Rules] | None = None) -> Sources:
+    """Three queries, however many pursuits there are; two when the rules by person are at hand."""
     if not pursuits:
-        return {}
-    moment = as_of or clock.now()
+        return Sources((), (), (), {})
     organization_id = pursuits[0].organization_id
-    ratings = _ratings(db, organization_id, [pursuit.id for pursuit in pursuits], moment)
-    items = _items(db, organization_id, {pursuit.person_id for pursuit in pursuits}, moment)
-    rules = _rules(db, organization_id, {pursuit.person_id for pursuit in pursuits})
-    return {
-        pursuit.id: _standing(pursuit, ratings, items, rules.get(pursuit.person_id, Rules()), moment)
-        for pursuit in pursuits
-    }
-
-
-RatingKey = tuple[uuid.UUID, str, str]  # pursuit, domain, learner or mentor
-ItemKey = tuple[uuid.UUID, str, str]  # person, certification, domain
-
-
-def _standing(
-    pursuit: Pursuit,
-    ratings: dict[RatingKey, Rating],
-    items: dict[ItemKey, list[ItemResult]],
-    rules: Rules,
-    moment: datetime,
-) -> Standing:
-    inputs = tuple(
-        DomainInput(
-            code=domain.code,
-            title=domain.title,
-            weight=domain.weight,
-            mentor=ratings.get((pursuit.id, domain.code, "mentor")),
-            own=ratings.get((pursuit.id, domain.code, "learner")),
-            course=course_mark(items.get((pursuit.person_id, pursuit.certification_id, domain.code), []), moment),
-        )
-        for domain in catalog.entry(pursuit.certification_id).domains
+    people_ids = {pursuit.person_id for pursuit in pursuits}
+    return Sources(
+        tuple(pursuits),
+        tuple(_ratings(db, organization_id, [pursuit.id for pursuit in pursuits])),
+        tuple(_items(db, organization_id, people_ids)),
+        _rules(db, organization_id, people_ids) if rules is None else rules,
     )
-    return Standing(inputs, rules, readiness(inputs, rules))
 
 
-def _ratings(
-    db: Session, organization_id: uuid.UUID, pursuit_ids: Iterable[uuid.UUID], moment: datetime
-) -> dict[RatingKey, Rating]:
-    """The last rating of each domain by each side."""
+def _ratings(db: Session, organization_id: uuid.UUID, pursuit_ids: Iterable[uuid.UUID]) -> Iterator[_RatedDomain]:
     wanted = (
         select(RatingRow.pursuit_id, RatingRow.domain_code, RatingRow.rated_by, RatingRow.value, RatingRow.rated_at)
-        .where(
-            RatingRow.organization_id == organization_id,
-            RatingRow.pursuit_id.in_(list(pursuit_ids)),
-            RatingRow.rated_at <= moment,
-        )
+        .where(RatingRow.organization_id == organization_id, RatingRow.pursuit_id.in_(list(pursuit_ids)))
         .order_by(RatingRow.rated_at)
     )
-    return {
-        (row.pursuit_id, row.domain_code, row.rated_by): Rating(row.value, row.rated_at) for row in db.execute(wanted)
-    }
+    for row in db.execute(wanted):
+        yield _RatedDomain(row.pursuit_id, row.domain_code, row.rated_by, Rating(row.value, row.rated_at))
 
 
-def _items(
-    db: Session, organization_id: uuid.UUID, person_ids: set[uuid.UUID], moment: datetime
-) -> dict[ItemKey, list[ItemResult]]:
+def _items(db: Session, organization_id: uuid.UUID, person_ids: set[uuid.UUID]) -> Iterator[_MappedItem]:
     """The mapped items of each person's courses with their results."""
     wanted = (
         select(Member.person_id, MappedItem, Item, Result)
         .join(Item, Item.id == MappedItem.item_id)
         .join(Member, Member.course_id == Item.course_id)
-        .outerjoin(
-            Result,
-            and_(Result.item_id == Item.id, Result.person_id == Member.person_id, Result.achieved_at <= moment),
-        )
+        .outerjoin(Result, and_(Result.item_id == Item.id, Result.person_id == Member.person_id))
         .where(MappedItem.organization_id == organization_id, Member.person_id.in_(person_ids))
         .order_by(Item.title)
     )
-    found: dict[ItemKey, list[ItemResult]] = {}
     for person_id, mapped, item, result in db.execute(wanted):
-        key = (person_id, mapped.certification_id, mapped.domain_code)
-        found.setdefault(key, []).append(item_result(item, result, mapped.weight))
-    return found
+        yield _MappedItem(
+            person_id, mapped.certification_id, mapped.domain_code, item_result(item, result, mapped.weight)
+        )
 
 
 def item_result(item: Item, result: Result | None, weight: int = 1) -> ItemResult:

@@ -14,13 +14,15 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from flask import Response, g, request, url_for
-from sqlalchemy import JSON, ForeignKey, select
+from sqlalchemy import JSON, ColumnElement, ForeignKey, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.db import Row
 from lti_mentor.errors import MentorError
-from lti_mentor.mentoring.people import Person
+from lti_mentor.mentoring.courses import Member
+from lti_mentor.mentoring.people import Grant, Person
+from lti_mentor.mentoring.programs import Participant
 from lti_mentor.web.tool import tool
 
 COOKIE = "mentor_visit"
@@ -60,6 +62,7 @@ class Visit:
     zone: str
     framing_origins: tuple[str, ...]
     previous_at: datetime | None
+    parts: frozenset[str]  # of PARTS
 
     @property
     def organization_id(self) -> uuid.UUID:
@@ -128,11 +131,11 @@ def guard() -> None:
     secret = request.cookies.get(COOKIE, "")
     with tool().database.reading() as db:
         found = db.execute(
-            select(VisitRow, Person).join(Person, Person.id == VisitRow.person_id).where(VisitRow.key == key)
+            select(VisitRow, Person, *_parts()).join(Person, Person.id == VisitRow.person_id).where(VisitRow.key == key)
         ).one_or_none()
     if found is None or found[0].expires_at < clock.now():
         raise VisitOver()
-    row, person = found
+    row, person, *has = found
     g.framing_origins = tuple(row.framing_origins)
     if not hmac.compare_digest(_hashed(secret), row.secret_hash):
         raise VisitOver("visit.other_browser")
@@ -145,7 +148,33 @@ def guard() -> None:
         zone=row.zone,
         framing_origins=g.framing_origins,
         previous_at=row.previous_at,
+        parts=frozenset(name for name, yes in zip(PARTS, has, strict=True) if yes),
     )
+
+
+PARTS = ("mentee", "mentor", "coordinator", "analyst", "records", "teacher")
+
+
+def _parts() -> list[ColumnElement[bool]]:
+    """For each of PARTS, whether the person of the visit has it in the product."""
+
+    def takes_part(part: str) -> ColumnElement[bool]:
+        return exists().where(Participant.person_id == Person.id, Participant.part == part)
+
+    def has_right(right: str) -> ColumnElement[bool]:
+        return exists().where(Grant.person_id == Person.id, Grant.right == right)
+
+    teaches = exists().where(
+        Member.person_id == Person.id, Member.course_id == VisitRow.course_id, Member.teaches.is_(True)
+    )
+    return [
+        takes_part("mentee"),
+        takes_part("mentor"),
+        takes_part("coordinator"),
+        has_right("analyst"),
+        has_right("records"),
+        teaches,
+    ]
 
 
 def current_visit() -> Visit:

@@ -18,6 +18,7 @@ from lti_mentor.mentoring.meetings import Meeting
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.notices import Reminder
 from lti_mentor.mentoring.people import Person
+from lti_mentor.mentoring.programs import Program
 from lti_mentor.mentoring.progress import GoalProgress
 from lti_mentor.mentoring.pursuits import Pursuit
 from lti_mentor.mentoring.readiness import DomainReadiness, ItemResult, Readiness
@@ -81,22 +82,20 @@ class LearnerHome:
 def home(db: Session, person: Person, course_id: uuid.UUID | None, *, since: datetime | None = None) -> LearnerHome:
     """Everything on the page; the number of queries does not depend on how much there is."""
     pursuits = _pursuits(db, person)
-    mentorship, mentor_person = _mentorship(db, person)
+    pair = _pair(db, person)
     pieces = _evidence(db, pursuits)
-    strips = _strips(db, pursuits, since)
+    rules = {person.id: pair.program.rules} if pair else {}
+    strips = _strips(standing.gather(db, pursuits, rules=rules), since)
     goals, total = _goals(db, person, course_id)
-    meeting = _next_meeting(db, mentorship)
-    rows = _goal_rows(db, goals, strips)
-    mentor = _my_mentor(mentorship, mentor_person, meeting, pieces)
-    returned = tuple(piece for piece, _ in pieces if piece.status == "returned")
+    mentor = _my_mentor(pair, pieces)
     return LearnerHome(
-        next_step=_next_step(strips, mentor, goals, pieces, meeting),
+        next_step=_next_step(strips, mentor, goals, pieces),
         strips=strips,
         mentor=mentor,
-        goals=tuple(rows),
+        goals=tuple(_goal_rows(db, goals, strips)),
         goals_in_course=total,
-        returned=returned,
-        reminders=_reminders(db, person),
+        returned=tuple(piece for piece, _ in pieces if piece.status == "returned"),
+        reminders=pair.reminders if pair else 0,
     )
 
 
@@ -109,10 +108,40 @@ def _pursuits(db: Session, person: Person) -> Sequence[Pursuit]:
     return db.scalars(wanted.order_by(Pursuit.started_at.desc()).limit(5)).all()
 
 
-def _mentorship(db: Session, person: Person) -> tuple[Mentorship | None, Person | None]:
+@dataclass(frozen=True)
+class _Pair:
+    mentorship: Mentorship
+    mentor: Person
+    program: Program
+    next_meeting: Meeting | None
+    reminders: int
+
+
+def _pair(db: Session, person: Person) -> _Pair | None:
+    """The open mentorship with all the page says of it, in one query."""
+    next_meeting = (
+        select(Meeting.id)
+        .where(
+            Meeting.mentorship_id == Mentorship.id,
+            Meeting.status == "planned",
+            Meeting.planned_at > clock.now() - timedelta(hours=2),
+        )
+        .order_by(Meeting.planned_at)
+        .limit(1)
+        .correlate(Mentorship)
+        .scalar_subquery()
+    )
+    reminders = (
+        select(func.count())
+        .where(Reminder.person_id == person.id, Reminder.closed_at.is_(None))
+        .correlate(None)
+        .scalar_subquery()
+    )
     wanted = (
-        select(Mentorship, Person)
+        select(Mentorship, Person, Program, Meeting, reminders)
         .join(Person, Person.id == Mentorship.mentor_id)
+        .join(Program, Program.id == Mentorship.program_id)
+        .outerjoin(Meeting, Meeting.id == next_meeting)
         .where(
             Mentorship.organization_id == person.organization_id,
             Mentorship.mentee_id == person.id,
@@ -122,19 +151,7 @@ def _mentorship(db: Session, person: Person) -> tuple[Mentorship | None, Person 
         .limit(1)
     )
     found = db.execute(wanted).one_or_none()
-    return (None, None) if found is None else (found[0], found[1])
-
-
-def _next_meeting(db: Session, mentorship: Mentorship | None) -> Meeting | None:
-    if mentorship is None:
-        return None
-    wanted = select(Meeting).where(
-        Meeting.organization_id == mentorship.organization_id,
-        Meeting.mentorship_id == mentorship.id,
-        Meeting.status == "planned",
-        Meeting.planned_at > clock.now() - timedelta(hours=2),
-    )
-    return db.scalar(wanted.order_by(Meeting.planned_at).limit(1))
+    return None if found is None else _Pair(found[0], found[1], found[2], found[3], found[4])
 
 
 def _evidence(db: Session, pursuits: Sequence[Pursuit]) -> list[tuple[Evidence, datetime | None]]:
@@ -153,9 +170,9 @@ def _evidence(db: Session, pursuits: Sequence[Pursuit]) -> list[tuple[Evidence, 
     return [(piece, when) for piece, when in db.execute(wanted.order_by(Evidence.submitted_at))]
 
 
-def _strips(db: Session, pursuits: Sequence[Pursuit], since: datetime | None) -> tuple[Strip, ...]:
-    now = standing.of_many(db, pursuits)
-    before = standing.of_many(db, pursuits, as_of=since) if since and pursuits else {}
+def _strips(sources: standing.Sources, since: datetime | None) -> tuple[Strip, ...]:
+    now = sources.at(clock.now())
+    before = sources.at(since) if since else {}
     return tuple(
         Strip(
             pursuit=pursuit,
@@ -165,7 +182,7 @@ def _strips(db: Session, pursuits: Sequence[Pursuit], since: datetime | None) ->
             change=now[pursuit.id].readiness.confirmed - before[pursuit.id].readiness.confirmed if before else None,
             new_results=_new_results(now[pursuit.id].readiness, since),
         )
-        for pursuit in pursuits
+        for pursuit in sources.pursuits
     )
 
 
@@ -204,29 +221,15 @@ def _goal_rows(db: Session, goals: Sequence[Goal], strips: Sequence[Strip]) -> l
     return [GoalRow(goal, progress[goal.id]) for goal in goals]
 
 
-def _my_mentor(
-    mentorship: Mentorship | None,
-    person: Person | None,
-    meeting: Meeting | None,
-    pieces: list[tuple[Evidence, datetime | None]],
-) -> MyMentor | None:
-    if mentorship is None or person is None:
+def _my_mentor(pair: _Pair | None, pieces: list[tuple[Evidence, datetime | None]]) -> MyMentor | None:
+    if pair is None:
         return None
     waiting = [piece for piece, _ in pieces if piece.status == "waiting"]
     oldest = min((piece.submitted_at for piece in waiting), default=None)
     answered = [(when - piece.submitted_at).total_seconds() / 86400 for piece, when in pieces if when]
     usual = round(statistics.median(answered)) if len(answered) > 2 else USUAL_ANSWER_DAYS
     days = None if oldest is None else (clock.now() - oldest).days
-    return MyMentor(mentorship, person, meeting, len(waiting), days, max(1, usual))
-
-
-def _reminders(db: Session, person: Person) -> int:
-    wanted = select(func.count()).where(
-        Reminder.organization_id == person.organization_id,
-        Reminder.person_id == person.id,
-        Reminder.closed_at.is_(None),
-    )
-    return db.scalar(wanted) or 0
+    return MyMentor(pair.mentorship, pair.mentor, pair.next_meeting, len(waiting), days, max(1, usual))
 
 
 def _next_step(
@@ -234,10 +237,10 @@ def _next_step(
     mentor: MyMentor | None,
     goals: Sequence[Goal],
     pieces: list[tuple[Evidence, datetime | None]],
-    meeting: Meeting | None,
 ) -> NextStep:
     """The first rule that fires."""
     now, today = clock.now(), clock.today()
+    meeting = mentor.next_meeting if mentor else None
     for piece, _ in pieces:
         if piece.status == "returned":
             return NextStep("evidence_returned", evidence=piece)

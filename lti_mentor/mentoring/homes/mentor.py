@@ -104,13 +104,14 @@ def _find(db: Session, organization_id: uuid.UUID, mentorships: Sequence[Mentors
     pursuits = _main_pursuits(db, organization_id, people)
     chosen = list(pursuits.values())
     ids = [mentorship.id for mentorship in mentorships]
+    sources = standing.gather(db, chosen)
     return _Found(
         waiting=_waiting(db, organization_id, ids),
         meetings=_meetings(db, organization_id, ids),
         overdue=_overdue(db, organization_id, people),
         pursuits=pursuits,
-        now=standing.of_many(db, chosen),
-        before=standing.of_many(db, chosen, as_of=clock.now() - CHANGE),
+        now=sources.at(clock.now()),
+        before=sources.at(clock.now() - CHANGE),
     )
 
 

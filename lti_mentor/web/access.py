@@ -1,0 +1,31 @@
+"""Which pages somebody may see: by their parts in the product, never by a role of the LMS."""
+
+from flask import request
+
+from lti_mentor.errors import NotAllowed
+from lti_mentor.mentoring import audit
+from lti_mentor.mentoring.people import Person
+from lti_mentor.web.tool import tool
+from lti_mentor.web.visit import current_visit
+
+
+def require(part: str) -> None:
+    """Raises NotAllowed unless the person of the visit has this part."""
+    if part not in current_visit().parts:
+        raise NotAllowed("insight.not_analyst" if part == "analyst" else "not_allowed")
+
+
+def note_read(subject: Person) -> None:
+    """Write down that this visit looks at another person's record."""
+    visit = current_visit()
+    if subject.id == visit.person_id:
+        return
+    with tool().database.transaction() as db:
+        audit.write(
+            db,
+            visit.organization_id,
+            "read_record",
+            place=request.endpoint or "",
+            actor_id=visit.person_id,
+            subject_id=subject.id,
+        )

@@ -1,0 +1,63 @@
+"""Reading what people type into forms: marshmallow schemas whose messages are reason codes."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import request
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
+
+from lti_mentor.errors import Invalid
+
+
+def _messages(missing: str, wrong: str | None = None) -> dict[str, str]:
+    return {"required": missing, "null": missing, "invalid": wrong or missing, "too_large": "number.range"}
+
+
+def text() -> fields.String:
+    return fields.String(load_default="", error_messages=_messages("text.missing"))
+
+
+class FormSchema(Schema):
+    """Empty fields count as absent; the fields that every form has are not the schema's business."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    @pre_load
+    def _drop_empty(self, given: Mapping[str, Any], **_: Any) -> dict[str, Any]:
+        return {name: value.strip() for name, value in given.items() if value.strip()}
+
+
+def number(**options: Any) -> fields.Float:
+    return fields.Float(error_messages=_messages("number.missing", "number.range"), **options)
+
+
+def whole(**options: Any) -> fields.Integer:
+    return fields.Integer(strict=False, error_messages=_messages("number.missing", "number.range"), **options)
+
+
+def day(**options: Any) -> fields.Date:
+    return fields.Date(error_messages=_messages("date.missing"), **options)
+
+
+def load(schema: type[FormSchema]) -> dict[str, Any]:
+    """What was typed, as values. Raises Invalid with a reason per field."""
+    try:
+        loaded: dict[str, Any] = schema().load(request.form.to_dict())
+    except ValidationError as error:
+        raise Invalid({name: _first(problem) for name, problem in error.normalized_messages().items()}) from None
+    return loaded
+
+
+def _first(problem: Any) -> str:
+    return str(problem[0]) if isinstance(problem, list) else "invalid"
+
+
+def local_moment(day_text: str, time_text: str, zone: ZoneInfo) -> datetime:
+    """The moment a person means by a date and a time in their zone. Raises Invalid."""
+    try:
+        return datetime.fromisoformat(f"{day_text}T{time_text}").replace(tzinfo=zone)
+    except ValueError:
+        raise Invalid({"day": "date.missing"}) from None

@@ -1,0 +1,25 @@
+"""The first page of a visit: each person comes to the home that is theirs."""
+
+from flask import Blueprint, redirect
+from werkzeug.wrappers import Response
+
+from lti_mentor.web.visit import current_visit, visit_url
+
+home = Blueprint("home", __name__)
+
+# The first part somebody has decides where they start; the other homes are a tab away.
+FIRST = (
+    ("mentor", "mentor.home"),
+    ("coordinator", "coordinator.home"),
+    ("mentee", "learner.home"),
+    ("analyst", "insight.home"),
+    ("teacher", "coordinator.home"),
+)
+
+
+@home.get("/", endpoint="home")
+def show_home() -> Response:
+    """Go to the home of the person's first part; a learner's when there is none."""
+    parts = current_visit().parts
+    endpoint = next((endpoint for part, endpoint in FIRST if part in parts), "learner.home")
+    return redirect(visit_url(endpoint), 303)

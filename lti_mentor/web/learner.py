@@ -1,0 +1,432 @@
+"""The learner's pages."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, render_template, request
+from sqlalchemy.orm import Session
+
+from lti_mentor import clock
+from lti_mentor.errors import Invalid
+from lti_mentor.mentoring import (
+    catalog,
+    certifications,
+    courses,
+    evidence,
+    goal_progress,
+    goals,
+    meetings,
+    mentorships,
+    notices,
+    pursuits,
+    standing,
+)
+from lti_mentor.mentoring.evidence import Submission
+from lti_mentor.mentoring.goals import GoalDraft, LinkDraft
+from lti_mentor.mentoring.homes import learner as homes
+from lti_mentor.mentoring.readiness import SCALE
+from lti_mentor.web import fields, language
+from lti_mentor.web.fields import FormSchema
+from lti_mentor.web.forms import form
+from lti_mentor.web.tool import tool
+from lti_mentor.web.visit import current_visit, visit_url
+
+learner = Blueprint("learner", __name__, url_prefix="/learner")
+
+
+@learner.get("/", endpoint="home")
+def show_home() -> str:
+    """What do I do next, and how far am I?"""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        page = homes.home(db, visit.person, visit.course_id, since=visit.previous_at)
+    return render_template("learner/home.html", home=page)
+
+
+# Goals ------------------------------------------------------------------------------------------------------------------
+
+
+class GoalForm(FormSchema):
+    title = fields.text()
+    unit = fields.text()
+    baseline = fields.number(load_default=0.0)
+    target = fields.number(required=True)
+    current = fields.number(load_default=None)
+    due_on = fields.day(required=True)
+    visibility = fields.text()
+
+
+@learner.get("/goals/new")
+def new_goal(error: Invalid | None = None) -> str:
+    """The goal form, with what was typed and what is wrong."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        course = courses.get(db, visit.organization_id, visit.course_id) if visit.course_id else None
+        items = courses.items(db, course) if course else []
+        mine = [(pursuit, catalog.entry(pursuit.certification_id)) for pursuit in pursuits.all_of(db, visit.person)]
+        mentor = mentorships.of_mentee(db, visit.person)
+    in_six_weeks = clock.today() + timedelta(days=42)
+    return render_template(
+        "learner/goal_form.html",
+        error=error,
+        typed=request.form,
+        course=course,
+        items=items,
+        certifications=mine,
+        has_mentor=mentor is not None,
+        due_on=in_six_weeks.isoformat(),
+        today=clock.today().isoformat(),
+    )
+
+
+@learner.post("/goals")
+@form(again=new_goal)
+def set_goal(db: Session) -> str:
+    typed = fields.load(GoalForm)
+    draft = GoalDraft(**{**typed, "visibility": typed["visibility"] or "shared"}, links=_links())
+    goal = goals.set_goal(db, current_visit().person, draft)
+    return visit_url("learner.goal", goal_id=goal.id)
+
+
+def _links() -> list[LinkDraft]:
+    """The ticked parts: ``link`` is ``measure``, ``course``, ``item <id>``, ``certification <slug>`` or with a domain."""
+    return [_link(text) for text in request.form.getlist("link")]
+
+
+def _link(text: str) -> LinkDraft:
+    kind, _, rest = text.partition(" ")
+    given = request.form.get(f"weight {text}", "1") or "1"
+    if not given.isdecimal() or len(given) > 3:
+        raise Invalid({"links": "goal.link_weight"})
+    weight = int(given)
+    if kind == "course":
+        return LinkDraft(kind=kind, weight=weight, course_id=current_visit().course_id)
+    if kind == "item":
+        return LinkDraft(kind=kind, weight=weight, item_id=_uuid(rest), course_id=current_visit().course_id)
+    if kind in ("certification", "domain"):
+        slug, _, code = rest.partition("/")
+        return LinkDraft(kind=kind, weight=weight, certification_id=slug, domain_code=code or None)
+    return LinkDraft(kind=kind, weight=weight)
+
+
+def _uuid(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise Invalid({"links": "item.unknown"}) from None
+
+
+@learner.get("/goals/<uuid:goal_id>")
+def goal(goal_id: uuid.UUID, error: Invalid | None = None) -> str:
+    """One goal: its progress explained, and what can be done with it."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        found = goals.get_own(db, visit.person, goal_id)
+        progress = goal_progress.of_many(db, [found])[found.id]
+    return render_template("learner/goal.html", goal=found, progress=progress, error=error, today=clock.today())
+
+
+class ProgressForm(FormSchema):
+    current = fields.number(required=True)
+
+
+@learner.post("/goals/<uuid:goal_id>/progress")
+@form(again=goal)
+def make_progress(db: Session, goal_id: uuid.UUID) -> str:
+    person = current_visit().person
+    found = goals.get_own(db, person, goal_id)
+    goals.make_progress(db, found, fields.load(ProgressForm)["current"], by=person)
+    return visit_url("learner.goal", goal_id=goal_id)
+
+
+class DueDateForm(FormSchema):
+    due_on = fields.day(required=True)
+
+
+@learner.post("/goals/<uuid:goal_id>/due-date")
+@form(again=goal)
+def move_due_date(db: Session, goal_id: uuid.UUID) -> str:
+    person = current_visit().person
+    found = goals.get_own(db, person, goal_id)
+    goals.move_due_date(db, found, fields.load(DueDateForm)["due_on"], by=person)
+    return visit_url("learner.goal", goal_id=goal_id)
+
+
+@learner.post("/goals/<uuid:goal_id>/achieved")
+@form()
+def achieve_goal(db: Session, goal_id: uuid.UUID) -> str:
+    person = current_visit().person
+    goals.achieve(db, goals.get_own(db, person, goal_id), by=person)
+    return visit_url("learner.goal", goal_id=goal_id)
+
+
+@learner.post("/goals/<uuid:goal_id>/removed")
+@form()
+def remove_goal(db: Session, goal_id: uuid.UUID) -> str:
+    person = current_visit().person
+    goals.remove(db, goals.get_own(db, person, goal_id), by=person)
+    return visit_url("learner.home")
+
+
+@learner.get("/goals")
+def all_goals() -> str:
+    """Every goal of the person, open ones first."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        found = goals.all_of(db, visit.person)
+        progress = goal_progress.of_many(db, found)
+    return render_template("learner/goals.html", goals=found, progress=progress, today=clock.today())
+
+
+# Certifications ---------------------------------------------------------------------------------------------------------
+
+
+@learner.get("/certifications")
+def choose_certification(error: Invalid | None = None) -> str:
+    """The catalog."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        known = {pursuit.certification_id for pursuit in pursuits.all_of(db, visit.person)}
+        entries = [catalog.entry(row.id) for row in certifications.listed(db)]
+    return render_template("learner/certifications.html", entries=entries, known=known, error=error, typed=request.form)
+
+
+class PursuitForm(FormSchema):
+    certification = fields.text()
+    status = fields.text()
+    target_on = fields.day(load_default=None)
+
+
+@learner.post("/certifications")
+@form(again=choose_certification)
+def start_pursuit(db: Session) -> str:
+    typed = fields.load(PursuitForm)
+    pursuit = pursuits.start(
+        db,
+        current_visit().person,
+        typed["certification"],
+        status=typed["status"] or "studying",
+        target_on=typed["target_on"],
+    )
+    return visit_url("learner.rate", pursuit_id=pursuit.id)
+
+
+@learner.get("/pursuits/<uuid:pursuit_id>")
+def pursuit(pursuit_id: uuid.UUID, error: Invalid | None = None) -> str:
+    """One certification: every number with its parts, and the facts of the exam."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        found = pursuits.get_own(db, visit.person, pursuit_id)
+        where = standing.of(db, found)
+        pieces = evidence.of_pursuit(db, found)
+    return render_template(
+        "learner/pursuit.html",
+        pursuit=found,
+        entry=catalog.entry(found.certification_id),
+        readiness=where.readiness,
+        pieces=pieces,
+        error=error,
+        typed=request.form,
+        today=clock.today(),
+    )
+
+
+@learner.get("/pursuits/<uuid:pursuit_id>/rating")
+def rate(pursuit_id: uuid.UUID, error: Invalid | None = None) -> str:
+    """The self-rating form, one row a domain."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        found = pursuits.get_own(db, visit.person, pursuit_id)
+        where = standing.of(db, found)
+    entry = catalog.entry(found.certification_id)
+    return render_template(
+        "learner/rating.html", pursuit=found, entry=entry, readiness=where.readiness, scale=SCALE, error=error
+    )
+
+
+@learner.post("/pursuits/<uuid:pursuit_id>/rating")
+@form(again=rate)
+def rate_self(db: Session, pursuit_id: uuid.UUID) -> str:
+    found = pursuits.get_own(db, current_visit().person, pursuit_id)
+    given = {name[7:]: _step(value) for name, value in request.form.items() if name.startswith("rating-")}
+    if not given:
+        raise Invalid({"rating": "choice.missing"})
+    before = standing.of(db, found).readiness
+    changed = {code: value for code, value in given.items() if not _is_same(before.domain(code).own, value)}
+    pursuits.rate_self(db, found, changed)
+    standing.record_change(db, found, before)
+    return visit_url("learner.home")
+
+
+def _step(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 4 else -1
+
+
+def _is_same(rating: Any, value: int) -> bool:
+    return rating is not None and rating.value == value
+
+
+class ExamForm(FormSchema):
+    exam_on = fields.day(required=True)
+
+
+@learner.post("/pursuits/<uuid:pursuit_id>/exam")
+@form(again=pursuit)
+def book_exam(db: Session, pursuit_id: uuid.UUID) -> str:
+    found = pursuits.get_own(db, current_visit().person, pursuit_id)
+    pursuits.book_exam(db, found, fields.load(ExamForm)["exam_on"])
+    return visit_url("learner.pursuit", pursuit_id=pursuit_id)
+
+
+class AwardForm(FormSchema):
+    outcome = fields.text()
+    awarded_on = fields.day(load_default=None)
+    expires_on = fields.day(load_default=None)
+
+
+@learner.post("/pursuits/<uuid:pursuit_id>/result")
+@form(again=pursuit)
+def tell_result(db: Session, pursuit_id: uuid.UUID) -> str:
+    found = pursuits.get_own(db, current_visit().person, pursuit_id)
+    typed = fields.load(AwardForm)
+    if typed["outcome"] == "failed":
+        pursuits.fail_exam(db, found)
+    elif typed["outcome"] == "passed":
+        if found.status != "passed":
+            pursuits.pass_exam(db, found)
+        pursuits.award(db, found, awarded_on=typed["awarded_on"] or clock.today(), expires_on=typed["expires_on"])
+    else:
+        raise Invalid({"outcome": "choice.missing"})
+    return visit_url("learner.pursuit", pursuit_id=pursuit_id)
+
+
+# Evidence ---------------------------------------------------------------------------------------------------------------
+
+
+@learner.get("/pursuits/<uuid:pursuit_id>/domains/<code>/evidence")
+def new_evidence(pursuit_id: uuid.UUID, code: str, error: Invalid | None = None) -> str:
+    """The form for a new piece."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        found = pursuits.get_own(db, visit.person, pursuit_id)
+        mentor = mentorships.of_mentee(db, visit.person)
+    entry = catalog.entry(found.certification_id)
+    domain = entry.domain(code)
+    return render_template(
+        "learner/evidence_form.html",
+        pursuit=found,
+        entry=entry,
+        domain=domain,
+        piece=None,
+        has_mentor=mentor is not None,
+        error=error,
+        typed=request.form,
+    )
+
+
+class EvidenceForm(FormSchema):
+    text = fields.text()
+    link = fields.text()
+
+
+@learner.post("/pursuits/<uuid:pursuit_id>/domains/<code>/evidence")
+@form(again=new_evidence)
+def submit_evidence(db: Session, pursuit_id: uuid.UUID, code: str) -> str:
+    found = pursuits.get_own(db, current_visit().person, pursuit_id)
+    piece = evidence.submit(db, found, code, Submission(**fields.load(EvidenceForm)))
+    return visit_url("learner.piece", evidence_id=piece.id)
+
+
+@learner.get("/evidence/<uuid:evidence_id>")
+def piece(evidence_id: uuid.UUID, error: Invalid | None = None) -> str:
+    """One piece with what was said about it; looking at an answer makes it final."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        found = evidence.get_own(db, visit.person, evidence_id)
+        reviews = [review for review in evidence.reviews(db, found) if review.taken_back_at is None]
+        way = pursuits.get_own(db, visit.person, found.pursuit_id)
+    if any(review.seen_at is None for review in reviews):
+        with tool().database.transaction() as db:
+            evidence.mark_seen(db, evidence.get_own(db, visit.person, evidence_id))
+    entry = catalog.entry(way.certification_id)
+    return render_template(
+        "learner/evidence.html",
+        piece=found,
+        reviews=reviews,
+        pursuit=way,
+        entry=entry,
+        domain=entry.domain(found.domain_code),
+        error=error,
+        typed=request.form,
+    )
+
+
+@learner.post("/evidence/<uuid:evidence_id>")
+@form(again=piece)
+def resubmit_evidence(db: Session, evidence_id: uuid.UUID) -> str:
+    found = evidence.get_own(db, current_visit().person, evidence_id)
+    evidence.resubmit(db, found, Submission(**fields.load(EvidenceForm)))
+    return visit_url("learner.piece", evidence_id=evidence_id)
+
+
+# Meetings and reminders -------------------------------------------------------------------------------------------------
+
+
+@learner.get("/meetings/<uuid:mentorship_id>")
+def pair_meetings(mentorship_id: uuid.UUID, error: Invalid | None = None) -> str:
+    """The meetings of one of the person's mentorships, and a form for the next."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        mentorship = mentorships.get_for(db, visit.person, mentorship_id)
+        found = meetings.of_mentorship(db, mentorship)
+        partner = mentorships.partner(db, mentorship, visit.person)
+    return render_template(
+        "learner/meetings.html",
+        mentorship=mentorship,
+        meetings=found,
+        partner=partner,
+        error=error,
+        typed=request.form,
+        now=clock.now(),
+        tomorrow=(clock.today() + timedelta(days=7)).isoformat(),
+    )
+
+
+class MeetingForm(FormSchema):
+    day = fields.text()
+    time = fields.text()
+    minutes = fields.whole(load_default=45)
+
+
+@learner.post("/meetings/<uuid:mentorship_id>")
+@form(again=pair_meetings)
+def plan_meeting(db: Session, mentorship_id: uuid.UUID) -> str:
+    person, typed = current_visit().person, fields.load(MeetingForm)
+    mentorship = mentorships.get_for(db, person, mentorship_id)
+    moment = fields.local_moment(typed["day"], typed["time"], language.zone())
+    try:
+        meetings.plan(db, mentorship, planned_at=moment, minutes=typed["minutes"], by=person)
+    except Invalid as error:
+        raise Invalid({"day" if name == "planned_at" else name: why for name, why in error.fields.items()}) from None
+    return visit_url("learner.pair_meetings", mentorship_id=mentorship_id)
+
+
+_SETTLE = {"held": meetings.hold, "missed": meetings.miss, "called_off": meetings.call_off}
+
+
+@learner.post("/meetings/<uuid:mentorship_id>/<uuid:meeting_id>/<any(held, missed, called_off):outcome>")
+@form()
+def settle_meeting(db: Session, mentorship_id: uuid.UUID, meeting_id: uuid.UUID, outcome: str) -> str:
+    person = current_visit().person
+    _SETTLE[outcome](db, meetings.get_for(db, person, meeting_id), by=person)
+    return visit_url("learner.pair_meetings", mentorship_id=mentorship_id)
+
+
+@learner.post("/reminders/closed")
+@form()
+def close_reminders(db: Session) -> str:
+    person = current_visit().person
+    for card in notices.for_person(db, person):
+        notices.close(db, person, card.id)
+    return visit_url("home.home")

@@ -1,8 +1,8 @@
 """The coordinator's pages."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 from flask import Blueprint, render_template, request
 from sqlalchemy.orm import Session
@@ -35,7 +35,7 @@ def show_home() -> str:
     return render_template("coordinator/home.html", home=page, programs=mine, today=clock.today())
 
 
-def _chosen(mine: Any) -> Program:
+def _chosen(mine: Sequence[Program]) -> Program:
     wanted = request.args.get("program")
     return next((program for program in mine if str(program.id) == wanted), mine[0])
 
@@ -99,7 +99,7 @@ def people_(program_id: uuid.UUID, error: Invalid | None = None) -> str:
         enrolled = people.by_ids(db, visit.organization_id, [pid for rows in parts.values() for pid in rows])
     everybody = sorted({**known, **enrolled}.values(), key=lambda person: person.number)
     return render_template(
-        "coordinator/people.html", program=program, people=everybody, parts=parts, error=error, typed=request.form
+        "coordinator/people.html", program=program, people=everybody, parts_of=parts, error=error, typed=request.form
     )
 
 

@@ -11,7 +11,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
 from lti_mentor.errors import Invalid
 
 
-def _messages(missing: str, wrong: str | None = None) -> dict[str, str]:
+def _messages(missing: str, wrong: str | None = None) -> dict[str, Any]:
     return {"required": missing, "null": missing, "invalid": wrong or missing, "too_large": "number.range"}
 
 
@@ -47,7 +47,8 @@ def load(schema: type[FormSchema]) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema().load(request.form.to_dict())
     except ValidationError as error:
-        raise Invalid({name: _first(problem) for name, problem in error.normalized_messages().items()}) from None
+        problems: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
+        raise Invalid({name: _first(problem) for name, problem in problems.items()}) from None
     return loaded
 
 

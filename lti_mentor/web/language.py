@@ -12,6 +12,7 @@ from flask import Flask, g, has_request_context, request
 from markupsafe import Markup, escape
 
 from lti_mentor import clock, shipped
+from lti_mentor.mentoring.readiness import shown, shown_gap
 from lti_mentor.web.tool import tool
 
 PSEUDO = "en_XA"  # every letter accented: shows sentences that are not translatable
@@ -130,5 +131,13 @@ def number(value: float) -> str:
 
 def install(app: Flask) -> None:
     """Give templates the sentences and filters."""
-    app.jinja_env.globals.update(_=_, ngettext=ngettext, direction=direction, language=lambda: str(_locale().language))
+    app.jinja_env.globals.update(
+        _=_,
+        ngettext=ngettext,
+        direction=direction,
+        language=lambda: str(_locale().language),
+        shown=shown,
+        shown_gap=shown_gap,
+        today=clock.today,
+    )
     app.jinja_env.filters.update(day=day, moment=moment, ago=ago, number=number)

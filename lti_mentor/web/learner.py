@@ -44,7 +44,7 @@ def show_home() -> str:
     return render_template("learner/home.html", home=page)
 
 
-# Goals ------------------------------------------------------------------------------------------------------------------
+# Goals ----------------------------------------------------------------------------------------------------------------
 
 
 class GoalForm(FormSchema):
@@ -179,7 +179,7 @@ def all_goals() -> str:
     return render_template("learner/goals.html", goals=found, progress=progress, today=clock.today())
 
 
-# Certifications ---------------------------------------------------------------------------------------------------------
+# Certifications -------------------------------------------------------------------------------------------------------
 
 
 @learner.get("/certifications")
@@ -301,7 +301,7 @@ def tell_result(db: Session, pursuit_id: uuid.UUID) -> str:
     return visit_url("learner.pursuit", pursuit_id=pursuit_id)
 
 
-# Evidence ---------------------------------------------------------------------------------------------------------------
+# Evidence -------------------------------------------------------------------------------------------------------------
 
 
 @learner.get("/pursuits/<uuid:pursuit_id>/domains/<code>/evidence")
@@ -370,7 +370,7 @@ def resubmit_evidence(db: Session, evidence_id: uuid.UUID) -> str:
     return visit_url("learner.piece", evidence_id=evidence_id)
 
 
-# Meetings and reminders -------------------------------------------------------------------------------------------------
+# Meetings and reminders -----------------------------------------------------------------------------------------------
 
 
 @learner.get("/meetings/<uuid:mentorship_id>")

@@ -1,0 +1,208 @@
+"""A small but strict LTI 1.3 platform: courses, log-in, signed launches, and a gradebook that speaks xAPI."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from flask import Flask, Response, abort, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from lti_mentor.practice.tokens import SigningKey, claims
+from lti_mentor.practice.world import INSTRUCTOR, LmsCourse, LmsItem, LmsPerson, World
+
+COOKIE = "practice_person"
+
+
+class Lms:
+    """The platform's own state: keys, hints that wait for a log-in, and grades."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.keys = [SigningKey()]
+        self.hints: dict[str, tuple[str, str]] = {}  # message hint -> person, course
+        self.grades: dict[tuple[str, str, str], float] = {}  # course, person, item
+        self.key_requests = 0
+
+    def rotate(self) -> None:
+        """Sign with a new key; the one before is not published any more."""
+        self.keys = [SigningKey()]
+
+    def token(self, person: LmsPerson, course: LmsCourse, nonce: str, **changes: Any) -> str:
+        """A signed launch; ``changes`` replace claims, None takes one away."""
+        body = claims(self.world, person, course, nonce=nonce) | changes
+        return self.keys[0].sign({name: value for name, value in body.items() if value is not None})
+
+
+def create_lms(world: World) -> Flask:
+    """The platform as a Flask application; its state is ``app.extensions["lms"]``."""
+    app = Flask("practice_lms", template_folder=_here("templates"), static_folder=_here("static"))
+    lms = Lms(world)
+    app.extensions["lms"] = lms
+    app.after_request(_headers(urlsplit(world.tool_url)))
+    _add_pages(app, lms)
+    _add_platform(app, lms)
+    _add_gradebook(app, lms)
+    return app
+
+
+def _here(name: str) -> str:
+    return __file__.rpartition("/")[0] + "/" + name
+
+
+def _headers(tool: Any) -> Any:
+    origin = f"{tool.scheme}://{tool.netloc}"
+    policy = (
+        f"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; frame-src 'self' {origin};"
+        f" form-action 'self' {origin}; frame-ancestors 'self'"
+    )
+
+    def add(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = policy
+        return response
+
+    return add
+
+
+def _member(lms: Lms, person_id: str, course_id: str) -> tuple[LmsPerson, LmsCourse]:
+    person, course = lms.world.person(person_id), lms.world.course(course_id)
+    if person is None or course is None or person_id not in course.members:
+        abort(404)
+    return person, course
+
+
+def _add_pages(app: Flask, lms: Lms) -> None:
+    @app.get("/")
+    def start() -> str:
+        return render_template("start.html", world=lms.world)
+
+    @app.get("/as/<person_id>/courses/<course_id>")
+    def course_page(person_id: str, course_id: str) -> Response:
+        person, course = _member(lms, person_id, course_id)
+        teaches = INSTRUCTOR in course.members[person_id]
+        page = Response(render_template("course.html", person=person, course=course, teaches=teaches))
+        page.set_cookie(COOKIE, person_id, httponly=True, samesite="Lax")
+        return page
+
+    @app.get("/as/<person_id>/courses/<course_id>/open")
+    def open_tool(person_id: str, course_id: str) -> str:
+        """The login initiation, as a form that submits itself."""
+        person, course = _member(lms, person_id, course_id)
+        hint = secrets.token_urlsafe(12)
+        lms.hints[hint] = (person.id, course.id)
+        fields = {
+            "iss": lms.world.issuer,
+            "login_hint": person.id,
+            "target_link_uri": lms.world.launch_url,
+            "lti_message_hint": json.dumps({"launch": hint}),
+            "client_id": lms.world.client_id,
+            "lti_deployment_id": course.deployment_id,
+        }
+        return render_template("post.html", action=f"{lms.world.tool_url}/lti/login", fields=fields)
+
+
+def _add_platform(app: Flask, lms: Lms) -> None:
+    @app.route("/authorize", methods=["GET", "POST"])
+    def authorize() -> Any:
+        given = request.values
+        if given.get("client_id") != lms.world.client_id or given.get("redirect_uri") != lms.world.launch_url:
+            return "This client or this redirect URI is not registered.", 400
+        problem = _problem(lms, given)
+        if problem:
+            fields = {"error": problem, "state": given.get("state", "")}
+            return render_template("post.html", action=lms.world.launch_url, fields=fields)
+        person_id, course_id = lms.hints.pop(json.loads(given["lti_message_hint"])["launch"])
+        person, course = _member(lms, person_id, course_id)
+        fields = {"id_token": lms.token(person, course, given["nonce"]), "state": given["state"]}
+        return render_template("post.html", action=lms.world.launch_url, fields=fields)
+
+    @app.get("/jwks")
+    def key_set() -> Response:
+        lms.key_requests += 1
+        return jsonify(keys=[key.jwk() for key in lms.keys])
+
+
+_WANTED = {"scope": "openid", "response_type": "id_token", "response_mode": "form_post", "prompt": "none"}
+
+
+def _problem(lms: Lms, given: Mapping[str, str]) -> str | None:
+    """An error code of OpenID Connect, when the request is not right in every part."""
+    if any(given.get(name) != value for name, value in _WANTED.items()):
+        return "invalid_request"
+    if not given.get("nonce") or not given.get("state"):
+        return "invalid_request"
+    try:
+        hint = lms.hints.get(json.loads(given.get("lti_message_hint", ""))["launch"])
+    except (ValueError, TypeError, KeyError):
+        return "invalid_request"
+    if hint is None or hint[0] != given.get("login_hint"):
+        return "access_denied"
+    signed_in = request.cookies.get(COOKIE)
+    return "login_required" if signed_in is None else None
+
+
+def _add_gradebook(app: Flask, lms: Lms) -> None:
+    @app.get("/as/<person_id>/courses/<course_id>/grades")
+    def gradebook(person_id: str, course_id: str) -> str:
+        person, course = _teacher(lms, person_id, course_id)
+        learners = [lms.world.person(member) for member, roles in course.members.items() if INSTRUCTOR not in roles]
+        said = request.args.get("said", "")
+        return render_template(
+            "grades.html", person=person, course=course, items=course.items, learners=learners, said=said
+        )
+
+    @app.post("/as/<person_id>/courses/<course_id>/grades")
+    def give_grade(person_id: str, course_id: str) -> AnyResponse:
+        _, course = _teacher(lms, person_id, course_id)
+        learner = lms.world.person(request.form["learner"])
+        item = next((item for item in course.items if item.id == request.form["item"]), None)
+        score = request.form.get("score", type=float)
+        if learner is None or learner.id not in course.members or item is None:
+            abort(404)
+        if score is None or not 0 <= score <= item.maximum:
+            said = f"A grade lies between 0 and {item.maximum}."
+        else:
+            lms.grades[course.id, learner.id, item.id] = score
+            said = _report(lms.world, course, learner, item, score)
+        return redirect(url_for("gradebook", person_id=person_id, course_id=course_id, said=said), 303)
+
+
+def _teacher(lms: Lms, person_id: str, course_id: str) -> tuple[LmsPerson, LmsCourse]:
+    person, course = _member(lms, person_id, course_id)
+    if INSTRUCTOR not in course.members[person_id]:
+        abort(403)
+    return person, course
+
+
+def _report(world: World, course: LmsCourse, learner: LmsPerson, item: LmsItem, score: float) -> str:
+    """Tell the record store of the tool, as an LMS with an xAPI plugin does."""
+    if course.lrs_key is None:
+        return "The grade is saved. This course reports to no record store."
+    key, _, secret = course.lrs_key.partition(":")
+    try:
+        answer = requests.post(
+            f"{world.tool_url}/xapi/statements",
+            json=scored(world, course, learner, item, score),
+            auth=(key, secret),
+            headers={"X-Experience-API-Version": "1.0.3"},
+            timeout=(3, 10),
+        )
+    except requests.RequestException:
+        return "The grade is saved, but the record store does not answer: it was not told."
+    if answer.status_code == 200:
+        return f"The grade is saved and reported: {learner.name or learner.id}, {item.title}, {score:g}."
+    return f"The grade is saved, but the record store refused it with status {answer.status_code}."
+
+
+def scored(world: World, course: LmsCourse, learner: LmsPerson, item: LmsItem, score: float) -> dict[str, Any]:
+    """A grade as an xAPI statement."""
+    iri = world.item_iri(course, item)
+    return {
+        "actor": {"objectType": "Agent", "account": {"homePage": world.issuer, "name": learner.id}},
+        "verb": {"id": "http://adlnet.gov/expapi/verbs/scored", "display": {"en": "scored"}},
+        "object": {"id": iri, "definition": {"type": "http://adlnet.gov/expapi/activities/assessment"}},
+        "result": {"score": {"raw": score, "min": 0, "max": item.maximum, "scaled": score / item.maximum}},
+        "context": {"contextActivities": {"parent": [{"id": f"{world.issuer}/courses/{course.id}"}]}},
+    }

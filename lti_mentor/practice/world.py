@@ -1,0 +1,71 @@
+"""What the practice LMS holds: people, courses with graded items, and the tool it launches."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+LEARNER = "http://purl.imsglobal.org/vocab/lis/v2/membership#Learner"
+INSTRUCTOR = "http://purl.imsglobal.org/vocab/lis/v2/membership#Instructor"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmsPerson:
+    id: str
+    name: str | None = None  # none: the LMS withholds it
+    email: str | None = None
+    locale: str = "en"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmsItem:
+    id: str
+    title: str
+    maximum: int = 100
+    due_at: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmsCourse:
+    id: str
+    label: str
+    title: str
+    deployment_id: str
+    members: dict[str, list[str]]  # person -> roles
+    items: list[LmsItem] = field(default_factory=list)
+    custom: dict[str, str | None] = field(default_factory=dict)
+    lrs_key: str | None = None  # "key:secret" of the tool's record store
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    issuer: str
+    client_id: str
+    tool_url: str
+    people: list[LmsPerson]
+    courses: list[LmsCourse]
+
+    def person(self, person_id: str) -> LmsPerson | None:
+        return next((person for person in self.people if person.id == person_id), None)
+
+    def course(self, course_id: str) -> LmsCourse | None:
+        return next((course for course in self.courses if course.id == course_id), None)
+
+    @property
+    def launch_url(self) -> str:
+        return f"{self.tool_url}/lti/launch"
+
+    def item_iri(self, course: LmsCourse, item: LmsItem) -> str:
+        """How statements about the item name it."""
+        return f"{self.issuer}/courses/{course.id}/items/{item.id}"
+
+    def dump(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), ensure_ascii=False), encoding="utf-8")
+
+
+def load(path: Path) -> World:
+    given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    courses = [
+        LmsCourse(**{**course, "items": [LmsItem(**item) for item in course["items"]]}) for course in given["courses"]
+    ]
+    return World(**{**given, "people": [LmsPerson(**person) for person in given["people"]], "courses": courses})

@@ -161,6 +161,12 @@ def of_course(db: Session, course: Course) -> Sequence[Program]:
     return db.scalars(wanted.order_by(Program.created_at.desc())).all()
 
 
+def listed(db: Session, organization_id: uuid.UUID) -> Sequence[Program]:
+    """All programs of an organization, newest first."""
+    wanted = select(Program).where(Program.organization_id == organization_id)
+    return db.scalars(wanted.order_by(Program.created_at.desc())).all()
+
+
 def coordinated_by(db: Session, person: Person) -> Sequence[Program]:
     """The programs the person coordinates, newest first."""
     wanted = (

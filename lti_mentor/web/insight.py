@@ -1,0 +1,116 @@
+"""The analyst's pages: figures and single statements, read from the record store alone."""
+
+import json
+import uuid
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, render_template, request
+
+from lti_mentor import clock
+from lti_mentor.activity.record import iri_base
+from lti_mentor.errors import Invalid
+from lti_mentor.insight import explain, figures, privacy
+from lti_mentor.mentoring import audit, programs
+from lti_mentor.web import access
+from lti_mentor.web.tool import tool
+from lti_mentor.web.visit import current_visit
+from xapi import store, times
+from xapi.facets import agent_key
+from xapi.vocabulary import terms
+
+insight = Blueprint("insight", __name__, url_prefix="/insight")
+PAGE = 20
+
+
+@insight.get("/", endpoint="home")
+def show_home() -> str:
+    """Is it working, for whom, and how do I know?"""
+    access.require("analyst")
+    visit, settings = current_visit(), tool().settings
+    now = clock.now()
+    with tool().database.reading() as db:
+        listed = programs.listed(db, visit.organization_id)
+        chosen = next((each for each in listed if str(each.id) == request.args.get("program")), None)
+        program = chosen or (listed[0] if listed else None)
+        base = iri_base(db)
+        record = None
+        if program is not None:
+            said = store.scan(db, tenant=visit.organization_id, until=now)
+            record = figures.gather(said, program=f"{base}/programs/{program.id}", base=base)
+    hidden = record is None or privacy.is_hidden(len(record.mentees), settings.minimum_group)
+    return render_template(
+        "insight/home.html",
+        programs=listed,
+        program=program,
+        insight=figures.summarize(record, now) if record and not hidden else None,
+        minimum=settings.minimum_group,
+        count=privacy.count,
+        percent=privacy.percent,
+        explain=explain.of,
+        curl=_curl,
+    )
+
+
+def _curl(verb: str) -> str:
+    """A command that reads the statements of one verb from the record store."""
+    address = f"{tool().settings.base_url}/xapi/statements?{urlencode({'verb': verb})}"
+    return f"curl -u KEY:SECRET -H 'X-Experience-API-Version: 1.0.3' '{address}'"
+
+
+@insight.get("/statements")
+def statements() -> str:
+    """Single statements; who and how much only with the right to records. Each view is written down."""
+    access.require("analyst")
+    visit = current_visit()
+    may_see_people = "records" in visit.parts
+    wanted = _wanted()
+    with tool().database.reading() as db:
+        base = iri_base(db)
+        if may_see_people and request.args.get("person"):
+            wanted = _about(wanted, base, request.args["person"])
+        page = store.query(db, tenant=visit.organization_id, wanted=wanted)
+    with tool().database.transaction() as db:
+        audit.write(db, visit.organization_id, "read_statements", place="insight.statements", actor_id=visit.person_id)
+    return render_template(
+        "insight/statements.html",
+        rows=[_row(json.loads(body), base, may_see_people) for body in page.statements],
+        following=page.next.after if page.next else None,
+        may_see_people=may_see_people,
+        verbs=[term for term in terms() if "/verb" in term.iri or "schema/1.0" in term.iri],
+        given=request.args,
+    )
+
+
+def _wanted() -> store.Query:
+    given = request.args
+    try:
+        return store.Query(
+            verb=given.get("verb") or None,
+            activity=given.get("activity") or None,
+            related_activities=True,
+            since=times.parsed(f"{given['since']}T00:00:00Z") if given.get("since") else None,
+            until=times.parsed(f"{given['until']}T23:59:59Z") if given.get("until") else None,
+            after=int(given["after"]) if given.get("after", "").isdecimal() else None,
+            limit=PAGE,
+        )
+    except ValueError:
+        raise Invalid({"since": "date.missing"}) from None
+
+
+def _about(wanted: store.Query, base: str, person: str) -> store.Query:
+    agent = agent_key({"account": {"homePage": base, "name": person}})
+    return store.Query(**{**vars(wanted), "agent": agent, "related_agents": True})
+
+
+def _row(statement: dict[str, Any], base: str, may_see_people: bool) -> dict[str, Any]:
+    account = statement["actor"].get("account", {})
+    result = statement.get("result", {}).get("score", {})
+    return {
+        "id": uuid.UUID(statement["id"]),
+        "at": times.parsed(statement["timestamp"]),
+        "verb": statement["verb"].get("display", {}).get("en", statement["verb"]["id"]),
+        "thing": statement["object"].get("id", "").removeprefix(base),
+        "person": account.get("name") if may_see_people and account.get("homePage") == base else None,
+        "score": result.get("raw") if may_see_people else None,
+    }

@@ -1,1 +1,74 @@
-"""Schema changes, in order."""
+"""The schema: which tables there are, and how a database is brought up to date."""
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData
+
+from lti_mentor.activity import record
+from lti_mentor.db import Base, Database
+from lti_mentor.jobs import queue
+from lti_mentor.lti import keys, login, platforms
+from lti_mentor.mentoring import audit, certifications, evidence, goals, meetings, notices, programs, results
+from lti_mentor.web import forms, visit
+from xapi import rows
+
+# Modules whose tables belong to the schema; importing them is what fills the metadata.
+WITH_ROWS = (
+    audit,
+    certifications,
+    evidence,
+    forms,
+    goals,
+    keys,
+    login,
+    meetings,
+    notices,
+    platforms,
+    programs,
+    queue,
+    record,
+    results,
+    visit,
+)
+
+# Tables of the whole installation; every other one belongs to an organization.
+INSTALLATION_WIDE = frozenset(
+    {
+        "organizations",
+        "installation",
+        "certifications",
+        "domains",
+        "platforms",
+        "tool_keys",
+        "key_sets",
+        "logins",
+        "jobs",
+    }
+)
+HERE = "lti_mentor:migrations"
+
+
+def metadata() -> list[MetaData]:
+    """Ours and the record store's."""
+    return [Base.metadata, rows.metadata]
+
+
+def config(database: Database) -> Config:
+    settings = Config()
+    settings.set_main_option("script_location", HERE)
+    settings.attributes["database"] = database
+    return settings
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Bring the schema up to date."""
+    command.upgrade(config(database), revision)
+
+
+def is_current(database: Database) -> bool:
+    """Whether the schema is the one this version works with."""
+    head = ScriptDirectory.from_config(config(database)).get_current_head()
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == head

@@ -90,7 +90,7 @@ def set_goal(db: Session) -> str:
 
 
 def _links() -> list[LinkDraft]:
-    """The ticked parts: ``link`` is ``measure``, ``course``, ``item <id>``, ``certification <slug>`` or with a domain."""
+    """The ticked parts: ``measure``, ``course``, ``item <id>``, ``certification <slug>``, ``domain <slug>/<code>``."""
     return [_link(text) for text in request.form.getlist("link")]
 
 

@@ -62,6 +62,21 @@ def ended_days_ago(learner: int) -> float | None:
     return None
 
 
+def awarded_days_ago(learner: int) -> float:
+    """Of those certified in the program."""
+    ended = ended_days_ago(learner)
+    return 3.0 + 2 * (learner % 7) if ended is None else ended + 1
+
+
+def started_days_ago(learner: int) -> float:
+    """When the learner began to work for the certification."""
+    if learner in AWARDED:
+        return awarded_days_ago(learner) + DAYS_TO_CERTIFICATION[AWARDED.index(learner)]
+    if learner in EXPIRING:
+        return 1190.0 - EXPIRES_IN_DAYS[learner]
+    return 20.0 + learner % 7 if learner in INTERESTED else paired_days_ago(learner) - 2
+
+
 @dataclass(frozen=True)
 class MeetingPlan:
     learner: int
@@ -205,8 +220,10 @@ def _returned() -> Iterator[EvidencePlan]:
 
 def _when(learner: int, share: float) -> float:
     """Days ago, at that share of the learner's time in the program: slow, fast, slow."""
-    first = paired_days_ago(learner) - 8
+    first = min(paired_days_ago(learner) - 8, started_days_ago(learner) - 1)
     last = 48.0 if learner in SILENT else (ended_days_ago(learner) or 8.0) + 8
+    if learner in AWARDED:
+        last = max(last, awarded_days_ago(learner) + 7)
     curved = share * share * (3 - 2 * share)
     return first - curved * (first - last)
 

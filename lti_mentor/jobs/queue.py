@@ -1,0 +1,84 @@
+"""Jobs as rows: claimed with a lease, done after the work, tried again when it fails or its worker dies."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import JSON, Index, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lti_mentor import clock
+from lti_mentor.db import Base, new_id, one_of
+
+STATES = ("waiting", "done", "dead")
+MOST_ATTEMPTS = 10
+
+
+class Job(Base):
+    """Installation-wide; ``payload`` holds ids, never content. One waiting job per ``unique_key``."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str]
+    unique_key: Mapped[str] = mapped_column(unique=True)
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    status: Mapped[str] = mapped_column(default="waiting")
+    run_after: Mapped[datetime]
+    leased_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    last_problem: Mapped[str | None]  # a code, never an answer
+
+    __table_args__ = (one_of("status", STATES), Index("ix_jobs_status_run_after", "status", "run_after"))
+
+
+def add(
+    db: Session,
+    kind: str,
+    *,
+    unique_key: str,
+    payload: Mapping[str, Any] | None = None,
+    run_after: datetime | None = None,
+) -> Job:
+    """Ask for some work; asking again under the same key changes nothing while it waits."""
+    job = db.scalar(select(Job).where(Job.unique_key == unique_key))
+    if job is None:
+        job = Job(kind=kind, unique_key=unique_key, payload=dict(payload or {}), run_after=run_after or clock.now())
+        db.add(job)
+    elif job.status != "waiting":
+        job.status, job.attempts, job.leased_until = "waiting", 0, None
+        job.run_after = run_after or clock.now()
+    db.flush()
+    return job
+
+
+def claim(db: Session, *, lease_seconds: int) -> Job | None:
+    """The next job that is due and that nobody works on; it is ours until the lease ends."""
+    now = clock.now()
+    free = (Job.leased_until.is_(None)) | (Job.leased_until < now)
+    wanted = select(Job).where(Job.status == "waiting", Job.run_after <= now, free).order_by(Job.run_after).limit(1)
+    job = db.scalar(wanted.with_for_update(skip_locked=True))
+    if job is not None:
+        job.leased_until = now + timedelta(seconds=lease_seconds)
+        job.attempts += 1
+    return job
+
+
+def done(db: Session, job_id: uuid.UUID, *, again_after: timedelta | None = None) -> None:
+    """The work is done, once, or until it is due again."""
+    job = db.get_one(Job, job_id)
+    job.leased_until, job.last_problem = None, None
+    if again_after is None:
+        job.status = "done"
+    else:
+        job.attempts, job.run_after = 0, clock.now() + again_after
+
+
+def failed(db: Session, job_id: uuid.UUID, problem: str) -> None:
+    """Try again later, each time twice as late; after MOST_ATTEMPTS it is put aside for a person to look at."""
+    job = db.get_one(Job, job_id)
+    job.leased_until, job.last_problem = None, problem
+    job.run_after = clock.now() + timedelta(seconds=2**job.attempts)
+    if job.attempts >= MOST_ATTEMPTS:
+        job.status = "dead"

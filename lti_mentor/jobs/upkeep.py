@@ -1,0 +1,46 @@
+"""Removing what is over: logins, visits and used forms."""
+
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from lti_mentor import clock
+from lti_mentor.db import Database
+from lti_mentor.lti.login import Login
+from lti_mentor.settings import Settings
+from lti_mentor.web.forms import UsedForm
+from lti_mentor.web.visit import VisitRow
+
+EVERY = timedelta(minutes=10)
+BATCH = 500
+
+
+def run(database: Database, settings: Settings) -> int:
+    """How many rows went, in small transactions that delay nobody."""
+    total = 0
+    while True:
+        with database.transaction() as db:
+            removed = _remove_batch(db, settings)
+        total += removed
+        if removed == 0:
+            return total
+
+
+def _remove_batch(db: Session, settings: Settings) -> int:
+    now = clock.now()
+    # a login is kept longer than its launch can be repeated, so that a replay is still recognized
+    logins = select(Login.state_hash).where(Login.created_at < now - timedelta(minutes=2 * settings.login_minutes + 60))
+    visits = select(VisitRow.id).where(VisitRow.expires_at < now - timedelta(days=30))
+    forms = select(UsedForm.id).where(UsedForm.used_at < now - timedelta(hours=settings.visit_hours + 1))
+    removed = 0
+    for row, key, wanted in (
+        (Login, Login.state_hash, logins),
+        (VisitRow, VisitRow.id, visits),
+        (UsedForm, UsedForm.id, forms),
+    ):
+        keys = list(db.scalars(wanted.limit(BATCH)))
+        if keys:
+            db.execute(delete(row).where(key.in_(keys)))
+        removed += len(keys)
+    return removed

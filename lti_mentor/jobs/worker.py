@@ -1,0 +1,50 @@
+"""The loop that works on jobs, one at a time, until it is told to stop."""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from lti_mentor.db import Database
+from lti_mentor.errors import MentorError
+from lti_mentor.jobs import queue, upkeep
+from lti_mentor.settings import Settings
+
+log = logging.getLogger(__name__)
+Step = Callable[[Database, Settings], object]
+
+STEPS: dict[str, tuple[Step, timedelta]] = {"upkeep": (upkeep.run, upkeep.EVERY)}
+
+
+def schedule(database: Database) -> None:
+    """Make sure that the regular jobs are waiting."""
+    with database.transaction() as db:
+        for kind in STEPS:
+            queue.add(db, kind, unique_key=kind)
+
+
+def work(database: Database, settings: Settings, stop: threading.Event) -> None:
+    """Until ``stop`` is set, and never in the middle of a job."""
+    schedule(database)
+    while not stop.is_set():
+        if not work_once(database, settings):
+            stop.wait(settings.worker_poll_seconds)
+
+
+def work_once(database: Database, settings: Settings) -> bool:
+    """Do one job, if one is due: claim, work, mark as done."""
+    with database.transaction() as db:
+        job = queue.claim(db, lease_seconds=settings.job_lease_seconds)
+    if job is None:
+        return False
+    step, every = STEPS[job.kind]
+    try:
+        step(database, settings)
+    except (MentorError, OSError) as problem:
+        log.warning("job failed", extra={"job": job.kind, "reason": type(problem).__name__})
+        with database.transaction() as db:
+            queue.failed(db, job.id, type(problem).__name__)
+        return True
+    with database.transaction() as db:
+        queue.done(db, job.id, again_after=every)
+    return True

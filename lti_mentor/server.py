@@ -1,0 +1,34 @@
+"""The production server: gunicorn with threads, each worker with an application of its own."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from lti_mentor.web import request_log
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """``run`` serves until told to stop."""
+
+    def __init__(self, make: Callable[[], Flask], *, host: str, port: int, workers: int, log_level: str) -> None:
+        self._make = make
+        self._log_level = log_level
+        self._options: dict[str, Any] = {
+            "bind": f"{host}:{port}",
+            "workers": workers,
+            "worker_class": "gthread",
+            "threads": 4,
+            "loglevel": "warning",
+            "timeout": 60,
+        }
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        request_log.to_standard_error(self._log_level)
+        return self._make()

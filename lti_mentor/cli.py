@@ -15,13 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from lti_mentor import backup, clock, migrations, settings
-from lti_mentor.activity import record
 from lti_mentor.app import create_app
 from lti_mentor.db import Database, connect
 from lti_mentor.errors import MentorError, SettingsError
 from lti_mentor.jobs import worker as jobs
 from lti_mentor.lti import keys, platforms
-from lti_mentor.mentoring import audit, certifications, organizations, people
+from lti_mentor.mentoring import audit, organizations, people
 from lti_mentor.mentoring.organizations import Organization
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.vault import Vault
@@ -131,17 +130,8 @@ def db() -> None:
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the schema up to date; the first time this also fixes the base of all IRIs."""
-    prepare(_database(), settings.load(), _vault())
+    migrations.prepare(_database(), settings.load(), _vault())
     click.echo("The database is up to date.")
-
-
-def prepare(database: Database, loaded: settings.Settings, vault: Vault) -> None:
-    """Schema, IRI base, catalog and a key of the tool."""
-    migrations.upgrade(database)
-    with database.transaction() as session:
-        record.fix_iri_base(session, loaded.base_url)
-        certifications.sync_catalog(session)
-        keys.ensure(session, vault)
 
 
 @db.command("backup")

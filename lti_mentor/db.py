@@ -137,4 +137,4 @@ class Row(Base):
 def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
     """Keeps a text column to a few words, in the database too."""
     words = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({words})", name=column)
+    return CheckConstraint(f'"{column}" IN ({words})', name=column)

@@ -1,5 +1,7 @@
 """The schema: which tables there are, and how a database is brought up to date."""
 
+from pathlib import Path
+
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -11,6 +13,8 @@ from lti_mentor.db import Base, Database
 from lti_mentor.jobs import queue
 from lti_mentor.lti import keys, login, platforms
 from lti_mentor.mentoring import audit, certifications, evidence, goals, meetings, notices, programs, results
+from lti_mentor.settings import Settings
+from lti_mentor.vault import Vault
 from lti_mentor.web import forms, visit
 from xapi import rows
 
@@ -48,6 +52,7 @@ INSTALLATION_WIDE = frozenset(
     }
 )
 HERE = "lti_mentor:migrations"
+FOLDER = Path(__file__).parent
 
 
 def metadata() -> list[MetaData]:
@@ -72,3 +77,12 @@ def is_current(database: Database) -> bool:
     head = ScriptDirectory.from_config(config(database)).get_current_head()
     with database.engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision() == head
+
+
+def prepare(database: Database, settings: Settings, vault: Vault) -> None:
+    """Schema, IRI base, catalog and a key of the tool: what ``db upgrade`` does."""
+    upgrade(database)
+    with database.transaction() as db:
+        record.fix_iri_base(db, settings.base_url)
+        certifications.sync_catalog(db)
+        keys.ensure(db, vault)

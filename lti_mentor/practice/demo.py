@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from lti_mentor import cli, clock, settings
+from lti_mentor import clock, migrations, settings
 from lti_mentor.db import Database, connect
 from lti_mentor.lti import platforms
 from lti_mentor.mentoring import organizations
@@ -75,7 +75,7 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
 def prepare(loaded: settings.Settings, lms_port: int) -> World:
     """An up-to-date database with the story in it, and the world of the practice LMS."""
     database, vault = connect(loaded.database_url), Vault(loaded.secret_key)
-    cli.prepare(database, loaded, vault)
+    migrations.prepare(database, loaded, vault)
     world = make_world(
         f"http://127.0.0.1:{lms_port}",
         loaded.base_url,

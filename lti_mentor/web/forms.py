@@ -8,7 +8,7 @@ In a template, ``{{ form_fields() }}`` stands in every form. A view that takes o
         goal = goals.set_goal(db, current_visit().person, draft_from(request.form))
         return visit_url("learner.goal", goal_id=goal.id)
 
-It runs inside one transaction and returns where the browser goes next. When it raises Invalid, ``again(error, ...)``
+It runs inside one transaction and returns where the browser goes next. When it raises Invalid, ``again(error=..., ...)``
 shows the form with what was typed and the problem beside each field.
 """
 
@@ -76,7 +76,7 @@ def form(*, again: Again | None = None) -> Callable[[Callable[..., str]], Callab
             except Invalid as error:
                 if again is None:
                     raise
-                return make_response(again(error, **kwargs), error.status)
+                return make_response(again(error=error, **kwargs), error.status)
 
         return take
 

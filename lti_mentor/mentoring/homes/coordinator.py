@@ -58,7 +58,7 @@ def home(db: Session, program: Program) -> CoordinatorHome:
         return tuple(sorted(found, key=lambda row: -row.days))
 
     unmet = [(pair, pair.started_at) for pair in pairs if pair.id not in met]
-    last = [(pair, met[pair.id]) for pair in pairs if pair.id in met]
+    last = [(pair, met.get(pair.id, pair.started_at)) for pair in pairs]
     old = _old_reviews(db, program)
     return CoordinatorHome(
         program=program,

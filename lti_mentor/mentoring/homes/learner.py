@@ -24,6 +24,7 @@ from lti_mentor.mentoring.pursuits import Pursuit
 from lti_mentor.mentoring.readiness import DomainReadiness, ItemResult, Readiness
 
 EXAM_SOON = timedelta(days=14)
+RENEWAL = timedelta(days=90)
 SHOWN_GOALS = 3
 USUAL_ANSWER_DAYS = 3
 
@@ -255,7 +256,7 @@ def _next_step(
             return NextStep("goal_overdue", goal=goal, days=(today - goal.due_on).days)
     if not goals:
         return NextStep("no_goal")
-    return _certification_step(strips, pieces) or _nothing_due(mentor)
+    return _certification_step(strips, pieces) or _nothing_due(strips, mentor)
 
 
 def _certification_step(strips: Sequence[Strip], pieces: list[tuple[Evidence, datetime | None]]) -> NextStep | None:
@@ -277,7 +278,12 @@ def _certification_step(strips: Sequence[Strip], pieces: list[tuple[Evidence, da
     return None
 
 
-def _nothing_due(mentor: MyMentor | None) -> NextStep:
+def _nothing_due(strips: Sequence[Strip], mentor: MyMentor | None) -> NextStep:
+    """Who has the ball; else one good thing."""
     if mentor is not None and mentor.waiting:
         return NextStep("with_mentor", days=mentor.waiting_days)
+    for strip in strips:
+        expires_on = strip.pursuit.expires_on
+        if expires_on is not None and 0 <= (expires_on - clock.today()).days <= RENEWAL.days:
+            return NextStep("renewal", days=(expires_on - clock.today()).days)
     return NextStep("nothing_due")

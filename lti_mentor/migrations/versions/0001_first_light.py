@@ -40,7 +40,7 @@ def upgrade() -> None:
         sa.Column("leased_until", lti_mentor.db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("last_problem", sa.String(), nullable=True),
-        sa.CheckConstraint("status IN ('waiting', 'done', 'dead')", name=op.f("ck_jobs_status")),
+        sa.CheckConstraint("\"status\" IN ('waiting', 'done', 'dead')", name=op.f("ck_jobs_status")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
         sa.UniqueConstraint("unique_key", name=op.f("uq_jobs_unique_key")),
     )
@@ -75,7 +75,7 @@ def upgrade() -> None:
         sa.Column("foreign_azp", sa.Boolean(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("created_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("status IN ('active', 'disabled')", name=op.f("ck_platforms_status")),
+        sa.CheckConstraint("\"status\" IN ('active', 'disabled')", name=op.f("ck_platforms_status")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_platforms")),
         sa.UniqueConstraint("issuer", "client_id", name=op.f("uq_platforms_issuer_client_id")),
     )
@@ -86,7 +86,7 @@ def upgrade() -> None:
         sa.Column("sealed_private_pem", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("created_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("status IN ('current', 'retiring')", name=op.f("ck_tool_keys_status")),
+        sa.CheckConstraint("\"status\" IN ('current', 'retiring')", name=op.f("ck_tool_keys_status")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tool_keys")),
     )
     op.create_table(
@@ -197,7 +197,7 @@ def upgrade() -> None:
         sa.Column("created_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.CheckConstraint("model IN ('one-to-one')", name=op.f("ck_programs_model")),
+        sa.CheckConstraint("\"model\" IN ('one-to-one')", name=op.f("ck_programs_model")),
         sa.CheckConstraint("ends_on > starts_on", name=op.f("ck_programs_dates")),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["organizations.id"], name=op.f("fk_programs_organization_id"), ondelete="CASCADE"
@@ -278,7 +278,7 @@ def upgrade() -> None:
         sa.Column("granted_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.CheckConstraint("right IN ('analyst', 'records', 'administrator')", name=op.f("ck_grants_right")),
+        sa.CheckConstraint("\"right\" IN ('analyst', 'records', 'administrator')", name=op.f("ck_grants_right")),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["organizations.id"], name=op.f("fk_grants_organization_id"), ondelete="CASCADE"
         ),
@@ -345,7 +345,7 @@ def upgrade() -> None:
         sa.Column("ended_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.CheckConstraint("status IN ('open', 'completed', 'ended')", name=op.f("ck_mentorships_status")),
+        sa.CheckConstraint("\"status\" IN ('open', 'completed', 'ended')", name=op.f("ck_mentorships_status")),
         sa.CheckConstraint("mentor_id <> mentee_id", name=op.f("ck_mentorships_two_people")),
         sa.ForeignKeyConstraint(
             ["mentee_id"], ["people.id"], name=op.f("fk_mentorships_mentee_id"), ondelete="CASCADE"
@@ -383,7 +383,7 @@ def upgrade() -> None:
         sa.Column("joined_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.CheckConstraint("part IN ('mentee', 'mentor', 'coordinator')", name=op.f("ck_participants_part")),
+        sa.CheckConstraint("\"part\" IN ('mentee', 'mentor', 'coordinator')", name=op.f("ck_participants_part")),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["organizations.id"], name=op.f("fk_participants_organization_id"), ondelete="CASCADE"
         ),
@@ -467,7 +467,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
         sa.CheckConstraint(
-            "status IN ('interested', 'studying', 'booked', 'failed', 'passed', 'awarded', 'abandoned')",
+            "\"status\" IN ('interested', 'studying', 'booked', 'failed', 'passed', 'awarded', 'abandoned')",
             name=op.f("ck_pursuits_status"),
         ),
         sa.ForeignKeyConstraint(["certification_id"], ["certifications.id"], name=op.f("fk_pursuits_certification_id")),
@@ -526,7 +526,7 @@ def upgrade() -> None:
         sa.Column("submitted_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.CheckConstraint("status IN ('waiting', 'accepted', 'returned')", name=op.f("ck_evidence_status")),
+        sa.CheckConstraint("\"status\" IN ('waiting', 'accepted', 'returned')", name=op.f("ck_evidence_status")),
         sa.ForeignKeyConstraint(
             ["mentorship_id"], ["mentorships.id"], name=op.f("fk_evidence_mentorship_id"), ondelete="CASCADE"
         ),
@@ -566,8 +566,8 @@ def upgrade() -> None:
         sa.Column("statement_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.CheckConstraint("status IN ('open', 'achieved', 'removed')", name=op.f("ck_goals_status")),
-        sa.CheckConstraint("visibility IN ('private', 'shared')", name=op.f("ck_goals_visibility")),
+        sa.CheckConstraint("\"status\" IN ('open', 'achieved', 'removed')", name=op.f("ck_goals_status")),
+        sa.CheckConstraint("\"visibility\" IN ('private', 'shared')", name=op.f("ck_goals_visibility")),
         sa.CheckConstraint("target <> baseline", name=op.f("ck_goals_distance")),
         sa.ForeignKeyConstraint(
             ["mentorship_id"], ["mentorships.id"], name=op.f("fk_goals_mentorship_id"), ondelete="SET NULL"
@@ -625,7 +625,9 @@ def upgrade() -> None:
         sa.Column("settled_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.CheckConstraint("status IN ('planned', 'held', 'missed', 'called_off')", name=op.f("ck_meetings_status")),
+        sa.CheckConstraint(
+            "\"status\" IN ('planned', 'held', 'missed', 'called_off')", name=op.f("ck_meetings_status")
+        ),
         sa.ForeignKeyConstraint(
             ["mentorship_id"], ["mentorships.id"], name=op.f("fk_meetings_mentorship_id"), ondelete="CASCADE"
         ),
@@ -651,7 +653,7 @@ def upgrade() -> None:
         sa.Column("closed_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.CheckConstraint("kind IN ('never_met', 'silent', 'review_waiting')", name=op.f("ck_reminders_kind")),
+        sa.CheckConstraint("\"kind\" IN ('never_met', 'silent', 'review_waiting')", name=op.f("ck_reminders_kind")),
         sa.ForeignKeyConstraint(
             ["mentorship_id"], ["mentorships.id"], name=op.f("fk_reminders_mentorship_id"), ondelete="CASCADE"
         ),
@@ -680,7 +682,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
         sa.CheckConstraint(
-            "source IN ('statement', 'connector', 'grades', 'file', 'typed')", name=op.f("ck_results_source")
+            "\"source\" IN ('statement', 'connector', 'grades', 'file', 'typed')", name=op.f("ck_results_source")
         ),
         sa.ForeignKeyConstraint(["item_id"], ["items.id"], name=op.f("fk_results_item_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(
@@ -710,7 +712,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('measure', 'course', 'item', 'certification', 'domain')", name=op.f("ck_goal_links_kind")
+            "\"kind\" IN ('measure', 'course', 'item', 'certification', 'domain')", name=op.f("ck_goal_links_kind")
         ),
         sa.CheckConstraint("weight > 0", name=op.f("ck_goal_links_weight")),
         sa.ForeignKeyConstraint(
@@ -743,7 +745,7 @@ def upgrade() -> None:
         sa.Column("evidence_id", sa.Uuid(), nullable=True),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.CheckConstraint("rated_by IN ('learner', 'mentor')", name=op.f("ck_ratings_rated_by")),
+        sa.CheckConstraint("\"rated_by\" IN ('learner', 'mentor')", name=op.f("ck_ratings_rated_by")),
         sa.CheckConstraint("value IN (0, 25, 50, 75, 100)", name=op.f("ck_ratings_value")),
         sa.ForeignKeyConstraint(
             ["certification_id", "domain_code"],
@@ -780,7 +782,7 @@ def upgrade() -> None:
         sa.Column("taken_back_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=True),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.CheckConstraint("decision IN ('accepted', 'returned', 'asked')", name=op.f("ck_reviews_decision")),
+        sa.CheckConstraint("\"decision\" IN ('accepted', 'returned', 'asked')", name=op.f("ck_reviews_decision")),
         sa.ForeignKeyConstraint(
             ["evidence_id"], ["evidence.id"], name=op.f("fk_reviews_evidence_id"), ondelete="CASCADE"
         ),

@@ -214,7 +214,7 @@ def _accepted() -> Iterator[EvidencePlan]:
 
 
 def _returned() -> Iterator[EvidencePlan]:
-    for learner in [*range(4, 9), *range(17, 34), 44, 45]:
+    for learner in [*range(4, 9), *range(19, 34), *ENDED]:
         yield EvidencePlan(learner, 5, _when(learner, 0.75), "returned")
 
 

@@ -4,12 +4,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.db import Database
+from lti_mentor.db import Database, Row
 from lti_mentor.mentoring import (
     catalog,
     courses,
@@ -22,7 +22,6 @@ from lti_mentor.mentoring import (
     programs,
     pursuits,
     results,
-    standing,
 )
 from lti_mentor.mentoring.courses import Course, Item
 from lti_mentor.mentoring.evidence import Evidence, Submission, Verdict
@@ -41,6 +40,7 @@ CERTIFICATIONS = ("comptia-security-plus", "cka", "comptia-data-plus")
 COURSES = ("SEC101", "OPS201", "DAT150")
 PROGRAM = "Security certification push"
 STEPS_IN_ONE_TRANSACTION = 100
+RowType = TypeVar("RowType", bound=Row)
 VALID_DAYS = 1095
 
 Step = Callable[[Session], None]
@@ -105,6 +105,11 @@ def tell(
 
 
 Timed = tuple[float, Step]  # days ago
+
+
+def fresh(db: Session, row: RowType) -> RowType:
+    """The row as it is now, not as it was when it came into being."""
+    return db.get_one(type(row), row.id)
 
 
 def later(step: Callable[..., None], *values: Any) -> Step:
@@ -231,7 +236,7 @@ def _pair(db: Session, told: Told, learner: int) -> None:
 
 def _close(db: Session, told: Told, learner: int) -> None:
     close = mentorships.complete if learner in plan.COMPLETED else mentorships.end
-    close(db, db.merge(told.pairs[learner]), by=told.learner(learner))
+    close(db, fresh(db, told.pairs[learner]), by=told.learner(learner))
 
 
 def _pause(db: Session, told: Told) -> None:
@@ -264,15 +269,15 @@ def _book(db: Session, told: Told, learner: int, in_days: int) -> None:
     """``in_days`` from the day the story is told for those with an exam ahead, else from the booking."""
     ahead = 18 + learner if learner in plan.EXAM_IN_DAYS else 0
     exam_on = clock.today() + timedelta(days=in_days + ahead)
-    pursuits.book_exam(db, db.merge(told.pursuits[learner]), exam_on)
+    pursuits.book_exam(db, fresh(db, told.pursuits[learner]), exam_on)
 
 
 def _fail(db: Session, told: Told, learner: int) -> None:
-    pursuits.fail_exam(db, db.merge(told.pursuits[learner]))
+    pursuits.fail_exam(db, fresh(db, told.pursuits[learner]))
 
 
 def _award(db: Session, told: Told, learner: int) -> None:
-    pursuit = db.merge(told.pursuits[learner])
+    pursuit = fresh(db, told.pursuits[learner])
     pursuits.pass_exam(db, pursuit)
     today = clock.today()
     pursuits.award(db, pursuit, awarded_on=today, expires_on=today + timedelta(days=VALID_DAYS))
@@ -299,7 +304,7 @@ def _plan_meeting(db: Session, told: Told, planned: plan.MeetingPlan, before: fl
         at = at.replace(hour=14, minute=0, second=0)
     told.planned_meetings[planned] = meetings.plan(
         db,
-        db.merge(told.pairs[planned.learner]),
+        fresh(db, told.pairs[planned.learner]),
         planned_at=at,
         minutes=45 if planned.learner % 2 else 30,
         by=told.mentor(planned.learner),
@@ -307,7 +312,7 @@ def _plan_meeting(db: Session, told: Told, planned: plan.MeetingPlan, before: fl
 
 
 def _settle(db: Session, told: Told, planned: plan.MeetingPlan, settle: Any) -> None:
-    settle(db, db.merge(told.planned_meetings[planned]), by=told.mentor(planned.learner))
+    settle(db, fresh(db, told.planned_meetings[planned]), by=told.mentor(planned.learner))
 
 
 _TITLES = (
@@ -378,12 +383,12 @@ def _submit(db: Session, told: Told, planned: plan.EvidencePlan) -> None:
         " wrote down each step and what went wrong, and showed the result to my team."
     )
     submission = Submission(text=text, link=f"https://notes.example.org/{planned.learner}-{planned.domain}")
-    pursuit = db.merge(told.pursuits[planned.learner])
+    pursuit = fresh(db, told.pursuits[planned.learner])
     told.pieces[planned] = evidence.submit(db, pursuit, str(planned.domain), submission)
 
 
 def _answer(db: Session, told: Told, planned: plan.EvidencePlan) -> None:
-    piece, mentor = db.merge(told.pieces[planned]), told.mentor(planned.learner)
+    piece, mentor = fresh(db, told.pieces[planned]), told.mentor(planned.learner)
     if planned.fate == "returned":
         comment = "Good start. Please show the result as well, not only the plan: a screenshot or the log is enough."
         evidence.return_it(db, piece, Verdict(version=1, comment=comment), by=mentor)
@@ -409,8 +414,3 @@ def _report(db: Session, told: Told, planned: plan.ResultPlan) -> None:
     authority = {"objectType": "Agent", "account": {"homePage": told.world.issuer, "name": "practice-lms"}}
     store.put(db, tenant=told.organization_id, statements=[statement], now=clock.now(), authority=authority)
     results.take_statements(db, told.organization_id, [statement])
-
-
-def standing_of(db: Session, told: Told, learner: int) -> standing.Standing:
-    """Where a learner stands at this point of the story."""
-    return standing.of(db, told.pursuits[learner])

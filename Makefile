@@ -1,0 +1,45 @@
+.DEFAULT_GOAL := install
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: install demo test check bench lock migration help
+
+install: $(STAMP) ## build .venv with everything the project needs
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: apt-get install python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh tests/support/need.sh python3-venv "import ensurepip"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing what the project needs …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install ## run the tool with a practice LMS and a seeded story
+	@$(BIN)/lti-mentor demo
+
+test: install check ## everything: style, types, layers, tests on SQLite, PostgreSQL and in a real browser
+	@sh tests/support/need.sh chromium
+	@sh tests/support/need.sh postgresql
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: install ## style, types and layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
+
+bench: install ## measure, as ratios in one run
+	@$(BIN)/python -m tests.bench
+
+lock: install ## pin the newest allowed versions, with hashes
+	@command -v uv >/dev/null || { echo "uv is needed: pip install uv"; exit 1; }
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url pyproject.toml -o requirements/base.txt
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --extra dev pyproject.toml -o requirements/dev.txt
+
+migration: install ## write the next migration from the rows: make migration NAME="Add a thing"
+	@$(BIN)/python -m tests.support.migration "$(NAME)"
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

@@ -1,0 +1,235 @@
+"""Launches over real HTTP: the practice LMS on 127.0.0.1 signs, the tool on localhost decides."""
+
+import threading
+import time
+from urllib.parse import parse_qs, urlsplit
+
+import jwt
+import pytest
+import requests
+from sqlalchemy import func, select
+
+from lti_mentor.lti.login import Login
+from lti_mentor.mentoring.courses import Course, Member
+from lti_mentor.mentoring.people import Account, Person
+from lti_mentor.practice.tokens import CLAIM, SigningKey
+from tests.support.visitor import Visitor
+from xapi.rows import StoredStatement
+
+
+def count(site, row) -> int:
+    with site.database.reading() as db:
+        return db.scalar(select(func.count()).select_from(row))
+
+
+def refused(answer: requests.Response, reason: str) -> None:
+    assert f"Code for support: {reason}" in answer.text, answer.text
+    assert answer.status_code == 400
+
+
+def send(site, changes=None, key=None, header=None, visitor=None):
+    """A launch whose token was changed before it is sent."""
+    visitor = visitor or Visitor()
+    url, fields = visitor.begin(site.lms.url, "learner", "1")
+    claims = jwt.decode(fields["id_token"], options={"verify_signature": False})
+    body = {name: value for name, value in (claims | (changes or {})).items() if value is not ...}
+    fields["id_token"] = (key or site.lms.lms.keys[0]).sign(body, **(header or {}))
+    return visitor.request("POST", url, data=fields)
+
+
+def test_a_launch_meets_the_person_and_the_course_and_records_it(both_site):
+    page = Visitor().launch(both_site.lms.url, "learner", "1")
+    assert page.status_code == 200
+    assert "Set your first goal" in page.text
+    assert (count(both_site, Person), count(both_site, Account), count(both_site, Member)) == (1, 1, 1)
+    assert (count(both_site, Course), count(both_site, StoredStatement)) == (1, 1)
+
+
+def test_a_second_launch_knows_the_person_again(site):
+    for _ in range(2):
+        assert Visitor().launch(site.lms.url, "learner", "1").status_code == 200
+    assert (count(site, Person), count(site, StoredStatement)) == (1, 2)
+
+
+def test_the_login_asks_as_the_security_framework_says(site):
+    visitor = Visitor()
+    visitor.get(f"{site.lms.url}/as/learner/courses/1")
+    visitor.get(f"{site.lms.url}/as/learner/courses/1/open")
+    url, fields = visitor.form("/lti/login")
+    by_get = requests.get(url, params=fields, allow_redirects=False, timeout=5)
+    query = {name: value[0] for name, value in parse_qs(urlsplit(by_get.headers["Location"]).query).items()}
+    assert query["lti_message_hint"] == fields["lti_message_hint"]
+    assert query["redirect_uri"] == f"{site.url}/lti/launch"
+    assert {"scope": "openid", "response_mode": "form_post", "prompt": "none"}.items() <= query.items()
+    cookie = by_get.headers["Set-Cookie"]
+    assert all(word in cookie for word in ("Secure", "HttpOnly", "SameSite=None", "Partitioned"))
+
+
+REFUSALS = [
+    ({"exp": 1}, "launch.expired"),
+    ({"exp": ...}, "launch.missing_claim"),
+    ({"iat": ...}, "launch.missing_claim"),
+    ({"iat": 11111}, "launch.too_old"),
+    ({"iat": int(time.time()) + 9999, "exp": int(time.time()) + 99999}, "launch.not_yet"),
+    ({"nonce": ...}, "launch.missing_claim"),
+    ({"nonce": "another"}, "launch.nonce"),
+    ({"iss": "https://other.example.org"}, "launch.issuer"),
+    ({"aud": "somebody-else"}, "launch.audience"),
+    ({"aud": ["tests", "somebody-else"]}, "launch.audience"),
+    ({"aud": ["tests", "somebody-else"], "azp": "somebody-else"}, "launch.authorized_party"),
+    ({"azp": "somebody-else"}, "launch.authorized_party"),
+    ({f"{CLAIM}deployment_id": "99"}, "launch.deployment"),
+    ({f"{CLAIM}deployment_id": ...}, "launch.deployment"),
+    ({f"{CLAIM}version": "11.3"}, "launch.message"),
+    ({f"{CLAIM}version": ...}, "launch.message"),
+    ({f"{CLAIM}message_type": ...}, "launch.missing_claim"),
+    ({f"{CLAIM}message_type": "LtiUnknownRequest"}, "launch.message_type"),
+    ({f"{CLAIM}roles": ...}, "launch.missing_claim"),
+    ({f"{CLAIM}resource_link": ...}, "launch.missing_claim"),
+    ({f"{CLAIM}resource_link": {"title": "no id"}}, "launch.message"),
+    ({f"{CLAIM}target_link_uri": "https://evil.example.org/lti/launch"}, "launch.foreign_target"),
+    ({"sub": ...}, "launch.message"),
+    ({"sub": "x" * 300}, "launch.bad_id"),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), REFUSALS, ids=[f"{n}-{r}" for n, (_, r) in enumerate(REFUSALS)])
+def test_a_launch_that_is_not_right_is_refused_and_writes_nothing(site, changes, reason):
+    refused(send(site, changes), reason)
+    assert (count(site, Person), count(site, StoredStatement)) == (0, 0)
+
+
+OPENED = [
+    {"aud": ["other", "tests"], "azp": "tests"},
+    {"exp": int(time.time()) - 20},
+    {"name": ..., "email": ...},
+    {f"{CLAIM}roles": []},
+    {f"{CLAIM}roles": [""]},
+    {f"{CLAIM}roles": ["Learner"]},
+    {f"{CLAIM}roles": ["http://example.org/unknown#Role", "http://purl.imsglobal.org/vocab/lis/v2/membership#Learner"]},
+    {f"{CLAIM}context": ...},
+    {f"{CLAIM}custom": {"a": None, "b": 7, "c": "$Context.id.history"}},
+    {f"{CLAIM}launch_presentation": ...},
+    {f"{CLAIM}resource_link": {"id": "never seen before"}},
+    {"name": "N" * 3000 + "\0"},
+    {"a claim nobody knows": {"x": 1}},
+]
+
+
+@pytest.mark.parametrize("changes", OPENED, ids=range(len(OPENED)))
+def test_a_launch_that_is_unusual_but_right_opens(site, changes):
+    assert send(site, changes).status_code == 303
+    assert count(site, Person) == 1
+
+
+def test_a_token_that_was_tampered_with_is_refused(site):
+    refused(send(site, key=_forged(site)), "launch.bad_signature")
+
+
+def _forged(site) -> SigningKey:
+    key = SigningKey()
+    key.kid = site.lms.lms.keys[0].kid
+    return key
+
+
+def test_a_token_without_a_known_key_or_without_key_id_is_refused(site):
+    refused(send(site, key=SigningKey()), "launch.unknown_key")
+    refused(send(site, header={"kid": ""}), "launch.no_key_id")
+
+
+def test_other_algorithms_are_refused(site):
+    visitor = Visitor()
+    url, fields = visitor.begin(site.lms.url, "learner", "1")
+    claims = jwt.decode(fields["id_token"], options={"verify_signature": False})
+    for algorithm, key in (("HS256", "a key that is long enough for this algorithm"), ("none", None)):
+        fields["id_token"] = jwt.encode(claims, key, algorithm=algorithm, headers={"kid": "x"})
+        refused(visitor.request("POST", url, data=fields), "launch.algorithm")
+    fields["id_token"] = "not a token"
+    refused(visitor.request("POST", url, data=fields), "launch.bad_token")
+
+
+def test_a_launch_cannot_be_replayed(site):
+    visitor = Visitor()
+    url, fields = visitor.begin(site.lms.url, "learner", "1")
+    cookies = dict(visitor.cookies)
+    assert visitor.request("POST", url, data=fields).status_code == 303
+    visitor.cookies = cookies
+    refused(visitor.request("POST", url, data=fields), "launch.used_state")
+
+
+def test_of_two_launches_at_the_same_moment_exactly_one_opens(both_site):
+    visitor = Visitor()
+    url, fields = visitor.begin(both_site.lms.url, "learner", "1")
+    answers = []
+
+    def post():
+        twin = Visitor()
+        twin.cookies = dict(visitor.cookies)
+        answers.append(twin.request("POST", url, data=fields).status_code)
+
+    threads = [threading.Thread(target=post) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [303, 400, 400, 400]
+    assert count(both_site, StoredStatement) == 1
+
+
+def test_a_launch_of_another_browser_is_refused(site):
+    victim, attacker = Visitor(), Visitor()
+    url, fields = attacker.begin(site.lms.url, "learner", "1")
+    refused(victim.request("POST", url, data=fields), "launch.no_cookie")
+
+
+def test_a_login_that_is_not_right_is_refused(site):
+    good = {
+        "iss": site.lms.url,
+        "login_hint": "learner",
+        "target_link_uri": f"{site.url}/lti/launch",
+        "client_id": "tests",
+    }
+    for changes, reason in (
+        ({"iss": "https://unknown.example.org"}, "launch.unknown_platform"),
+        ({"client_id": "other"}, "launch.unknown_platform"),
+        ({"login_hint": ""}, "launch.missing_parameter"),
+        ({"target_link_uri": "https://evil.example.org"}, "launch.foreign_target"),
+        ({"target_link_uri": f"{site.url}.evil.example.org/"}, "launch.foreign_target"),
+    ):
+        answer = requests.post(f"{site.url}/lti/login", data=good | changes, allow_redirects=False, timeout=5)
+        refused(answer, reason)
+    assert count(site, Login) == 0
+
+
+def test_what_the_platform_says_when_it_stops_a_launch_is_shown_as_a_page(site):
+    answer = requests.post(f"{site.url}/lti/launch", data={"error": "login_required", "state": "x"}, timeout=5)
+    refused(answer, "launch.platform_error")
+    refused(requests.post(f"{site.url}/lti/launch", timeout=5), "launch.missing_parameter")
+
+
+def test_the_launch_address_explains_itself(site):
+    answer = requests.get(f"{site.url}/lti/launch", timeout=5)
+    assert answer.status_code == 405
+    assert "opens from a course" in answer.text
+
+
+def test_keys_are_fetched_once_and_again_after_a_rotation(site):
+    for _ in range(3):
+        assert Visitor().launch(site.lms.url, "learner", "1").status_code == 200
+    assert site.lms.lms.key_requests == 1
+    with site.database.transaction() as db:
+        from lti_mentor.lti.platforms import KeySet  # noqa: PLC0415
+
+        kept = db.get(KeySet, f"{site.lms.url}/jwks")
+        kept.tried_at = kept.tried_at.replace(year=2020)
+    site.lms.lms.rotate()
+    assert Visitor().launch(site.lms.url, "learner", "1").status_code == 200
+    assert site.lms.lms.key_requests == 2
+
+
+def test_the_frame_may_only_be_shown_by_the_platform(site):
+    page = Visitor().launch(site.lms.url, "learner", "1")
+    policy = page.headers["Content-Security-Policy"]
+    assert f"frame-ancestors {site.lms.url}" in policy
+    assert "unsafe" not in policy
+    assert requests.get(f"{site.url}/lti/launch", timeout=5).headers["Content-Security-Policy"].endswith("'none'")

@@ -1,0 +1,24 @@
+"""Serving an application on localhost in a thread."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from flask import Flask
+from werkzeug.serving import make_server
+
+
+@contextmanager
+def served(make: Callable[[str], Flask], *, host: str = "localhost") -> Iterator[str]:
+    """The address of the application; ``make`` is given it before the first request."""
+    server = make_server("127.0.0.1", 0, lambda environ, start: [], threaded=True)
+    address = f"http://{host}:{server.server_port}"
+    server.app = make(address)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield address
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,134 @@
+"""Every route × the wrong person: generated from the URL map."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from lti_mentor import clock
+from lti_mentor.app import create_app
+from lti_mentor.mentoring import evidence, goals, meetings, people
+from lti_mentor.mentoring.audit import AuditEntry
+from lti_mentor.mentoring.evidence import Submission
+from lti_mentor.mentoring.goals import GoalDraft
+from lti_mentor.web import visit
+from lti_mentor.web.forms import csrf_token
+from xapi.rows import StoredStatement
+
+
+@pytest.fixture
+def things(sqlite_database, sqlite_cast):
+    """Something at every address, all of it the learner's, the mentor's or the coordinator's."""
+    cast = sqlite_cast
+    with sqlite_database.transaction() as db:
+        draft = GoalDraft(
+            title="Read", baseline=0, target=10, due_on=clock.today() + timedelta(days=9), visibility="shared"
+        )
+        goal = goals.set_goal(db, cast.learner, draft)
+        piece = evidence.submit(db, cast.pursuit, "1", Submission(text="I did it."))
+        meeting = meetings.plan(
+            db, cast.mentorship, planned_at=clock.now() + timedelta(days=2), minutes=30, by=cast.mentor
+        )
+    return {
+        "goal_id": goal.id,
+        "evidence_id": piece.id,
+        "meeting_id": meeting.id,
+        "pursuit_id": cast.pursuit.id,
+        "mentorship_id": cast.mentorship.id,
+        "program_id": cast.program.id,
+        "code": "1",
+        "outcome": "called_off",
+    }
+
+
+# Pages anybody with a visit may open: they show the person's own things, or an empty form.
+OPEN = {
+    "home.home", "learner.home", "learner.new_goal", "learner.set_goal", "learner.all_goals", "learner.close_reminders",
+    "learner.choose_certification", "learner.start_pursuit",
+}  # fmt: skip
+
+
+def open_visit(database, app, person, course_id):
+    with database.transaction() as db:
+        return visit.open_visit(db, person, course_id=course_id, framing_origins=[], hours=1)
+
+
+def ask(app, opened, rule, things):
+    client = app.test_client()
+    values = {name: things[name] for name in rule.arguments - {"visit_key"}}
+    adapter = app.url_map.bind("localhost:8000")
+    url = adapter.build(rule.endpoint, {**values, "visit_key": opened.key})
+    client.set_cookie(visit.COOKIE, opened.secret, path=f"/v/{opened.key}/", domain="localhost")
+    if "POST" in rule.methods:
+        token = csrf_token(visit.Visit(opened.key, opened.secret, None, None, "en", "UTC", (), None, frozenset()))
+        return client.post(url, data={"csrf": token, "once": uuid.uuid4().hex}, base_url="http://localhost:8000")
+    return client.get(url, base_url="http://localhost:8000")
+
+
+def routes(app):
+    return [rule for rule in app.url_map.iter_rules() if "visit_key" in rule.arguments]
+
+
+@pytest.mark.parametrize("who", ["outsider", "other_learner"])
+def test_every_page_of_others_is_refused_to_the_wrong_person(
+    sqlite_database, sqlite_cast, loaded_settings, things, who
+):
+    app = create_app(loaded_settings, sqlite_database)
+    person = getattr(sqlite_cast, who)
+    opened = open_visit(sqlite_database, app, person, sqlite_cast.course.id if who == "other_learner" else None)
+    with sqlite_database.reading() as db:
+        before = db.scalar(select(func.count()).select_from(StoredStatement))
+    wrong = {
+        f"{rule.endpoint} {answer.status_code}"
+        for rule in routes(app)
+        if rule.endpoint not in OPEN and (answer := ask(app, opened, rule, things)).status_code not in (403, 404, 409)
+    }
+    assert wrong == set()
+    with sqlite_database.reading() as db:
+        assert db.scalar(select(func.count()).select_from(StoredStatement)) == before
+
+
+def test_no_page_opens_without_the_cookie_of_its_visit(sqlite_database, sqlite_cast, loaded_settings, things):
+    app = create_app(loaded_settings, sqlite_database)
+    opened = open_visit(sqlite_database, app, sqlite_cast.mentor, sqlite_cast.course.id)
+    stranger = visit.Opened(opened.key, "another secret")
+    assert {ask(app, stranger, rule, things).status_code for rule in routes(app)} == {401}
+
+
+def test_a_form_without_its_token_is_refused(sqlite_database, sqlite_cast, loaded_settings):
+    app = create_app(loaded_settings, sqlite_database)
+    opened = open_visit(sqlite_database, app, sqlite_cast.learner, sqlite_cast.course.id)
+    client = app.test_client()
+    client.set_cookie(visit.COOKIE, opened.secret, path=f"/v/{opened.key}/", domain="localhost")
+    answer = client.post(f"/v/{opened.key}/learner/goals", data={"title": "x"}, base_url="http://localhost:8000")
+    assert answer.status_code == 403
+
+
+def test_an_expired_visit_says_to_open_the_course_again_and_keeps_what_was_typed(
+    sqlite_database, sqlite_cast, loaded_settings
+):
+    app = create_app(loaded_settings, sqlite_database)
+    with sqlite_database.transaction() as db, clock.moved_to(clock.now() - timedelta(hours=9)):
+        opened = visit.open_visit(db, sqlite_cast.learner, course_id=None, framing_origins=[], hours=8)
+    answer = app.test_client().post(f"/v/{opened.key}/learner/goals", data={"title": "A goal I typed with some care"})
+    assert answer.status_code == 401
+    assert "Open the course in your learning platform again" in answer.text
+    assert "A goal I typed with some care" in answer.text
+
+
+def test_reading_a_mentees_record_is_written_down(sqlite_database, sqlite_cast, loaded_settings, things):
+    app = create_app(loaded_settings, sqlite_database)
+    opened = open_visit(sqlite_database, app, sqlite_cast.mentor, sqlite_cast.course.id)
+    rule = next(rule for rule in routes(app) if rule.endpoint == "mentor.mentee")
+    assert ask(app, opened, rule, things).status_code == 200
+    with sqlite_database.reading() as db:
+        entry = db.scalars(select(AuditEntry).where(AuditEntry.action == "read_record")).one()
+    assert (entry.actor_id, entry.subject_id) == (sqlite_cast.mentor.id, sqlite_cast.learner.id)
+
+
+def test_rights_given_on_the_command_line_are_on_record(sqlite_database, sqlite_cast):
+    with sqlite_database.transaction() as db:
+        people.grant(db, sqlite_cast.mentor, "administrator")
+        entry = db.scalars(select(AuditEntry).where(AuditEntry.subject_id == sqlite_cast.mentor.id)).one()
+    assert entry.action == "granted"

@@ -1,0 +1,141 @@
+import threading
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lti_mentor.db import Database
+from xapi import keys, store
+from xapi.errors import Conflict, InvalidStatement
+from xapi.facets import agent_key
+
+TENANT, OTHER = uuid.uuid4(), uuid.uuid4()
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+AUTHORITY = {"account": {"homePage": "https://lms.example.org", "name": "key"}}
+
+
+def statement(**changes):
+    body = {
+        "actor": {"account": {"homePage": "https://lms.example.org", "name": "7"}},
+        "verb": {"id": "http://adlnet.gov/expapi/verbs/scored"},
+        "object": {"id": "https://lms.example.org/items/1"},
+        "context": {"contextActivities": {"parent": {"id": "https://lms.example.org/courses/1"}}},
+    }
+    return body | changes
+
+
+def put(database: Database, statements, tenant=TENANT, now=NOW):
+    with database.transaction() as db:
+        return store.put(db, tenant=tenant, statements=statements, now=now, authority=AUTHORITY)
+
+
+def found(database: Database, tenant=TENANT, **wanted):
+    with database.reading() as db:
+        return store.query(db, tenant=tenant, wanted=store.Query(**wanted)).statements
+
+
+def test_a_statement_is_found_by_every_filter(database):
+    registration = str(uuid.uuid4())
+    put(database, [statement(context={**statement()["context"], "registration": registration})])
+    put(database, [statement(verb={"id": "http://adlnet.gov/expapi/verbs/passed"})])
+    assert len(found(database)) == 2
+    assert len(found(database, verb="http://adlnet.gov/expapi/verbs/scored")) == 1
+    assert len(found(database, agent=agent_key(statement()["actor"]))) == 2
+    assert len(found(database, activity="https://lms.example.org/items/1")) == 2
+    assert len(found(database, activity="https://lms.example.org/courses/1")) == 0
+    assert len(found(database, activity="https://lms.example.org/courses/1", related_activities=True)) == 2
+    assert len(found(database, registration=registration)) == 1
+    assert len(found(database, since=NOW)) == 1  # exclusive
+    assert len(found(database, until=NOW)) == 1  # inclusive
+
+
+def test_statements_of_another_tenant_are_never_seen(database):
+    (statement_id,) = put(database, [statement()], tenant=OTHER)
+    assert found(database) == []
+    with database.reading() as db:
+        assert store.get(db, tenant=TENANT, statement_id=statement_id) is None
+        assert list(store.scan(db, tenant=TENANT)) == []
+
+
+def test_the_same_statement_again_changes_nothing_and_another_one_conflicts(database):
+    (statement_id,) = put(database, [statement()])
+    assert put(database, [statement(id=str(statement_id).upper())]) == [statement_id]
+    with pytest.raises(Conflict):
+        put(database, [statement(id=str(statement_id), result={"success": True})])
+    assert len(found(database)) == 1
+
+
+def test_one_bad_statement_keeps_the_whole_batch_out(database):
+    with pytest.raises(InvalidStatement):
+        put(database, [statement(), statement(verb={"id": "nope"})])
+    twice = str(uuid.uuid4())
+    with pytest.raises(InvalidStatement):
+        put(database, [statement(id=twice), statement(id=twice)])
+    assert found(database) == []
+
+
+def test_pages_hold_everything_once_while_others_write(database):
+    put(database, [statement() for _ in range(25)])
+    seen, wanted = [], store.Query(limit=10)
+    while wanted is not None:
+        with database.reading() as db:
+            page = store.query(db, tenant=TENANT, wanted=wanted)
+        seen += page.statements
+        put(database, [statement()])
+        wanted = page.next
+    assert len(seen) == len(set(seen)) == 25
+
+
+def test_stored_never_overtakes_an_open_writer(database):
+    """A poller that uses ``since`` sees the statement of a writer that was slow to commit."""
+    written, may_commit = threading.Event(), threading.Event()
+
+    def write_slowly():
+        with database.transaction() as db:
+            store.put(db, tenant=TENANT, statements=[statement()], now=NOW, authority=AUTHORITY)
+            written.set()
+            may_commit.wait(10)
+
+    def write_quickly():
+        put(database, [statement()], now=NOW + timedelta(seconds=1))
+
+    slow, quick = threading.Thread(target=write_slowly), threading.Thread(target=write_quickly)
+    slow.start()
+    assert written.wait(10)
+    quick.start()
+    quick.join(2)  # the second writer is kept waiting, or has not overtaken
+    polled = found(database, ascending=True)
+    may_commit.set()
+    slow.join(10)
+    quick.join(10)
+    with database.reading() as db:
+        everything = list(store.scan(db, tenant=TENANT))
+    later = [
+        each for each in everything if not polled or each["stored"] > max(p.split('"stored":"')[1][:27] for p in polled)
+    ]
+    assert len(everything) == 2
+    assert len(polled) + len(later) == 2
+
+
+def test_a_voided_statement_is_only_found_as_one(database):
+    (statement_id,) = put(database, [statement()])
+    void = statement(
+        verb={"id": "http://adlnet.gov/expapi/verbs/voided"},
+        object={"objectType": "StatementRef", "id": str(statement_id)},
+    )
+    put(database, [void])
+    with database.reading() as db:
+        assert store.get(db, tenant=TENANT, statement_id=statement_id) is None
+        assert store.get_voided(db, tenant=TENANT, statement_id=statement_id) is not None
+
+
+def test_a_key_is_found_by_its_secret_alone_until_it_is_disabled(database):
+    def prints(secret: bytes) -> list[bytes]:
+        return [secret[::-1].ljust(32, b".")]
+
+    with database.transaction() as db:
+        key, secret = keys.add(db, tenant=TENANT, label="BI", now=NOW, fingerprint=lambda text: prints(text)[0])
+        assert keys.find(db, key=key, secret=secret, fingerprints=prints).tenant == TENANT
+        assert keys.find(db, key=key, secret="wrong", fingerprints=prints) is None
+        assert keys.disable(db, tenant=TENANT, key=key, now=NOW)
+        assert keys.find(db, key=key, secret=secret, fingerprints=prints) is None

@@ -1,0 +1,109 @@
+"""The three journeys of the product, in the cross-site frame of the practice LMS."""
+
+import re
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, FrameLocator, Page, expect
+
+from tests.support.story import Story
+
+
+def opened(context: BrowserContext, story: Story, person: str, course: int = 0) -> tuple[Page, FrameLocator]:
+    """The course page of a person, and the tool in its frame."""
+    page = context.new_page()
+    page.goto(story.course_url(person, course))
+    frame = page.frame_locator("iframe")
+    expect(frame.locator("main")).to_be_visible()
+    return page, frame
+
+
+def test_a_learner_sets_a_goal_linked_to_the_course_and_a_certification(browser_context, story):
+    _, frame = opened(browser_context, story, "learner-1")
+    frame.get_by_role("link", name="Set a goal").first.click()
+    frame.get_by_label("What do you want to reach?").fill("Explain certificates to my team")
+    frame.get_by_label("Target", exact=True).fill("5")
+    frame.get_by_label("Certification: CompTIA Security+").check()
+    frame.get_by_role("button", name="Set the goal").click()
+    expect(frame.get_by_role("heading", name="Explain certificates to my team")).to_be_visible()
+    expect(frame.get_by_role("row", name=re.compile("Certification CompTIA Security"))).to_be_visible()
+    last = story.statements(verb="http://id.tincanapi.com/verb/defined", limit="1")[0]
+    assert any("/courses/" in each["id"] for each in last["context"]["contextActivities"]["parent"])
+    assert any("comptia-security-plus" in each["id"] for each in last["context"]["contextActivities"]["grouping"])
+
+
+def test_what_is_wrong_in_a_form_stands_beside_the_field_and_nothing_typed_is_lost(browser_context, story):
+    _, frame = opened(browser_context, story, "learner-4")
+    frame.get_by_role("link", name="Set a goal").first.click()
+    frame.get_by_label("What do you want to reach?").fill("A goal with a strange target")
+    frame.get_by_label("Target", exact=True).fill("0")
+    frame.get_by_role("button", name="Set the goal").click()
+    expect(frame.get_by_role("heading", name="Nothing is saved yet")).to_be_visible()
+    expect(frame.get_by_label("What do you want to reach?")).to_have_value("A goal with a strange target")
+    expect(frame.locator("#problem-target")).to_have_text("The target has to differ from where you start.")
+
+
+def test_a_mentor_accepts_evidence_and_readiness_moves_as_the_live_line_said(browser_context, story):
+    _, frame = opened(browser_context, story, "mentor-1")
+    expect(frame.get_by_text("4 mentees · 3 reviews waiting, oldest 9 days")).to_be_visible()
+    frame.get_by_role("row", name=re.compile("Amara Okafor")).get_by_role("button", name="Review").click()
+    frame.get_by_label("with help").check()
+    line = frame.get_by_text("If you accept with “with help”: domain 0 → 50, readiness 46 → 56")
+    expect(line).to_be_visible()
+    frame.get_by_role("button", name="Accept").click()
+    expect(frame.get_by_text("Readiness of Amara Okafor is now 56.")).to_be_visible()
+
+
+def test_a_grade_in_the_lms_moves_readiness_and_why_names_the_item(browser_context, story):
+    page, frame = opened(browser_context, story, "learner-1")
+    before = int(frame.locator(".strip .big").first.inner_text())
+    teacher = browser_context.new_page()
+    teacher.goto(story.course_url("coordinator-1") + "/grades")
+    teacher.get_by_label("Learner").select_option("learner-1")
+    teacher.get_by_label("Item").select_option(label="Lab 5")
+    teacher.get_by_label("Grade").fill("100")
+    teacher.get_by_role("button", name="Give the grade").click()
+    expect(teacher.get_by_role("status")).to_contain_text("saved and reported")
+    page.reload()
+    expect(frame.locator(".strip .big").first).not_to_have_text(str(before))
+    frame.get_by_text("Why these numbers?").first.click()
+    expect(frame.get_by_text("Lab 5 100 %")).to_be_visible()
+
+
+def test_an_analyst_reads_how_a_figure_is_counted(browser_context, story):
+    _, frame = opened(browser_context, story, "analyst-1")
+    expect(frame.get_by_text("of 41 open mentorships were active")).to_be_visible()
+    frame.get_by_text("How is this counted?").first.click()
+    expect(frame.get_by_text("34 active mentorships").first).to_be_visible()
+    frame.get_by_role("link", name="joined").first.click()
+    expect(frame.get_by_role("heading", name="Statements")).to_be_visible()
+
+
+def test_two_people_in_two_tabs_of_one_browser_never_mix(browser_context, story):
+    _, learner = opened(browser_context, story, "learner-1")
+    _, mentor = opened(browser_context, story, "mentor-1")
+    learner.get_by_role("link", name="All goals").click()
+    expect(learner.get_by_role("heading", name="All goals")).to_be_visible()
+    mentor.get_by_role("link", name="Amara Okafor").click()
+    expect(mentor.get_by_role("heading", name="Amara Okafor")).to_be_visible()
+    learner.get_by_role("link", name="My learning").click()
+    expect(learner.get_by_role("heading", name="Your mentor", exact=True)).to_be_visible()
+
+
+def test_every_home_is_accessible_in_light_and_dark_and_fits_a_phone(chromium, story):
+    for scheme, width in (("light", 1280), ("dark", 390)):
+        context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme, bypass_csp=True)
+        for person, course in (
+            ("learner-1", 0),
+            ("learner-56", 1),
+            ("mentor-1", 0),
+            ("coordinator-1", 0),
+            ("analyst-1", 0),
+        ):
+            page, frame = opened(context, story, person, course)
+            inner = page.frames[-1]
+            assert inner.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (person, scheme)
+            found = [each for each in Axe().run(page).response["violations"]]
+            assert found == [], (person, scheme, [(v["id"], [n["html"] for n in v["nodes"]][:3]) for v in found])
+            expect(frame.locator("main")).to_be_visible()
+            page.close()
+        context.close()

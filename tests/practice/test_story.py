@@ -1,0 +1,215 @@
+"""The numbers of the story, recounted from the record store alone, and the same on the analyst's page."""
+
+import re
+import statistics
+from collections import Counter, defaultdict
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from tests.support.story import Story, told
+from tests.support.visitor import Visitor
+
+VERB = "http://adlnet.gov/expapi/verbs/"
+STREAM = "http://activitystrea.ms/schema/1.0/"
+TINCAN = "http://id.tincanapi.com/verb/"
+TLA = "https://w3id.org/xapi/tla/verbs/"
+PLANNED_START = "http://id.tincanapi.com/extension/planned-start-time"
+ORIGINAL = "http://xapi.jisc.ac.uk/dueDate"
+DUE = "https://w3id.org/xapi/tla/extensions/due_date"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def story(request, tmp_path_factory, loaded_settings):
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('story')}/story.db"
+    else:
+        server = request.getfixturevalue("postgres_url")
+        with create_engine(server.replace("://", "+psycopg://"), isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.execute(text("CREATE DATABASE story"))
+        url = server.replace("/postgres", "/story")
+    with told(loaded_settings, url) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def said(story: Story) -> list[dict]:
+    """Our own statements, oldest first."""
+    mine = [each for each in story.statements() if each["actor"]["account"]["homePage"] == story.url]
+    return sorted(mine, key=lambda each: at(each))
+
+
+def at(statement) -> datetime:
+    return datetime.fromisoformat(statement["timestamp"])
+
+
+def of(said, verb, part=""):
+    return [each for each in said if each["verb"]["id"] == verb and part in each["object"].get("id", "")]
+
+
+def who(found) -> set[str]:
+    return {each["actor"]["account"]["name"] for each in found}
+
+
+def registration(statement) -> str:
+    return statement["context"]["registration"]
+
+
+def extension(statement, name):
+    return statement["context"]["extensions"][name]
+
+
+def test_the_funnel(said):
+    mentees = who(each for each in of(said, VERB + "registered") if "mentee" in each["context"]["extensions"].values())
+    start = min(at(each) for each in of(said, TLA + "planned", "/programs/"))
+    met = {registration(each) for each in of(said, VERB + "attended")}
+    paired = of(said, STREAM + "join")
+    earned = [each for each in of(said, TINCAN + "earned") if at(each) >= start]
+    counts = [
+        len(mentees),
+        len(mentees & who(of(said, VERB + "launched"))),
+        len(who(paired)),
+        len(met),
+        len(who(of(said, TLA + "achieved"))),
+        len(who(earned)),
+    ]
+    assert counts == [64, 56, 48, 43, 27, 11]
+
+
+def test_mentorships(said):
+    closed = {registration(each) for each in (*of(said, VERB + "completed"), *of(said, STREAM + "leave"))}
+    assert (len(of(said, VERB + "completed", "/mentorships/")), len(of(said, STREAM + "leave"))) == (3, 4)
+    open_pairs = {registration(each) for each in of(said, STREAM + "join")} - closed
+    counted = {VERB + "attended", VERB + "progressed", VERB + "shared", TINCAN + "defined", TLA + "achieved"}
+    counted |= {STREAM + "accept", STREAM + "reject", TINCAN + "rated"}
+    since = datetime.now(UTC) - timedelta(days=30)
+    lively = {
+        registration(each)
+        for each in said
+        if each["verb"]["id"] in counted and at(each) > since and "registration" in each.get("context", {})
+    }
+    assert (len(open_pairs), len(open_pairs & lively)) == (41, 34)
+
+
+def test_meetings(said):
+    now = datetime.now(UTC)
+    planned = of(said, STREAM + "schedule")
+    past = [each for each in planned if datetime.fromisoformat(extension(each, PLANNED_START)) <= now]
+    settled = [len(of(said, verb)) for verb in (VERB + "attended", STREAM + "rsvp-no", STREAM + "cancel")]
+    assert (len(past), settled) == (334, [291, 18, 25])
+
+
+def test_goals(said):
+    achieved, removed = of(said, TLA + "achieved"), of(said, TLA + "deselected")
+    on_time = [each for each in achieved if at(each).date() <= date.fromisoformat(extension(each, ORIGINAL))]
+    goals = {each["object"]["id"]: date.fromisoformat(extension(each, DUE)) for each in of(said, TINCAN + "defined")}
+
+    def goal(statement):
+        return next(
+            each["id"] for each in statement["context"]["contextActivities"]["other"] if "/goals/" in each["id"]
+        )
+
+    closed = {goal(each) for each in (*achieved, *removed)}
+    overdue = [each for each, due in goals.items() if each not in closed and due < datetime.now(UTC).date()]
+    assert (len(goals), len(achieved), len(on_time), len(removed)) == (130, 52, 44, 12)
+    assert (len(goals) - len(closed), len(overdue)) == (66, 9)
+
+
+def test_evidence(said):
+    last, submitted, waits = {}, {}, []
+    for each in (each for each in said if "/evidence/" in each["object"].get("id", "")):
+        piece, verb = each["object"]["id"], each["verb"]["id"]
+        if verb == VERB + "shared":
+            submitted[piece] = at(each)
+        else:
+            waits.append((at(each) - submitted[piece]) / timedelta(days=1))
+        last[piece] = verb
+    counted = Counter(last.values())
+    assert (len(last), counted[STREAM + "accept"], counted[STREAM + "reject"]) == (148, 112, 24)
+    waiting = [submitted[piece] for piece, verb in last.items() if verb == VERB + "shared"]
+    assert (len(waiting), (datetime.now(UTC) - min(waiting)).days) == (12, 9)
+    assert round(statistics.median(waits), 2) == 2.5
+
+
+def test_pursuits(said):
+    started = {
+        (each["actor"]["account"]["name"], each["object"]["id"]): each for each in of(said, TLA + "planned", "/cert")
+    }
+    assert len(started) == 52
+    start = min(at(each) for each in of(said, TLA + "planned", "/programs/"))
+    earned = [each for each in of(said, TINCAN + "earned") if at(each) >= start]
+    days = [
+        (at(each).date() - at(started[each["actor"]["account"]["name"], each["object"]["id"]]).date()).days
+        for each in earned
+    ]
+    assert (min(days), max(days), statistics.median(days)) == (71, 162, 118)
+    assert len(who(of(said, VERB + "failed", "/exam"))) == 2
+
+
+def test_readiness_rises_and_learners_overestimate_ever_less(said):
+    gaps = defaultdict(list)
+    for each in of(said, VERB + "scored", "/certifications/"):
+        own = each["result"]["extensions"]["https://w3id.org/xapi/tla/extensions/confidence"]
+        weeks_ago = (datetime.now(UTC) - at(each)).days // 7
+        gaps["late" if weeks_ago < 3 else "early" if weeks_ago > 16 else "between"].append(
+            own - each["result"]["score"]["raw"]
+        )
+    assert statistics.median(gaps["early"]) >= 7
+    assert 0 <= statistics.median(gaps["late"]) <= 5
+
+
+def test_no_statement_carries_a_name_or_typed_text(story, said):
+    texts = " ".join(str(each) for each in said)
+    for person in story.world.people:
+        assert person.name is None or person.name not in texts
+    assert "practice questions" not in texts
+    assert "Security certification push" not in texts
+
+
+def test_the_second_organization_never_shows(story, said):
+    strangers = {person.id for person in story.world.people if person.id.startswith("stranger")}
+    assert not strangers & {each["actor"]["account"]["name"] for each in story.statements()}
+    assert len({each["id"] for each in said}) == len(said)
+
+
+def test_the_analysts_page_says_the_same(story):
+    page = Visitor().launch(story.world.issuer, "analyst-1", story.world.courses[0].id).text
+    said = re.search(r'id="sentence">(.*?)</p>', page, re.S).group(1)
+    assert "34 of 41 open mentorships were active in the last 30 days (83 %, target 80)." in said
+    assert "11 people are certified, target 20; 7 exams are booked." in said
+    assert all(f">{value}<" in page for value in ("83 %", "87 %", "72 %", "11"))
+    funnel = re.search(r'id="funnel-text">(.*?)</desc>', page).group(1)
+    assert funnel == "enrolled 64, opened the course 56, paired 48, met 43, achieved a goal 27, certified 11"
+    assert "291 held, 18 missed, 25 called off" in page
+
+
+def test_an_analyst_without_records_sees_no_actor_and_no_score(story):
+    with_records, without = Visitor(), Visitor()
+    with_records.launch(story.world.issuer, "analyst-1", story.world.courses[0].id)
+    without.launch(story.world.issuer, "analyst-2", story.world.courses[0].id)
+    one = with_records.get(f"{with_records.page.url}statements").text
+    other = without.get(f"{without.page.url}statements").text
+    assert "Who</th>" in one
+    assert "Who</th>" not in other
+    assert "Score</th>" not in other
+
+
+def test_the_mentor_and_the_coordinator_see_who_needs_them(story):
+    mentor, coordinator = Visitor(), Visitor()
+    home = mentor.launch(story.world.issuer, "mentor-1", story.world.courses[0].id).text
+    assert "4 mentees · 3 reviews waiting, oldest 9 days · 1 exam in 9 days" in re.sub(r"\s+", " ", home)
+    assert re.search(r"Security\+ <strong>46</strong>, \+6", home)
+    page = coordinator.launch(story.world.issuer, "coordinator-1", story.world.courses[0].id).text
+    assert re.findall(r'class="big">(\d+)</strong>', page) == ["20", "3", "5", "2"]
+
+
+def test_each_home_opens_for_each_link_of_the_demo(story):
+    for person, course, words in (
+        ("learner-1", 0, "46</strong> confirmed"),
+        ("learner-56", 1, "Set your first goal in this course"),
+        ("learner-18", 2, "certified"),
+    ):
+        home = Visitor().launch(story.world.issuer, person, story.world.courses[course].id)
+        assert home.status_code == 200
+        assert words in home.text, person

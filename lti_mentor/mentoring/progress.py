@@ -40,11 +40,16 @@ def goal_progress(parts: Sequence[GoalPart], override: Override | None = None) -
 
 
 def measure_progress(*, baseline: float, target: float, current: float) -> Fraction:
-    """How much of the way is done, from 0 to 100; a target below the baseline works too."""
+    """How much of the way is done, from 0 to 100; a target below the baseline works too.
+
+    Without a way to go (target equal to baseline, which no goal may have) it is 100 once the target is met.
+    """
     start, end, here = (Fraction(str(number)) for number in (baseline, target, current))
+    if start == end:
+        return Fraction(100 if here == end else 0)
     return max(Fraction(0), min(Fraction(100), (here - start) / (end - start) * 100))
 
 
 def course_progress(items: Sequence[ItemResult]) -> Fraction:
-    """The mean of all mapped items; an ungraded one counts 0."""
-    return weighted_mean([(item.value or Fraction(0), item.weight) for item in items]) or Fraction(0)
+    """The plain mean of all mapped items; an ungraded one counts 0."""
+    return weighted_mean([(item.value or Fraction(0), Fraction(1)) for item in items]) or Fraction(0)

@@ -48,7 +48,10 @@ class ItemResult:
 
     @property
     def value(self) -> Fraction | None:
-        return None if self.score is None else max(Fraction(0), min(Fraction(100), self.score / self.maximum * 100))
+        """From 0 to 100; none without a result, or when there are no points to get."""
+        if self.score is None or self.maximum <= 0:
+            return None
+        return max(Fraction(0), min(Fraction(100), self.score / self.maximum * 100))
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,9 @@ NO_COURSE = CourseMark(None, 0, 0, (), None)
 
 def course_mark(results: Sequence[ItemResult], now: datetime) -> CourseMark:
     """An item without a result is left out until its due date and counts 0 afterwards."""
-    counted = [item for item in results if item.score is not None or (item.due_at is not None and item.due_at < now)]
-    value = weighted_mean([(item.value or Fraction(0), item.weight) for item in counted])
-    graded = [item for item in results if item.score is not None]
+    graded = [item for item in results if item.value is not None]
+    missed = [item for item in results if item.score is None and item.due_at is not None and item.due_at < now]
+    value = weighted_mean([(item.value or Fraction(0), item.weight) for item in (*graded, *missed)])
     latest = max((item.at for item in graded if item.at), default=None)
     return CourseMark(value, len(graded), len(results), tuple(results), latest)
 
@@ -100,6 +103,7 @@ class Part:
     value: Fraction
     weight: Fraction
     at: datetime | None
+    sources: tuple[str, ...]  # the mentor, or where the results of the course came from
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,11 @@ class DomainReadiness:
     parts: tuple[Part, ...]
 
     @property
+    def at(self) -> datetime | None:
+        """When the latest of its parts was given."""
+        return max((part.at for part in self.parts if part.at), default=None)
+
+    @property
     def difference(self) -> Fraction | None:
         """How far the learner's own rating is above what is confirmed."""
         return Fraction(self.own.value) - self.value if self.own and self.confirmed else None
@@ -130,6 +139,11 @@ class Readiness:
     domains: tuple[DomainReadiness, ...]
     ready: bool
     rules: Rules
+
+    @property
+    def at(self) -> datetime | None:
+        """When the latest confirmed part of any domain was given."""
+        return max((domain.at for domain in self.domains if domain.at), default=None)
 
     @property
     def next_domain(self) -> DomainReadiness | None:
@@ -146,14 +160,14 @@ class Readiness:
 
 
 def readiness(domains: Sequence[DomainInput], rules: Rules) -> Readiness:
-    """Confirmed readiness and own estimate over the domains of a certification."""
-    total = sum((domain.weight for domain in domains), Fraction(0)) or Fraction(1)
-    results = tuple(_domain(domain, rules, total) for domain in domains)
-    confirmed = sum((domain.weight * domain.value for domain in results), Fraction(0)) / total
-    own = sum((domain.weight * domain.own.value for domain in results if domain.own), Fraction(0)) / total
+    """Confirmed readiness and own estimate over the domains of a certification; all weights 0 = all the same."""
+    shares = _shares([domain.weight for domain in domains])
+    results = tuple(_domain(domain, rules, share) for domain, share in zip(domains, shares, strict=True))
+    confirmed = sum((domain.share * domain.value for domain in results), Fraction(0)) / 100
+    own = sum((domain.share * domain.own.value for domain in results if domain.own), Fraction(0)) / 100
     covered = sum((domain.share for domain in results if domain.confirmed), Fraction(0))
     ready = confirmed >= rules.ready_line and all(domain.value >= rules.floor for domain in results)
-    return Readiness(confirmed, own, covered, results, ready, rules)
+    return Readiness(confirmed, own, covered, results, ready and bool(results), rules)
 
 
 def what_if(domains: Sequence[DomainInput], rules: Rules, code: str, rating: Rating) -> tuple[Readiness, Readiness]:
@@ -162,18 +176,24 @@ def what_if(domains: Sequence[DomainInput], rules: Rules, code: str, rating: Rat
     return readiness(domains, rules), readiness(rated, rules)
 
 
-def _domain(domain: DomainInput, rules: Rules, total: Fraction) -> DomainReadiness:
+def _shares(weights: Sequence[Fraction]) -> list[Fraction]:
+    """In percent of the whole."""
+    chosen = weights if any(weights) else [Fraction(1)] * len(weights)
+    total = sum(chosen, Fraction(0))
+    return [weight / total * 100 for weight in chosen]
+
+
+def _domain(domain: DomainInput, rules: Rules, share: Fraction) -> DomainReadiness:
     parts = _parts(domain, rules)
-    value = weighted_mean([(part.value, part.weight) for part in parts])
-    gap = domain.weight / total * 100 * max(Fraction(0), rules.ready_line - (value or Fraction(0))) / 100
+    value = weighted_mean([(part.value, part.weight) for part in parts]) or Fraction(0)
     return DomainReadiness(
         code=domain.code,
         title=domain.title,
         weight=domain.weight,
-        share=domain.weight / total * 100,
-        value=value or Fraction(0),
+        share=share,
+        value=value,
         confirmed=bool(parts),
-        gap=gap,
+        gap=share * max(Fraction(0), rules.ready_line - value) / 100,
         mentor=domain.mentor,
         own=domain.own,
         course=domain.course,
@@ -182,15 +202,16 @@ def _domain(domain: DomainInput, rules: Rules, total: Fraction) -> DomainReadine
 
 
 def _parts(domain: DomainInput, rules: Rules) -> tuple[Part, ...]:
-    parts: list[tuple[str, Fraction, Fraction, datetime | None]] = []
+    parts: list[Part] = []
     if domain.mentor:
-        parts.append(("mentor", Fraction(domain.mentor.value), Fraction(rules.mentor_weight), domain.mentor.at))
+        weight = Fraction(rules.mentor_weight)
+        parts.append(Part("mentor", Fraction(domain.mentor.value), weight, domain.mentor.at, ("mentor",)))
     if domain.course.value is not None:
-        parts.append(("course", domain.course.value, Fraction(100 - rules.mentor_weight), domain.course.at))
-    total = sum((weight for _, _, weight, _ in parts), Fraction(0))
-    if not total:
-        return ()
-    return tuple(Part(kind, value, weight / total * 100, at) for kind, value, weight, at in parts)
+        weight = Fraction(100 - rules.mentor_weight)
+        sources = sorted({item.source for item in domain.course.parts if item.value is not None and item.source})
+        parts.append(Part("course", domain.course.value, weight, domain.course.at, tuple(sources)))
+    total = sum((part.weight for part in parts), Fraction(0))
+    return tuple(replace(part, weight=part.weight / total * 100) for part in parts if part.weight)
 
 
 def weighted_mean(values: Sequence[tuple[Fraction, Fraction]]) -> Fraction | None:

@@ -1,4 +1,6 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
 from hypothesis import given
@@ -63,6 +65,33 @@ def test_each_value_comes_with_its_parts_and_dates():
         ("course", 90, 40, NOW),
     ]
     assert not readiness(EXAMPLE, Rules()).domains[4].confirmed
+    assert readiness(EXAMPLE, Rules()).domains[4].parts == ()
+
+
+def test_a_course_part_names_the_sources_of_its_results_and_the_latest_date():
+    later = NOW + timedelta(days=1)
+    found = course_mark(
+        [
+            ItemResult("Quiz 1", Fraction(8), Fraction(10), None, source="statement", at=NOW),
+            ItemResult("Quiz 2", Fraction(6), Fraction(10), None, source="typed", at=later),
+            ItemResult("Quiz 3", None, Fraction(10), None, source="never shown"),
+        ],
+        NOW,
+    )
+    only = readiness([DomainInput("1", "Domain 1", Fraction(1), rating(50), None, found)], Rules()).domains[0]
+    assert [part.sources for part in only.parts] == [("mentor",), ("statement", "typed")]
+    assert (only.parts[1].value, only.at) == (70, later)
+    assert [item.item_title for item in only.course.parts] == ["Quiz 1", "Quiz 2", "Quiz 3"]
+
+
+def test_the_share_of_the_mentor_is_a_setting_and_the_only_one_present_counts_alone():
+    both, mentor_only, course_only, nothing = domains(
+        (50, 50, None, None), (100, None, 100, None), (None,) * 4, (1,) * 4
+    )
+    rules = Rules(mentor_weight=80)
+    values = [readiness([one], rules).domains[0].value for one in (both, mentor_only, course_only, nothing)]
+    assert values == [60, 50, 100, 0]
+    assert not readiness([course_only], Rules(mentor_weight=100)).domains[0].confirmed
 
 
 def test_an_item_without_a_result_counts_0_only_after_its_due_date():
@@ -74,6 +103,43 @@ def test_an_item_without_a_result_counts_0_only_after_its_due_date():
     assert (found.value, found.graded, found.items) == (80, 1, 3)
     assert course_mark([item(40, -3), item(None, -1)], NOW).value == 40
     assert course_mark([item(None, 3)], NOW).value is None
+    assert course_mark([], NOW) == NO_COURSE
+
+
+def test_a_course_mark_weighs_its_items():
+    heavy = ItemResult("Practice exam", Fraction(90), Fraction(100), None, weight=Fraction(3))
+    light = ItemResult("Quiz", Fraction(5), Fraction(10), None)
+    assert course_mark([heavy, light], NOW).value == 80
+
+
+def test_an_item_without_points_to_get_is_left_out():
+    pointless = ItemResult("Attendance", Fraction(0), Fraction(0), NOW - timedelta(days=1), at=NOW)
+    graded = ItemResult("Quiz", Fraction(5), Fraction(10), None, at=NOW)
+    found = course_mark([pointless, graded], NOW)
+    assert (found.value, found.graded, found.items) == (50, 1, 2)
+
+
+def test_weights_that_are_all_0_count_as_equal():
+    found = readiness(domains((100, 0), (None,) * 2, (50, 50), (0, 0)), Rules())
+    assert (found.confirmed, found.own_estimate, found.covered) == (50, 50, 100)
+    assert readiness(domains((100, 100), (None,) * 2, (None,) * 2, (0, 0)), Rules()).ready
+
+
+def test_a_certification_without_domains_has_nothing_to_show_and_is_never_ready():
+    found = readiness([], Rules(ready_line=0, floor=0))
+    assert (found.confirmed, found.covered, found.ready, found.next_domain, found.at) == (0, 0, False, None, None)
+
+
+def test_the_learners_rating_stands_beside_the_confirmed_value_with_the_difference():
+    found = readiness(EXAMPLE, Rules())
+    assert [domain.difference for domain in found.domains] == [-6, Fraction("-7.2"), -5, 25, None]
+
+
+def test_the_program_moves_the_ready_line_and_the_gaps_with_it():
+    found = readiness(EXAMPLE, Rules(ready_line=80))
+    assert [float(domain.gap) for domain in found.domains] == [0, 5.016, 4.5, 8.4, 16]
+    assert readiness(EXAMPLE, Rules(ready_line=46, floor=0)).ready
+    assert not readiness(EXAMPLE, Rules(ready_line=47, floor=0)).ready
 
 
 def test_ready_needs_the_line_overall_and_the_floor_in_every_domain():
@@ -112,7 +178,75 @@ def test_scaling_all_weights_changes_nothing(mentor, course, weight, factor):
     assert [domain.gap for domain in one.domains] == [domain.gap for domain in two.domains]
 
 
-@given(some.fractions(min_value=0, max_value=100))
-def test_numbers_are_shown_rounded_half_up(value):
-    assert abs(shown(value) - value) <= Fraction(1, 2)
-    assert shown(Fraction(91, 2)) == 46
+@given(fives, some.lists(marks, min_size=5, max_size=5), weights, some.permutations(range(5)))
+def test_the_order_of_the_domains_changes_no_number(mentor, course, weight, order):
+    given_order = domains(mentor, course, (None,) * 5, weight)
+    one = readiness(given_order, Rules())
+    two = readiness([given_order[place] for place in order], Rules())
+    assert (one.confirmed, one.covered, one.ready) == (two.confirmed, two.covered, two.ready)
+    assert {domain.code: domain for domain in one.domains} == {domain.code: domain for domain in two.domains}
+
+
+@given(
+    fives,
+    some.lists(marks, min_size=5, max_size=5),
+    weights,
+    some.sampled_from("12345"),
+    some.tuples(some.sampled_from(SCALE), some.sampled_from(SCALE)).map(sorted),
+)
+def test_a_higher_rating_of_the_mentor_never_lowers_readiness(mentor, course, weight, code, ratings):
+    inputs = domains(mentor, course, (None,) * 5, weight)
+    (_, lower), (_, higher) = (what_if(inputs, Rules(), code, Rating(value, NOW)) for value in ratings)
+    assert lower.confirmed <= higher.confirmed
+    assert lower.domain(code).gap >= higher.domain(code).gap
+    assert lower.ready <= higher.ready
+
+
+@given(fives, some.lists(marks, min_size=5, max_size=5), weights, some.sampled_from("12345"), some.sampled_from(SCALE))
+def test_what_if_is_what_really_comes_out(mentor, course, weight, code, value):
+    inputs = domains(mentor, course, (None,) * 5, weight)
+    before, after = what_if(inputs, Rules(), code, Rating(value, NOW))
+    rated = [replace(one, mentor=Rating(value, NOW)) if one.code == code else one for one in inputs]
+    assert (before, after) == (readiness(inputs, Rules()), readiness(rated, Rules()))
+
+
+@given(fives, some.lists(marks, min_size=5, max_size=5), weights)
+def test_the_gaps_fill_the_way_to_the_ready_line(mentor, course, weight):
+    found = readiness(domains(mentor, course, (None,) * 5, weight), Rules())
+    filled = sum(domain.share * max(domain.value, Fraction(75)) for domain in found.domains) / 100
+    assert found.confirmed + sum(domain.gap for domain in found.domains) == filled
+
+
+@given(
+    some.lists(
+        some.tuples(some.one_of(some.none(), some.integers(0, 60)), some.integers(0, 9), some.integers(-5, 5)),
+        max_size=6,
+    )
+)
+def test_a_course_mark_stays_between_0_and_100_and_counts_its_items(rows):
+    items = [
+        ItemResult(
+            "Quiz",
+            score if score is None else Fraction(score),
+            Fraction(50),
+            NOW + timedelta(days=due),
+            Fraction(weight),
+        )
+        for score, weight, due in rows
+    ]
+    found = course_mark(items, NOW)
+    assert found.value is None or 0 <= found.value <= 100
+    assert found.graded <= found.items == len(items)
+
+
+@given(some.integers(0, 10_000_000))
+def test_numbers_are_shown_rounded_half_up(thousandths):
+    value, decimal = Fraction(thousandths, 1000), Decimal(thousandths).scaleb(-3)
+    assert shown(value) == int(decimal.quantize(Decimal(1), ROUND_HALF_UP))
+    assert Decimal(shown_gap(value)) == decimal.quantize(Decimal("0.1"), ROUND_HALF_UP)
+    assert not shown_gap(value).endswith(".0")
+
+
+def test_a_half_is_rounded_up():
+    assert [shown(Fraction(number)) for number in ("0.5", "45.5", "46.499", "99.5")] == [1, 46, 46, 100]
+    assert [shown_gap(Fraction(number)) for number in ("0.05", "6.95", "7.04")] == ["0.1", "7", "7"]

@@ -25,10 +25,14 @@ from lti_mentor.mentoring.readiness import ItemResult, Readiness
 
 @dataclass(frozen=True)
 class Sources:
-    """What the parts of goals are read from: readiness by (person, certification), items by (person, course)."""
+    """What the parts of goals are read from: readiness by (person, certification), items by (person, course).
+
+    An item may be linked without being in the course map; only mapped ones make the part of a course.
+    """
 
     readiness: Mapping[tuple[uuid.UUID, str], Readiness]
     items: dict[tuple[uuid.UUID, uuid.UUID], list[ItemResult]]
+    mapped: frozenset[uuid.UUID]
 
 
 KnownReadiness = Mapping[tuple[uuid.UUID, str], Readiness]
@@ -41,7 +45,7 @@ def of_many(
     if not goals:
         return {}
     found = known_readiness if known_readiness is not None else _readiness(db, goals)
-    sources = Sources(found, _items(db, goals))
+    sources = Sources(found, *_items(db, goals))
     return {goal.id: of(goal, sources) for goal in goals}
 
 
@@ -67,7 +71,8 @@ def _course_part(goal: Goal, link: GoalLink, sources: Sources, weight: Fraction)
     if link.kind == "item":
         chosen = [item for item in items if item.item_id == link.item_id]
     else:
-        chosen = sources.items.get((goal.owner_id, link.course_id), []) if link.course_id else []
+        known = sources.items.get((goal.owner_id, link.course_id), []) if link.course_id else []
+        chosen = [item for item in known if item.item_id in sources.mapped]
     latest = max((item.at for item in chosen if item.at), default=None)
     label = chosen[0].item_title if link.kind == "item" and chosen else ""
     return GoalPart(link.kind, label, course_progress(chosen), weight, "course", latest)
@@ -77,10 +82,12 @@ def _readiness_part(goal: Goal, link: GoalLink, sources: Sources, weight: Fracti
     entry = catalog.entry(link.certification_id or "")
     found = sources.readiness.get((goal.owner_id, entry.slug))
     if link.domain_code is None:
-        return GoalPart("certification", entry.name, found.confirmed if found else Fraction(0), weight, "mentor", None)
-    title = next(domain.title for domain in entry.domains if domain.code == link.domain_code)
-    value = found.domain(link.domain_code).value if found else Fraction(0)
-    return GoalPart("domain", title, value, weight, "mentor", None)
+        value, at = (found.confirmed, found.at) if found else (Fraction(0), None)
+        return GoalPart("certification", entry.name, value, weight, "mentor", at)
+    title = entry.domain(link.domain_code).title
+    domain = found.domain(link.domain_code) if found else None
+    value, at = (domain.value, domain.at) if domain else (Fraction(0), None)
+    return GoalPart("domain", title, value, weight, "mentor", at)
 
 
 def _readiness(db: Session, goals: Sequence[Goal]) -> dict[tuple[uuid.UUID, str], Readiness]:
@@ -98,17 +105,21 @@ def _readiness(db: Session, goals: Sequence[Goal]) -> dict[tuple[uuid.UUID, str]
     return {(pursuit.person_id, pursuit.certification_id): found[pursuit.id].readiness for pursuit in pursuits}
 
 
-def _items(db: Session, goals: Sequence[Goal]) -> dict[tuple[uuid.UUID, uuid.UUID], list[ItemResult]]:
-    """Mapped items, and items linked by themselves, of each owner."""
+_Items = tuple[dict[tuple[uuid.UUID, uuid.UUID], list[ItemResult]], frozenset[uuid.UUID]]
+
+
+def _items(db: Session, goals: Sequence[Goal]) -> _Items:
+    """Mapped items, and items linked by themselves, of each owner; and which of them are mapped."""
     course_ids = {link.course_id for goal in goals for link in goal.links if link.course_id}
     item_ids = {link.item_id for goal in goals for link in goal.links if link.item_id}
     found: dict[tuple[uuid.UUID, uuid.UUID], list[ItemResult]] = {}
+    mapped_ids: set[uuid.UUID] = set()
     if not course_ids and not item_ids:
-        return found
+        return found, frozenset()
     mapped = select(MappedItem.item_id).where(MappedItem.organization_id == goals[0].organization_id)
     for owner_id in {goal.owner_id for goal in goals}:
         wanted = (
-            select(Item, Result)
+            select(Item, Result, Item.id.in_(mapped))
             .outerjoin(Result, and_(Result.item_id == Item.id, Result.person_id == owner_id))
             .where(
                 Item.organization_id == goals[0].organization_id,
@@ -116,6 +127,8 @@ def _items(db: Session, goals: Sequence[Goal]) -> dict[tuple[uuid.UUID, uuid.UUI
             )
             .order_by(Item.title)
         )
-        for item, result in db.execute(wanted):
+        for item, result, is_mapped in db.execute(wanted):
             found.setdefault((owner_id, item.course_id), []).append(standing.item_result(item, result))
-    return found
+            if is_mapped:
+                mapped_ids.add(item.id)
+    return found, frozenset(mapped_ids)

@@ -8,7 +8,7 @@ In a template, ``{{ form_fields() }}`` stands in every form. A view that takes o
         goal = goals.set_goal(db, current_visit().person, draft_from(request.form))
         return visit_url("learner.goal", goal_id=goal.id)
 
-It runs inside one transaction and returns where the browser goes next. When it raises Invalid, ``again(error=..., ...)``
+It runs inside one transaction and returns where the browser goes next. When it raises Invalid, ``again(error=...)``
 shows the form with what was typed and the problem beside each field.
 """
 

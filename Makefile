@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := install
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
+	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
@@ -8,7 +9,7 @@ STAMP := .venv/.installed
 install: $(STAMP) ## build .venv with everything the project needs
 
 $(STAMP): requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: apt-get install python3"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt-get install python3"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh tests/support/need.sh python3-venv "import ensurepip"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing what the project needs …"

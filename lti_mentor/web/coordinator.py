@@ -203,6 +203,7 @@ def course_map(error: MentorError | None = None) -> str:
         items=items,
         mapped=mapped,
         entries=list(catalog.entries().values()),
+        stale=[entry for entry in catalog.entries().values() if entry.is_stale(clock.today())],
         error=error,
         typed=request.form,
     )

@@ -26,8 +26,10 @@ def story(request, tmp_path_factory, loaded_settings):
         url = f"sqlite:///{tmp_path_factory.mktemp('story')}/story.db"
     else:
         server = request.getfixturevalue("postgres_url")
-        with create_engine(server.replace("://", "+psycopg://"), isolation_level="AUTOCOMMIT").connect() as connection:
+        engine = create_engine(server.replace("://", "+psycopg://"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
             connection.execute(text("CREATE DATABASE story"))
+        engine.dispose()
         url = server.replace("/postgres", "/story")
     with told(loaded_settings, url) as found:
         yield found

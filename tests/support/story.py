@@ -49,10 +49,11 @@ def told(loaded: Settings, database_url: str) -> Iterator[Story]:
     """Bind both addresses first, so that the story can name them."""
     worlds: list[World] = []
     chosen: list[Settings] = []
+    database = connect(database_url)
 
     def make_tool(address: str) -> Flask:
         chosen.append(replace(loaded, base_url=address, database_url=database_url))
-        return create_app(chosen[0], connect(database_url))
+        return create_app(chosen[0], database)
 
     def make_world(issuer: str) -> World:
         worlds.append(demo.prepare(chosen[0], int(issuer.rpartition(":")[2])))
@@ -60,3 +61,4 @@ def told(loaded: Settings, database_url: str) -> Iterator[Story]:
 
     with served(make_tool) as url, running(make_world):
         yield Story(url, worlds[0], chosen[0])
+    database.engine.dispose()

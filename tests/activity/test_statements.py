@@ -1,0 +1,106 @@
+"""One golden file per fact: the statement it becomes. ``UPDATE_GOLDEN=1`` writes them anew: read them."""
+
+import json
+import os
+from datetime import UTC, date, datetime
+from fractions import Fraction
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from lti_mentor.activity import facts
+from lti_mentor.activity.statements import known_facts, statement
+from xapi.validation import checked
+from xapi.vocabulary import terms
+
+GOLDEN = Path(__file__).parent / "golden"
+BASE = "https://mentor.example.org"
+
+
+def an_id(number: int) -> UUID:
+    return UUID(f"00000000-0000-4000-8000-{number:012}")
+
+
+DOMAIN = facts.DomainValue(domain="1", value=Fraction(81), weight=Fraction(12), mentor=75, course=Fraction(90))
+VALUES = {
+    "actor": "learner-pseudonym",
+    "at": datetime(2026, 5, 1, 10, tzinfo=UTC),
+    "id": an_id(1),
+    "program": an_id(2),
+    "registration": an_id(3),
+    "instructor": "mentor-pseudonym",
+    "course": an_id(4),
+    "certification": "comptia-security-plus",
+    "starts_on": date(2026, 1, 5),
+    "ends_on": date(2026, 7, 6),
+    "meetings_per_month": 2,
+    "target_active": 80,
+    "target_cadence": 70,
+    "target_on_time": 70,
+    "target_certified": 20,
+    "part": "mentee",
+    "goal": an_id(5),
+    "due_on": date(2026, 6, 1),
+    "original_due_on": date(2026, 5, 20),
+    "domains": (("comptia-security-plus", "5"),),
+    "percent": 60,
+    "set_by": an_id(6),
+    "status": "studying",
+    "target_on": date(2026, 9, 1),
+    "exam_on": date(2026, 8, 1),
+    "attempt": 1,
+    "valid_until": date(2029, 8, 1),
+    "domain": "5",
+    "value": 50,
+    "evidence": an_id(7),
+    "version": 2,
+    "confirmed": Fraction("46.204"),
+    "own_estimate": Fraction(55),
+    "covered": Fraction(80),
+    "meeting": an_id(8),
+    "planned_at": datetime(2026, 5, 2, 14, tzinfo=UTC),
+    "minutes": 45,
+}
+
+
+def example(kind):
+    names = kind.__dataclass_fields__
+    values = VALUES | ({"domains": (DOMAIN,)} if kind is facts.ReadinessChanged else {})
+    return kind(**{name: values[name] for name in names})
+
+
+KINDS = sorted(known_facts(), key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_fact_becomes_its_golden_statement(kind):
+    made = statement(example(kind), BASE)
+    file = GOLDEN / f"{kind.__name__}.json"
+    if os.environ.get("UPDATE_GOLDEN"):
+        file.write_text(json.dumps(made, indent=2, sort_keys=True) + "\n")
+    assert made == json.loads(file.read_text())
+    checked(made)
+
+
+def test_every_fact_has_a_golden_file_and_no_file_is_left_over():
+    assert {path.stem for path in GOLDEN.glob("*.json")} == {kind.__name__ for kind in KINDS}
+
+
+def test_statements_use_only_terms_of_the_vocabulary():
+    known = {term.iri for term in terms()}
+
+    def iris(part):
+        if isinstance(part, dict):
+            for name, value in part.items():
+                if name in ("id", "type") and isinstance(value, str) and value.startswith("http") and BASE not in value:
+                    yield value
+                if name == "extensions":
+                    yield from value
+                yield from iris(value)
+        elif isinstance(part, list):
+            for each in part:
+                yield from iris(each)
+
+    for kind in KINDS:
+        assert set(iris(statement(example(kind), BASE))) <= known, kind.__name__

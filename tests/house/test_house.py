@@ -150,3 +150,13 @@ def test_a_wheel_in_a_clean_environment_serves_a_page(tmp_path, decoy):
     }
     done = subprocess.run(clean, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.stdout.strip().endswith("served"), done.stderr
+
+
+def test_the_feature_page_has_all_84_rows_and_names_tests_that_exist():
+    text = (ROOT / "docs" / "features.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| .* \| (no|partly|yes) \| (.*) \| (.*) \|$", text, re.M)
+    assert [int(number) for number, *_ in rows] == list(range(1, 85))
+    for number, state, _, tests in rows:
+        named = [name.strip() for name in tests.split(",") if name.strip()]
+        assert bool(named) == (state != "no"), number
+        assert all((ROOT / name).exists() for name in named), number

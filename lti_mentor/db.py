@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import CheckConstraint, DateTime, Dialect, Engine, ForeignKey, MetaData, create_engine, event
@@ -76,8 +77,15 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Look: one consistent, read-only view that delays no writer."""
-        with self._session(_reader(self.engine)) as db:
+        with self._session(self._reader) as db:
             yield db
+
+    @cached_property
+    def _reader(self) -> Engine:
+        """The same pool, beginning transactions that only look."""
+        if self.is_sqlite:
+            return self.engine.execution_options(lti_mentor_reading=True)
+        return self.engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
 
     @contextmanager
     def _session(self, engine: Engine) -> Iterator[Session]:
@@ -102,12 +110,6 @@ def connect(url: str) -> Database:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return Database(engine)
-
-
-def _reader(engine: Engine) -> Engine:
-    if engine.dialect.name == "sqlite":
-        return engine.execution_options(lti_mentor_reading=True)
-    return engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
 
 
 def _prepare_sqlite(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:

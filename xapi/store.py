@@ -9,10 +9,10 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, exists, insert, literal, select, update
+from sqlalchemy import Select, case, exists, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -53,7 +53,7 @@ def put(
     ids = [uuid.UUID(statement["id"]) for statement in given]
     if len(set(ids)) < len(ids):
         raise InvalidStatement("id", "The same id appears twice in this batch.")
-    _lock(db, tenant, now)
+    _reserve(db, tenant, 0, now)
     known = _digests(db, tenant, ids)
     for statement_id, statement in zip(ids, given, strict=True):
         if statement_id in known and known[statement_id] != _digest(statement):
@@ -105,25 +105,38 @@ def _void_target(db: Session, tenant: uuid.UUID, statement: Statement) -> None:
     )
 
 
-def _lock(db: Session, tenant: uuid.UUID, now: datetime) -> tuple[int, datetime]:
-    """Take the head row of the tenant until the transaction ends."""
-    wanted = select(Head.last_seq, Head.last_stored).where(Head.tenant == tenant).with_for_update()
-    row = db.execute(wanted).one_or_none()
+def _reserve(db: Session, tenant: uuid.UUID, count: int, now: datetime) -> tuple[int, datetime]:
+    """The first ``seq`` and ``stored`` of ``count`` new statements; the tenant stays locked until the transaction ends.
+
+    With a count of 0 this only locks.
+    """
+    moment = _microseconds(now)
+    later = case((Head.last_stored >= moment, Head.last_stored + count), else_=moment + count - 1)
+    reserve = (
+        update(Head)
+        .where(Head.tenant == tenant)
+        .values(last_seq=Head.last_seq + count, last_stored=later if count else Head.last_stored)
+        .returning(Head.last_seq, Head.last_stored)
+        .execution_options(synchronize_session=False)
+    )
+    row = db.execute(reserve).one_or_none()
     if row is None:
         dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
-        first = {"tenant": tenant, "last_seq": 0, "last_stored": now - timedelta(microseconds=1)}
+        first = {"tenant": tenant, "last_seq": 0, "last_stored": moment - 1}
         db.execute(dialect.insert(Head).values(first).on_conflict_do_nothing())
-        row = db.execute(wanted).one()
-    return row.last_seq, row.last_stored
+        row = db.execute(reserve).one()
+    return row.last_seq - count + 1, _moment(row.last_stored - count + 1)
 
 
-def _reserve(db: Session, tenant: uuid.UUID, count: int, now: datetime) -> tuple[int, datetime]:
-    """The first ``seq`` and ``stored`` of ``count`` new statements."""
-    last_seq, last_stored = _lock(db, tenant, now)
-    first = max(now, last_stored + timedelta(microseconds=1))
-    final = first + timedelta(microseconds=count - 1)
-    db.execute(update(Head).where(Head.tenant == tenant).values(last_seq=last_seq + count, last_stored=final))
-    return last_seq + 1, first
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _moment(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def _digests(db: Session, tenant: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, bytes]:
@@ -269,4 +282,4 @@ def scan(
 def consistent_through(db: Session, *, tenant: uuid.UUID, now: datetime) -> datetime:
     """Everything stored up to this time can be read already: later commits are stored later."""
     last = db.scalar(select(Head.last_stored).where(Head.tenant == tenant))
-    return last or now
+    return now if last is None else _moment(last)

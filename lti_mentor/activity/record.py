@@ -1,9 +1,9 @@
 """Writing a fact as a statement, in the transaction of whoever reports it."""
 
-from typing import cast
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -13,7 +13,7 @@ from lti_mentor.db import Base
 from lti_mentor.errors import SettingsError
 from xapi import store
 
-_CACHE = "lti_mentor.iri_base"
+_BASES: WeakKeyDictionary[Engine, str] = WeakKeyDictionary()
 
 
 class Installation(Base):
@@ -36,13 +36,14 @@ def fix_iri_base(db: Session, base_url: str) -> str:
 
 
 def iri_base(db: Session) -> str:
-    """Read once a session. Raises SettingsError in a database that is not prepared."""
-    if _CACHE not in db.info:
+    """Read once for each engine, since it never changes. Raises SettingsError in a database that is not prepared."""
+    engine = db.get_bind().engine
+    if engine not in _BASES:
         kept = db.scalar(select(Installation.iri_base).where(Installation.id == 1))
         if kept is None:
             raise SettingsError("The database is not prepared: run lti-mentor db upgrade.")
-        db.info[_CACHE] = kept
-    return cast(str, db.info[_CACHE])
+        _BASES[engine] = kept
+    return _BASES[engine]
 
 
 def record(db: Session, organization_id: UUID, fact: Fact) -> UUID:

@@ -6,6 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 import jwt
+from sqlalchemy import update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
@@ -58,18 +60,18 @@ def _fetch(database: Database, settings: Settings, kept: KeySet | None, jwks_uri
         usable = False
     now = clock.now()
     with database.transaction() as db:
-        row = db.get(KeySet, jwks_uri)
         if usable:
-            row = _merge(db, KeySet(jwks_uri=jwks_uri, body=body, fetched_at=now, tried_at=now))
-        elif row is not None:
-            row.tried_at = now
-        return row or kept
+            _keep(db, {"jwks_uri": jwks_uri, "body": body, "fetched_at": now, "tried_at": now})
+        else:
+            db.execute(update(KeySet).where(KeySet.jwks_uri == jwks_uri).values(tried_at=now))
+        return db.get(KeySet, jwks_uri) or kept
 
 
-def _merge(db: Session, key_set: KeySet) -> KeySet:
-    merged = db.merge(key_set)
-    db.flush()
-    return merged
+def _keep(db: Session, values: dict[str, Any]) -> None:
+    """Insert or replace; several launches may fetch at the same moment."""
+    dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
+    rest = {name: value for name, value in values.items() if name != "jwks_uri"}
+    db.execute(dialect.insert(KeySet).values(values).on_conflict_do_update(index_elements=["jwks_uri"], set_=rest))
 
 
 def _is_key_set(body: Any) -> bool:

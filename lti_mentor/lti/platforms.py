@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import JSON, ForeignKey, UniqueConstraint, select
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, lazyload, mapped_column, relationship
 
 from lti_mentor import clock
 from lti_mentor.db import Base, new_id, one_of
@@ -150,7 +150,7 @@ def for_login(db: Session, issuer: str, client_id: str | None) -> Platform:
     wanted = select(Platform).where(Platform.issuer == issuer)
     if client_id:
         wanted = wanted.where(Platform.client_id == client_id)
-    found = db.scalars(wanted.limit(2)).all()
+    found = db.scalars(wanted.limit(2).options(lazyload(Platform.deployments))).all()
     if not found:
         raise LaunchError("launch.unknown_platform", issuer=issuer)
     if len(found) > 1:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -15,6 +15,7 @@ from lti_mentor.errors import NotAllowed, NotFound, Refused
 from lti_mentor.mentoring import people
 from lti_mentor.mentoring.people import Person
 
+SEEN_AGAIN = timedelta(hours=1)
 SOURCES = ("statement", "connector", "grades", "file", "typed")
 
 
@@ -118,9 +119,16 @@ def join(db: Session, course: Course, person: Person, *, teaches: bool) -> Membe
     """Remember that the person came in through this course, and whether the LMS calls them a teacher there."""
     member = _member(db, course, person)
     if member is None:
-        member = Member(organization_id=course.organization_id, course_id=course.id, person_id=person.id)
+        member = Member(
+            organization_id=course.organization_id,
+            course_id=course.id,
+            person_id=person.id,
+            teaches=teaches,
+            seen_at=clock.now(),
+        )
         db.add(member)
-    member.teaches, member.seen_at = teaches, clock.now()
+    if member.teaches != teaches or clock.now() - member.seen_at > SEEN_AGAIN:
+        member.teaches, member.seen_at = teaches, clock.now()
     db.flush()
     return member
 

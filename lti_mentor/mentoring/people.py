@@ -99,15 +99,23 @@ def _known(db: Session, organization_id: uuid.UUID, identity: Identity) -> Perso
 
 def by_account(db: Session, organization_id: uuid.UUID, issuer: str, subject: str) -> Person | None:
     """Whoever the LMS knows by this subject."""
-    return db.scalar(
-        select(Person)
+    wanted = (
+        select(Person, Pseudonym.actor_name)
         .join(Account, Account.person_id == Person.id)
+        .outerjoin(Pseudonym, Pseudonym.person_id == Person.id)
         .where(
             Account.organization_id == organization_id,
             Account.issuer == issuer,
             Account.subject == subject,
         )
     )
+    found = db.execute(wanted).one_or_none()
+    if found is None:
+        return None
+    person, actor_name = found
+    if actor_name is not None:
+        _actor_names(db)[person.id] = actor_name
+    return person
 
 
 def _new(db: Session, organization_id: uuid.UUID, identity: Identity) -> Person:
@@ -146,13 +154,18 @@ def by_ids(db: Session, organization_id: uuid.UUID, ids: Iterable[uuid.UUID]) ->
 
 def actor_name(db: Session, person_id: uuid.UUID) -> str:
     """The pseudonym in statements; read once a session. Raises NotFound for a person who was erased."""
-    known: dict[uuid.UUID, str] = db.info.setdefault("lti_mentor.actor_names", {})
+    known = _actor_names(db)
     if person_id not in known:
         name = db.scalar(select(Pseudonym.actor_name).where(Pseudonym.person_id == person_id))
         if name is None:
             raise NotFound("person.erased")
         known[person_id] = name
     return known[person_id]
+
+
+def _actor_names(db: Session) -> dict[uuid.UUID, str]:
+    known: dict[uuid.UUID, str] = db.info.setdefault("lti_mentor.actor_names", {})
+    return known
 
 
 def rights(db: Session, person: Person) -> frozenset[str]:

@@ -802,7 +802,7 @@ def upgrade() -> None:
         "xapi_heads",
         sa.Column("tenant", sa.Uuid(), nullable=False),
         sa.Column("last_seq", sa.BigInteger(), nullable=False),
-        sa.Column("last_stored", xapi.rows.Moment(timezone=True), nullable=False),
+        sa.Column("last_stored", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", name=op.f("pk_xapi_heads")),
     )
     op.create_table(

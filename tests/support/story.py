@@ -59,6 +59,8 @@ def told(loaded: Settings, database_url: str) -> Iterator[Story]:
         worlds.append(demo.prepare(chosen[0], int(issuer.rpartition(":")[2])))
         return worlds[0]
 
-    with served(make_tool) as url, running(make_world):
-        yield Story(url, worlds[0], chosen[0])
-    database.engine.dispose()
+    try:
+        with served(make_tool) as url, running(make_world):
+            yield Story(url, worlds[0], chosen[0])
+    finally:
+        database.engine.dispose()

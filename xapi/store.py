@@ -27,11 +27,12 @@ from xapi.facets import (
     Statement,
     facets,
 )
-from xapi.rows import Facet, Head, StoredStatement
+from xapi.rows import Facet, Head, StoredStatement, metadata
 from xapi.validation import checked
 from xapi.vocabulary import Verbs
 
 MAXIMUM = 100  # statements on one page
+_STATEMENTS, _FACETS = metadata.tables["xapi_statements"], metadata.tables["xapi_facets"]  # inserted without the ORM
 
 
 def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetime, authority: Statement) -> uuid.UUID:
@@ -88,8 +89,8 @@ def _write(db: Session, tenant: uuid.UUID, statements: list[Statement], now: dat
         found += [
             {"tenant": tenant, "kind": kind, "value": value, "seq": seq + place} for kind, value in facets(statement)
         ]
-    db.execute(insert(StoredStatement), rows)
-    db.execute(insert(Facet), found)
+    db.execute(insert(_STATEMENTS), rows)
+    db.execute(insert(_FACETS), found)
     for statement in statements:
         _void_target(db, tenant, statement)
 

@@ -10,7 +10,7 @@ import jwt
 from pylti1p3.exception import LtiException
 from pylti1p3.message_validators.resource_message import ResourceMessageValidator
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, lazyload
 
 from lti_mentor import clock
 from lti_mentor.db import Database
@@ -70,14 +70,16 @@ class Pending:
 def pending(db: Session, settings: Settings, *, state: str, browser_secret: str | None) -> Pending:
     """The login with this state, of this browser. Raises LaunchError."""
     found = db.execute(
-        select(Login, Platform, KeySet)
+        select(Login, Platform, KeySet, Deployment)
         .join(Platform, Platform.id == Login.platform_id)
         .outerjoin(KeySet, KeySet.jwks_uri == Platform.jwks_uri)
+        .outerjoin(Deployment, Deployment.platform_id == Platform.id)
         .where(Login.state_hash == hashed(state))
-    ).one_or_none()
-    if found is None:
+        .options(lazyload(Platform.deployments))
+    ).all()
+    if not found:
         raise LaunchError("launch.unknown_state")
-    login, platform, key_set = found
+    login, platform, key_set, _ = found[0]
     if login.used_at is not None:
         raise LaunchError("launch.used_state")
     if clock.now() - login.created_at > timedelta(minutes=settings.login_minutes):
@@ -88,7 +90,7 @@ def pending(db: Session, settings: Settings, *, state: str, browser_secret: str 
         raise LaunchError("launch.other_browser")
     if platform.status != "active":
         raise LaunchError("launch.disabled_platform")
-    return Pending(login, platform, platform.deployments, key_set)
+    return Pending(login, platform, [row[3] for row in found if row[3] is not None], key_set)
 
 
 def verify(database: Database, settings: Settings, waiting: Pending, token: str) -> Launch:

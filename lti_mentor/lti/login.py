@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -59,16 +59,15 @@ def begin(db: Session, settings: Settings, given: Mapping[str, str]) -> Begun:
         raise LaunchError("launch.foreign_target")
     platform = platforms.for_login(db, given["iss"], given.get("client_id"))
     state, nonce, browser_secret = (secrets.token_urlsafe(32) for _ in range(3))
-    db.add(
-        Login(
-            state_hash=hashed(state),
-            nonce_hash=hashed(nonce),
-            browser_hash=hashed(browser_secret),
-            platform_id=platform.id,
-            deployment_id=given.get("lti_deployment_id") or None,
-            created_at=clock.now(),
-        )
-    )
+    values = {
+        "state_hash": hashed(state),
+        "nonce_hash": hashed(nonce),
+        "browser_hash": hashed(browser_secret),
+        "platform_id": platform.id,
+        "deployment_id": given.get("lti_deployment_id") or None,
+        "created_at": clock.now(),
+    }
+    db.execute(insert(Base.metadata.tables["logins"]).values(values))
     query = {
         "scope": "openid",
         "response_type": "id_token",

@@ -2,9 +2,10 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, delete, select
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, and_, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -127,10 +128,46 @@ def join(db: Session, course: Course, person: Person, *, teaches: bool) -> Membe
             seen_at=clock.now(),
         )
         db.add(member)
-    if member.teaches != teaches or clock.now() - member.seen_at > SEEN_AGAIN:
-        member.teaches, member.seen_at = teaches, clock.now()
+    _seen(member, teaches)
     db.flush()
     return member
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """The LTI context a launch comes from."""
+
+    deployment_id: uuid.UUID
+    context_id: str
+    label: str | None
+    title: str | None
+
+
+def enter(db: Session, person: Person, place: Place, *, teaches: bool) -> Course:
+    """``meet`` and ``join`` at once: one query when nothing is new."""
+    found = db.execute(
+        select(Course, Member)
+        .join(Member, and_(Member.course_id == Course.id, Member.person_id == person.id))
+        .where(
+            Course.organization_id == person.organization_id,
+            Course.deployment_id == place.deployment_id,
+            Course.context_id == place.context_id,
+        )
+    ).one_or_none()
+    if found is None:
+        course = meet(db, person.organization_id, **vars(place))
+        join(db, course, person, teaches=teaches)
+        return course
+    course, member = found
+    course.label, course.title = place.label or course.label, place.title or course.title
+    _seen(member, teaches)
+    return course
+
+
+def _seen(member: Member, teaches: bool) -> None:
+    """Written at most once an hour, unless it changed."""
+    if member.teaches != teaches or clock.now() - member.seen_at > SEEN_AGAIN:
+        member.teaches, member.seen_at = teaches, clock.now()
 
 
 def _member(db: Session, course: Course, person: Person) -> Member | None:

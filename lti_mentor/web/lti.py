@@ -77,15 +77,13 @@ def _arrive(db: Session, launched: Launch) -> visit.Opened:
     person = people.meet(db, launched.organization_id, identity)
     course = None
     if launched.context is not None:
-        course = courses.meet(
-            db,
-            launched.organization_id,
+        place = courses.Place(
             deployment_id=launched.deployment.id,
             context_id=launched.context.id,
             label=launched.context.label,
             title=launched.context.title,
         )
-        courses.join(db, course, person, teaches=launched.teaches)
+        course = courses.enter(db, person, place, teaches=launched.teaches)
     opened = visit.open_visit(
         db,
         person,

@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from flask import Response, g, request, url_for
-from sqlalchemy import JSON, ColumnElement, ForeignKey, exists, select
+from sqlalchemy import JSON, ColumnElement, ForeignKey, exists, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Row
+from lti_mentor.db import Base, Row, new_id
 from lti_mentor.errors import MentorError
 from lti_mentor.mentoring.courses import Member
 from lti_mentor.mentoring.people import Grant, Person
@@ -87,25 +87,24 @@ def open_visit(
     """Begin a visit; the others of the same person go on."""
     key, secret = secrets.token_urlsafe(18), secrets.token_urlsafe(32)
     now = clock.now()
-    last = select(VisitRow.opened_at).where(
+    last = select(func.max(VisitRow.opened_at)).where(
         VisitRow.organization_id == person.organization_id, VisitRow.person_id == person.id
     )
-    db.add(
-        VisitRow(
-            organization_id=person.organization_id,
-            key=key,
-            secret_hash=_hashed(secret),
-            person_id=person.id,
-            course_id=course_id,
-            locale=person.locale,
-            zone=person.zone,
-            framing_origins=list(framing_origins),
-            previous_at=db.scalar(last.order_by(VisitRow.opened_at.desc()).limit(1)),
-            opened_at=now,
-            expires_at=now + timedelta(hours=hours),
-        )
-    )
-    db.flush()
+    values = {
+        "id": new_id(),
+        "organization_id": person.organization_id,
+        "key": key,
+        "secret_hash": _hashed(secret),
+        "person_id": person.id,
+        "course_id": course_id,
+        "locale": person.locale,
+        "zone": person.zone,
+        "framing_origins": list(framing_origins),
+        "previous_at": last.scalar_subquery(),
+        "opened_at": now,
+        "expires_at": now + timedelta(hours=hours),
+    }
+    db.execute(insert(Base.metadata.tables["visits"]).values(values))
     return Opened(key, secret)
 
 

@@ -13,6 +13,7 @@ from lti_mentor.db import Base
 from lti_mentor.errors import SettingsError
 from xapi import store
 
+AUTHORITY = "lti-mentor"  # the account that vouches for our own statements
 _BASES: WeakKeyDictionary[Engine, str] = WeakKeyDictionary()
 
 
@@ -49,7 +50,7 @@ def iri_base(db: Session) -> str:
 def record(db: Session, organization_id: UUID, fact: Fact) -> UUID:
     """Store the statement of this fact and give its id."""
     base = iri_base(db)
-    authority = {"objectType": "Agent", "account": {"homePage": base, "name": "lti-mentor"}}
+    authority = {"objectType": "Agent", "account": {"homePage": base, "name": AUTHORITY}}
     return store.append(
         db, tenant=organization_id, statement=statement(fact, base), now=clock.now(), authority=authority
     )

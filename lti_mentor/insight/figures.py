@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from lti_mentor.activity.record import AUTHORITY
 from lti_mentor.insight.definitions import ACTIVE_DAYS, ACTIVITY
 from xapi.vocabulary import Activities, Extensions, Verbs
 
@@ -40,12 +41,14 @@ class Record:
 
 
 def gather(statements: Iterable[Statement], *, program: str, base: str) -> Record:
-    """Read each statement of ours once. ``program`` is its IRI, ``base`` the IRI base of the installation."""
-    record = Record()
+    """Read each statement of ours once. ``program`` is its IRI, ``base`` the IRI base of the installation.
+
+    Ours are those the tool itself wrote: what comes in with a key never counts, whoever it says it is about.
+    """
+    record, own = Record(), {"homePage": base, "name": AUTHORITY}
     for statement in statements:
-        account = statement["actor"].get("account", {})
-        if account.get("homePage") == base and _concerns(statement, program):
-            _take(record, statement, account["name"])
+        if statement["authority"].get("account") == own and _concerns(statement, program):
+            _take(record, statement, statement["actor"]["account"]["name"])
     return record
 
 

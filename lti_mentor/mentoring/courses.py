@@ -270,7 +270,10 @@ def people_of(db: Session, chosen: Sequence[Course]) -> dict[uuid.UUID, Person]:
     wanted = (
         select(Person)
         .join(Member, Member.person_id == Person.id)
-        .where(Member.course_id.in_([course.id for course in chosen]))
+        .where(
+            Member.organization_id.in_({course.organization_id for course in chosen}),
+            Member.course_id.in_([course.id for course in chosen]),
+        )
         .distinct()
     )
     return {person.id: person for person in db.scalars(wanted)}

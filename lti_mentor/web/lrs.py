@@ -116,6 +116,14 @@ def about() -> Answer:
     return jsonify(version=[VERSION])
 
 
+@lrs.route("/<path:place>", methods=["GET", "POST", "PUT", "DELETE", "PATCH"])
+def anything_else(place: str) -> Answer:
+    """What is not here is refused in the same form as everything else."""
+    if place.strip("/") in ("statements", "about"):
+        return _problem(405, "method", "This resource does not know this method.")
+    return _problem(404, "resource.unknown", "There is no such resource.")
+
+
 @lrs.post("/statements", strict_slashes=False)
 @needs(keys.WRITE)
 def post_statements() -> Answer:

@@ -1,0 +1,126 @@
+"""The record store over HTTP."""
+
+import json
+import uuid
+
+import pytest
+from sqlalchemy import select
+
+from lti_mentor import clock
+from lti_mentor.app import create_app
+from lti_mentor.insight import figures
+from lti_mentor.mentoring import standing
+from lti_mentor.mentoring.pursuits import Pursuit
+from tests.mentoring.test_rules import grade, mapped_item
+from xapi import keys, store
+
+VERSION = {"X-Experience-API-Version": "1.0.3"}
+
+
+@pytest.fixture
+def client(database, cast, loaded_settings):
+    return create_app(loaded_settings, database).test_client()
+
+
+@pytest.fixture
+def key(database, cast, client):
+    vault = client.application.extensions["lti_mentor"].vault
+    with database.transaction() as db:
+        return keys.add(
+            db,
+            tenant=cast.course.organization_id,
+            label="test",
+            now=clock.now(),
+            fingerprint=lambda text: vault.fingerprint("lrs-key", text),
+        )
+
+
+def statement(**changes):
+    return {**grade(), **changes}
+
+
+def test_a_posted_grade_is_stored_found_and_moves_readiness(database, cast, client, key):
+    with database.transaction() as db:
+        mapped_item(db, cast)
+    posted = client.post("/xapi/statements", json=statement(), auth=key, headers=VERSION)
+    assert posted.status_code == 200
+    found = client.get("/xapi/statements/", query_string={"statementId": posted.json[0]}, auth=key, headers=VERSION)
+    assert found.json["actor"]["account"]["name"] == "learner"
+    assert found.headers["X-Experience-API-Consistent-Through"]
+    with database.reading() as db:
+        way = db.scalars(select(Pursuit)).one()
+        assert standing.of(db, way).readiness.domain("1").value == 90
+
+
+def test_every_answer_says_the_version_and_errors_are_json(client, key):
+    for answer, status in (
+        (client.get("/xapi/about"), 200),
+        (client.get("/xapi/statements", auth=key), 400),
+        (client.get("/xapi/statements", headers=VERSION), 401),
+        (client.get("/xapi/statements", auth=("no", "no"), headers=VERSION), 401),
+        (client.get("/xapi/statements", query_string={"Verb": "x"}, auth=key, headers=VERSION), 400),
+        (client.get("/xapi/statements", query_string={"limit": "-1"}, auth=key, headers=VERSION), 400),
+        (client.get("/xapi/statements", query_string={"since": "soon"}, auth=key, headers=VERSION), 400),
+        (client.get(f"/xapi/statements?statementId={uuid.uuid4()}", auth=key, headers=VERSION), 404),
+        (client.post("/xapi/statements", data="{", content_type="application/json", auth=key, headers=VERSION), 400),
+        (client.post("/xapi/statements", data="x", auth=key, headers=VERSION), 400),
+        (client.post("/xapi/statements", json={"actor": {}}, auth=key, headers=VERSION), 400),
+        (client.delete("/xapi/statements", auth=key, headers=VERSION), 405),
+    ):
+        assert answer.status_code == status, answer.text
+        assert answer.headers["X-Experience-API-Version"] == "1.0.3"
+        assert status == 200 or set(answer.json) == {"error", "message"}
+
+
+def test_a_statement_is_put_once_and_a_different_one_conflicts(client, key):
+    statement_id = str(uuid.uuid4())
+    body = statement()
+
+    def put(given):
+        return client.put(
+            f"/xapi/statements?statementId={statement_id}", json=given, auth=key, headers=VERSION
+        ).status_code
+
+    assert put(body) == 204
+    assert put(body) == 204
+    assert put(statement(result={"score": {"raw": 1, "min": 0, "max": 100}})) == 409
+    assert put({**body, "id": str(uuid.uuid4())}) == 400
+
+
+def test_pages_lead_to_the_end_and_head_answers_like_get(client, key):
+    client.post("/xapi/statements", json=[statement() for _ in range(7)], auth=key, headers=VERSION)
+    url, seen = "/xapi/statements?limit=3&verb=http%3A%2F%2Fadlnet.gov%2Fexpapi%2Fverbs%2Fscored", []
+    while url:
+        page = client.get(url, auth=key, headers=VERSION).json
+        seen += [each["id"] for each in page["statements"]]
+        url = page["more"]
+    assert len(seen) == len(set(seen)) == 7
+    head = client.head("/xapi/statements", auth=key, headers=VERSION)
+    assert (head.status_code, head.data) == (200, b"")
+
+
+def test_an_agent_is_searched_as_json(client, key):
+    client.post("/xapi/statements", json=statement(), auth=key, headers=VERSION)
+
+    def found(agent):
+        return client.get("/xapi/statements", query_string={"agent": agent}, auth=key, headers=VERSION)
+
+    assert len(found(json.dumps(grade()["actor"])).json["statements"]) == 1
+    assert found("not json").status_code == 400
+    assert found("{}").status_code == 400
+
+
+def test_a_statement_that_only_claims_to_be_ours_never_counts_in_a_figure(database, cast, client, key, loaded_settings):
+    base = loaded_settings.base_url
+    program = f"{base}/programs/{cast.program.id}"
+    forged = statement(
+        actor={"account": {"homePage": base, "name": "somebody"}},
+        verb={"id": "http://adlnet.gov/expapi/verbs/registered"},
+        object={"id": program, "definition": {"type": "https://w3id.org/xapi/acrossx/activities/learning-plan"}},
+        context={"extensions": {"http://id.tincanapi.com/extension/purpose": "mentee"}},
+    )
+    assert client.post("/xapi/statements", json=forged, auth=key, headers=VERSION).status_code == 200
+    with database.reading() as db:
+        said = store.scan(db, tenant=cast.course.organization_id)
+        record = figures.gather(said, program=program, base=base)
+    assert len(record.mentees) == 2

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, case, exists, insert, literal, select, update
+from sqlalchemy import BigInteger, Select, bindparam, case, exists, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -106,26 +106,36 @@ def _void_target(db: Session, tenant: uuid.UUID, statement: Statement) -> None:
     )
 
 
+_HEADS = metadata.tables["xapi_heads"]
+_COUNT, _NOW = bindparam("count", type_=BigInteger), bindparam("now", type_=BigInteger)
+_RESERVE = (
+    update(_HEADS)
+    .where(_HEADS.c.tenant == bindparam("of"))
+    .values(
+        last_seq=_HEADS.c.last_seq + _COUNT,
+        last_stored=case(
+            (_COUNT == 0, _HEADS.c.last_stored),
+            (_HEADS.c.last_stored >= _NOW, _HEADS.c.last_stored + _COUNT),
+            else_=_NOW + _COUNT - 1,
+        ),
+    )
+    .returning(_HEADS.c.last_seq, _HEADS.c.last_stored)
+)
+
+
 def _reserve(db: Session, tenant: uuid.UUID, count: int, now: datetime) -> tuple[int, datetime]:
     """The first ``seq`` and ``stored`` of ``count`` new statements; the tenant stays locked until the transaction ends.
 
     With a count of 0 this only locks.
     """
     moment = _microseconds(now)
-    later = case((Head.last_stored >= moment, Head.last_stored + count), else_=moment + count - 1)
-    reserve = (
-        update(Head)
-        .where(Head.tenant == tenant)
-        .values(last_seq=Head.last_seq + count, last_stored=later if count else Head.last_stored)
-        .returning(Head.last_seq, Head.last_stored)
-        .execution_options(synchronize_session=False)
-    )
-    row = db.execute(reserve).one_or_none()
+    given = {"of": tenant, "count": count, "now": moment}
+    row = db.execute(_RESERVE, given).one_or_none()
     if row is None:
         dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
         first = {"tenant": tenant, "last_seq": 0, "last_stored": moment - 1}
         db.execute(dialect.insert(Head).values(first).on_conflict_do_nothing())
-        row = db.execute(reserve).one()
+        row = db.execute(_RESERVE, given).one()
     return row.last_seq - count + 1, _moment(row.last_stored - count + 1)
 
 

@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import jwt
 from pylti1p3.exception import LtiException
 from pylti1p3.message_validators.resource_message import ResourceMessageValidator
-from sqlalchemy import select, update
+from sqlalchemy import CursorResult, bindparam, select, update
 from sqlalchemy.orm import Session, lazyload
 
 from lti_mentor import clock
-from lti_mentor.db import Database
+from lti_mentor.db import Base, Database
 from lti_mentor.errors import LaunchError
 from lti_mentor.lti import keysets, quirks
 from lti_mentor.lti.login import Login, fits, hashed, is_ours
@@ -67,16 +67,25 @@ class Pending:
     key_set: KeySet | None
 
 
+# Made once: building a statement costs more than running it.
+_PENDING = (
+    select(Login, Platform, KeySet, Deployment)
+    .join(Platform, Platform.id == Login.platform_id)
+    .outerjoin(KeySet, KeySet.jwks_uri == Platform.jwks_uri)
+    .outerjoin(Deployment, Deployment.platform_id == Platform.id)
+    .where(Login.state_hash == bindparam("state_hash"))
+    .options(lazyload(Platform.deployments))
+)
+_CONSUME = (
+    update(Base.metadata.tables["logins"])
+    .where(Login.state_hash == bindparam("given"), Login.used_at.is_(None))
+    .values(used_at=bindparam("now"))
+)
+
+
 def pending(db: Session, settings: Settings, *, state: str, browser_secret: str | None) -> Pending:
     """The login with this state, of this browser. Raises LaunchError."""
-    found = db.execute(
-        select(Login, Platform, KeySet, Deployment)
-        .join(Platform, Platform.id == Login.platform_id)
-        .outerjoin(KeySet, KeySet.jwks_uri == Platform.jwks_uri)
-        .outerjoin(Deployment, Deployment.platform_id == Platform.id)
-        .where(Login.state_hash == hashed(state))
-        .options(lazyload(Platform.deployments))
-    ).all()
+    found = db.execute(_PENDING, {"state_hash": hashed(state)}).all()
     if not found:
         raise LaunchError("launch.unknown_state")
     login, platform, key_set, _ = found[0]
@@ -110,13 +119,8 @@ def verify(database: Database, settings: Settings, waiting: Pending, token: str)
 
 def consume(db: Session, launch: Launch) -> None:
     """Use up the login; exactly one launch can. Raises LaunchError for all others."""
-    used = db.execute(
-        update(Login)
-        .where(Login.state_hash == launch.state_hash, Login.used_at.is_(None))
-        .values(used_at=clock.now())
-        .returning(Login.state_hash)
-    )
-    if used.one_or_none() is None:
+    used = cast("CursorResult[Any]", db.execute(_CONSUME, {"given": launch.state_hash, "now": clock.now()}))
+    if used.rowcount != 1:
         raise LaunchError("launch.used_state")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, and_, delete, select
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, and_, bindparam, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -143,17 +143,23 @@ class Place:
     title: str | None
 
 
+# Made once: building a statement costs more than running it.
+_ENTERED = (
+    select(Course, Member)
+    .join(Member, and_(Member.course_id == Course.id, Member.person_id == bindparam("person_id")))
+    .where(
+        Course.organization_id == bindparam("organization_id"),
+        Course.deployment_id == bindparam("deployment_id"),
+        Course.context_id == bindparam("context_id"),
+    )
+)
+
+
 def enter(db: Session, person: Person, place: Place, *, teaches: bool) -> Course:
     """``meet`` and ``join`` at once: one query when nothing is new."""
-    found = db.execute(
-        select(Course, Member)
-        .join(Member, and_(Member.course_id == Course.id, Member.person_id == person.id))
-        .where(
-            Course.organization_id == person.organization_id,
-            Course.deployment_id == place.deployment_id,
-            Course.context_id == place.context_id,
-        )
-    ).one_or_none()
+    given = {"person_id": person.id, "organization_id": person.organization_id}
+    key = {"deployment_id": place.deployment_id, "context_id": place.context_id}
+    found = db.execute(_ENTERED, given | key).one_or_none()
     if found is None:
         course = meet(db, person.organization_id, **vars(place))
         join(db, course, person, teaches=teaches)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint, delete, func, select
+from sqlalchemy import ForeignKey, UniqueConstraint, bindparam, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -97,19 +97,24 @@ def _known(db: Session, organization_id: uuid.UUID, identity: Identity) -> Perso
     return by_account(db, organization_id, identity.issuer, identity.subject)
 
 
+# Made once: building a statement costs more than running it.
+_BY_ACCOUNT = (
+    select(Person, Pseudonym.actor_name)
+    .join(Account, Account.person_id == Person.id)
+    .outerjoin(Pseudonym, Pseudonym.person_id == Person.id)
+    .where(
+        Account.organization_id == bindparam("organization_id"),
+        Account.issuer == bindparam("issuer"),
+        Account.subject == bindparam("subject"),
+    )
+)
+
+
 def by_account(db: Session, organization_id: uuid.UUID, issuer: str, subject: str) -> Person | None:
     """Whoever the LMS knows by this subject."""
-    wanted = (
-        select(Person, Pseudonym.actor_name)
-        .join(Account, Account.person_id == Person.id)
-        .outerjoin(Pseudonym, Pseudonym.person_id == Person.id)
-        .where(
-            Account.organization_id == organization_id,
-            Account.issuer == issuer,
-            Account.subject == subject,
-        )
-    )
-    found = db.execute(wanted).one_or_none()
+    found = db.execute(
+        _BY_ACCOUNT, {"organization_id": organization_id, "issuer": issuer, "subject": subject}
+    ).one_or_none()
     if found is None:
         return None
     person, actor_name = found

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from flask import Response, g, request, url_for
-from sqlalchemy import JSON, ColumnElement, ForeignKey, exists, func, insert, select
+from sqlalchemy import JSON, ColumnElement, ForeignKey, bindparam, exists, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -81,15 +81,21 @@ class Opened:
     secret: str
 
 
+_VISITS = Base.metadata.tables["visits"]
+_BEFORE = _VISITS.alias()
+_OPEN = insert(_VISITS).values(
+    previous_at=select(func.max(_BEFORE.c.opened_at))
+    .where(_BEFORE.c.organization_id == bindparam("of_organization"), _BEFORE.c.person_id == bindparam("of_person"))
+    .scalar_subquery()
+)
+
+
 def open_visit(
     db: Session, person: Person, *, course_id: uuid.UUID | None, framing_origins: Iterable[str], hours: int
 ) -> Opened:
     """Begin a visit; the others of the same person go on."""
     key, secret = secrets.token_urlsafe(18), secrets.token_urlsafe(32)
     now = clock.now()
-    last = select(func.max(VisitRow.opened_at)).where(
-        VisitRow.organization_id == person.organization_id, VisitRow.person_id == person.id
-    )
     values = {
         "id": new_id(),
         "organization_id": person.organization_id,
@@ -100,11 +106,12 @@ def open_visit(
         "locale": person.locale,
         "zone": person.zone,
         "framing_origins": list(framing_origins),
-        "previous_at": last.scalar_subquery(),
         "opened_at": now,
         "expires_at": now + timedelta(hours=hours),
+        "of_organization": person.organization_id,
+        "of_person": person.id,
     }
-    db.execute(insert(Base.metadata.tables["visits"]).values(values))
+    db.execute(_OPEN, values)
     return Opened(key, secret)
 
 

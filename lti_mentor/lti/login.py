@@ -33,6 +33,9 @@ class Login(Base):
     used_at: Mapped[datetime | None]
 
 
+_INSERT = insert(Base.metadata.tables["logins"])
+
+
 @dataclass(frozen=True)
 class Begun:
     """Where the browser goes next, and the secret it has to bring back in a cookie."""
@@ -67,7 +70,7 @@ def begin(db: Session, settings: Settings, given: Mapping[str, str]) -> Begun:
         "deployment_id": given.get("lti_deployment_id") or None,
         "created_at": clock.now(),
     }
-    db.execute(insert(Base.metadata.tables["logins"]).values(values))
+    db.execute(_INSERT, values)
     query = {
         "scope": "openid",
         "response_type": "id_token",

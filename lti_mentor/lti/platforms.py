@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import JSON, ForeignKey, UniqueConstraint, select
+from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint, bindparam, or_, select
 from sqlalchemy.orm import Mapped, Session, lazyload, mapped_column, relationship
 
 from lti_mentor import clock
@@ -145,12 +145,18 @@ def remove(db: Session, platform_id: uuid.UUID) -> Platform:
     return platform
 
 
+_CLIENT = bindparam("client_id", type_=String)
+_FOR_LOGIN = (
+    select(Platform)
+    .where(Platform.issuer == bindparam("issuer"), or_(_CLIENT.is_(None), Platform.client_id == _CLIENT))
+    .limit(2)
+    .options(lazyload(Platform.deployments))
+)
+
+
 def for_login(db: Session, issuer: str, client_id: str | None) -> Platform:
     """The platform a login initiation comes from. Raises LaunchError when it is unknown, ambiguous or disabled."""
-    wanted = select(Platform).where(Platform.issuer == issuer)
-    if client_id:
-        wanted = wanted.where(Platform.client_id == client_id)
-    found = db.scalars(wanted.limit(2).options(lazyload(Platform.deployments))).all()
+    found = db.scalars(_FOR_LOGIN, {"issuer": issuer, "client_id": client_id or None}).all()
     if not found:
         raise LaunchError("launch.unknown_platform", issuer=issuer)
     if len(found) > 1:

@@ -6,6 +6,7 @@ The host is resolved once and the connection goes to the address that was checke
 import ipaddress
 import json
 import socket
+from contextlib import closing
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -72,7 +73,8 @@ def _body(address: SplitResult, ip: str, port: int, settings: Settings) -> bytes
     try:
         with pool:
             answer = pool.request("GET", path, headers=headers, redirect=False, retries=False, preload_content=False)
-            body = answer.read(MAXIMUM_BYTES + 1, decode_content=True)
+            with closing(answer):
+                body = answer.read(MAXIMUM_BYTES + 1, decode_content=True)
     except urllib3.exceptions.HTTPError:
         raise PlatformError("platform.no_answer", retryable=True) from None
     if answer.status != 200:

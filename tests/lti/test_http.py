@@ -1,0 +1,103 @@
+"""Asking an LMS: what is refused, with real servers on loopback."""
+
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from lti_mentor.errors import PlatformError
+from lti_mentor.lti import http
+
+
+@contextmanager
+def answering(
+    status: int = 200, body: bytes = b"{}", headers: dict[str, str] | None = None, hold: threading.Event | None = None
+):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if hold is not None:
+                hold.wait(10)
+            self.send_response(status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/jwks"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def reason(url, settings) -> str:
+    with pytest.raises(PlatformError) as refused:
+        http.get_json(url, settings)
+    return refused.value.reason
+
+
+def test_json_is_read_when_loopback_is_allowed(loaded_settings):
+    with answering(body=json.dumps({"keys": []}).encode()) as url:
+        assert http.get_json(url, loaded_settings) == {"keys": []}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:1/jwks",
+        "http://localhost:1/jwks",
+        "http://[::1]:1/jwks",
+        "http://[::ffff:127.0.0.1]:1/jwks",
+        "http://10.0.0.1/jwks",
+        "http://169.254.169.254/latest",
+        "http://0.0.0.0/jwks",
+        "http://2130706433/jwks",
+        "http://224.0.0.1/jwks",
+        "file:///etc/passwd",
+        "ftp://lms.example.org/jwks",
+        "http:///jwks",
+        "http://lms.example.org:99999/jwks",
+    ],
+)
+def test_private_and_strange_addresses_are_never_asked(loaded_settings, url):
+    assert reason(url, replace(loaded_settings, allow_private_addresses=False)) == "platform.address_refused"
+
+
+def test_a_network_of_the_intranet_can_be_allowed(loaded_settings):
+    settings = replace(loaded_settings, allow_private_addresses=False, allowed_networks=("127.0.0.0/8",))
+    with answering() as url:
+        assert http.get_json(url, settings) == {}
+    assert reason("http://10.0.0.1/", settings) == "platform.address_refused"
+
+
+def test_redirects_errors_and_what_is_not_json_are_refused(loaded_settings):
+    with answering(302, headers={"Location": "http://127.0.0.1/"}) as url:
+        assert reason(url, loaded_settings) == "platform.bad_status"
+    with answering(503) as url:
+        assert reason(url, loaded_settings) == "platform.bad_status"
+    for body in (b"<html>", b"[" * 200_000, b"\xff\xfe"):
+        with answering(body=body) as url:
+            assert reason(url, loaded_settings) == "platform.not_json"
+    with answering(body=b" " * 1_100_000) as url:
+        assert reason(url, loaded_settings) == "platform.too_large"
+
+
+def test_a_silent_platform_is_not_waited_for(loaded_settings):
+    hold = threading.Event()
+    with answering(hold=hold) as url:
+        assert reason(url, replace(loaded_settings, read_timeout_seconds=1)) == "platform.no_answer"
+        hold.set()
+    assert reason("http://127.0.0.1:9/", loaded_settings) == "platform.no_answer"
+
+
+def test_nothing_is_asked_while_a_transaction_is_open(loaded_settings, sqlite_database):
+    with answering() as url, sqlite_database.reading(), pytest.raises(RuntimeError):
+        http.get_json(url, loaded_settings)

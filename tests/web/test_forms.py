@@ -1,0 +1,118 @@
+"""Forms in a real visit: sent twice, wrong, changed meanwhile."""
+
+import re
+
+import pytest
+from sqlalchemy import func, select
+
+from lti_mentor import clock
+from lti_mentor.app import create_app
+from lti_mentor.mentoring import evidence
+from lti_mentor.mentoring.evidence import Submission
+from lti_mentor.mentoring.goals import Goal
+from lti_mentor.mentoring.pursuits import Rating
+from lti_mentor.web import visit
+
+
+class Person:
+    """A client with a visit of its own."""
+
+    def __init__(self, database, settings, person, course):
+        self.client = create_app(settings, database).test_client()
+        with database.transaction() as db:
+            self.visit = visit.open_visit(db, person, course_id=course.id, framing_origins=[], hours=1)
+        path = f"/v/{self.visit.key}/"
+        self.client.set_cookie(visit.COOKIE, self.visit.secret, path=path, domain="localhost")
+
+    def get(self, page):
+        return self.client.get(f"/v/{self.visit.key}/{page}", base_url="http://localhost:8000")
+
+    def post(self, page, form_page, **typed):
+        hidden = dict(re.findall(r'name="(csrf|once)" value="([^"]*)"', self.get(form_page).text))
+        return self.again(page, {**hidden, **typed})
+
+    def again(self, page, data):
+        self.sent = data
+        return self.client.post(f"/v/{self.visit.key}/{page}", data=data, base_url="http://localhost:8000")
+
+
+@pytest.fixture
+def learner(database, cast, loaded_settings):
+    return Person(database, loaded_settings, cast.learner, cast.course)
+
+
+@pytest.fixture
+def mentor(database, cast, loaded_settings):
+    return Person(database, loaded_settings, cast.mentor, cast.course)
+
+
+def count(database, row) -> int:
+    with database.reading() as db:
+        return db.scalar(select(func.count()).select_from(row))
+
+
+GOAL = {"title": "Read the guide", "target": "20", "visibility": "shared", "link": "measure"}
+
+
+def due():
+    return clock.today().replace(year=clock.today().year + 1).isoformat()
+
+
+def test_a_form_that_is_sent_twice_counts_once_and_leads_to_the_same_page(database, learner):
+    first = learner.post("learner/goals", "learner/goals/new", due_on=due(), **GOAL)
+    second = learner.again("learner/goals", learner.sent)
+    assert (first.status_code, second.status_code) == (303, 303)
+    assert first.headers["Location"] == second.headers["Location"]
+    assert count(database, Goal) == 1
+
+
+def test_a_goal_without_title_or_with_nonsense_is_shown_again_with_what_was_typed(database, learner):
+    answer = learner.post(
+        "learner/goals", "learner/goals/new", **{**GOAL, "title": "", "target": "lots", "due_on": "soon"}
+    )
+    assert answer.status_code == 422
+    assert "Give a number." in answer.text or "This number cannot be used." in answer.text
+    assert 'value="lots"' in answer.text
+    assert count(database, Goal) == 0
+
+
+def test_a_wrong_field_can_be_mended_in_the_same_form(database, learner):
+    learner.post("learner/goals", "learner/goals/new", due_on="2020-01-01", **GOAL)
+    answer = learner.again("learner/goals", {**learner.sent, "due_on": due()})
+    assert answer.status_code == 303
+    assert count(database, Goal) == 1
+
+
+def test_a_review_of_a_version_that_was_replaced_is_refused_and_the_comment_is_kept(database, cast, mentor):
+    with database.transaction() as db:
+        piece = evidence.submit(db, db.merge(cast.pursuit), "1", Submission(text="One"))
+        page = f"mentor/evidence/{piece.id}"
+    typed = {"version": "1", "rating": "75", "comment": "A comment that took some minutes", "decision": "accept"}
+    with database.transaction() as db:
+        evidence.resubmit(db, db.merge(piece), Submission(text="Two"))
+    answer = mentor.post(page, page, **typed)
+    assert answer.status_code == 409
+    assert "sent a new version meanwhile" in answer.text
+    assert "A comment that took some minutes" in answer.text
+    assert count(database, Rating) == 0
+
+
+def test_accepting_without_a_rating_and_returning_without_a_comment_are_refused(database, cast, mentor):
+    with database.transaction() as db:
+        piece = evidence.submit(db, db.merge(cast.pursuit), "1", Submission(text="One"))
+    page = f"mentor/evidence/{piece.id}"
+    assert "Choose a rating before you accept." in mentor.post(page, page, version="1", decision="accept").text
+    assert "Say why" in mentor.post(page, page, version="1", decision="return").text
+    assert mentor.post(page, page, version="1", decision="return", comment="More").status_code == 303
+
+
+def test_a_form_of_another_origin_is_refused(learner):
+    learner.get("learner/goals/new")
+    hidden = dict(re.findall(r'name="(csrf|once)" value="([^"]*)"', learner.get("learner/goals/new").text))
+    answer = learner.client.post(
+        f"/v/{learner.visit.key}/learner/goals",
+        data={**hidden, **GOAL, "due_on": due()},
+        base_url="http://localhost:8000",
+        headers={"Origin": "https://evil.example.org"},
+    )
+    assert answer.status_code == 403

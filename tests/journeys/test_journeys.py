@@ -111,3 +111,21 @@ def test_every_home_is_accessible_in_light_and_dark_and_fits_a_phone(chromium, s
             expect(frame.locator("main")).to_be_visible()
             page.close()
         context.close()
+
+
+def test_no_page_breaks_its_own_content_policy(browser_context, story):
+    """Nothing inline, nothing from elsewhere: the browser has nothing to complain about."""
+    complaints: list[str] = []
+    browser_context.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    browser_context.on("weberror", lambda error: complaints.append(str(error.error)))
+    for person, links in (
+        ("learner-1", ["All goals"]),
+        ("mentor-1", ["Amara Okafor"]),
+        ("coordinator-1", ["Course map"]),
+        ("analyst-1", []),
+    ):
+        _, frame = opened(browser_context, story, person)
+        for link in links:
+            frame.get_by_role("link", name=link).first.click()
+            expect(frame.locator("h1").first).to_be_visible()
+    assert complaints == []

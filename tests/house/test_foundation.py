@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import select
+from sqlalchemy import create_engine, select
 from sqlalchemy.exc import SQLAlchemyError, StatementError
 
 from lti_mentor import clock, db, settings
@@ -207,6 +207,22 @@ def test_a_backup_brings_everything_back(tmp_path):
     assert "Kept" in run(url, "organization", "list").output
     (tmp_path / "nonsense").write_text("not a database, only some words that were typed")
     assert "not a backup" in run(url, "db", "restore", str(tmp_path / "nonsense")).output
+
+
+def test_a_backup_of_postgresql_brings_everything_back(postgres_url, tmp_path):
+    engine = create_engine(postgres_url.replace("://", "+psycopg://"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE saved")
+    engine.dispose()
+    url = postgres_url.replace("/postgres", "/saved")
+    run(url, "db", "upgrade")
+    run(url, "lrs", "key", "add", "--organization", "Kept")
+    saved = run(url, "db", "backup", str(tmp_path / "saved"))
+    assert saved.exit_code == 0, saved.output
+    run(url, "lrs", "key", "add", "--organization", "Later")
+    restored = run(url, "db", "restore", str(tmp_path / "saved"))
+    assert restored.exit_code == 0, restored.output
+    assert [line.split()[-1] for line in run(url, "organization", "list").output.splitlines()] == ["Kept"]
 
 
 def test_a_taken_port_gives_a_sentence(tmp_path):

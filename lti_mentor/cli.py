@@ -52,7 +52,10 @@ def main() -> None:
 
 
 def _database() -> Database:
-    return connect(settings.load().database_url)
+    """The configured database; its connections are closed when the command ends."""
+    database = connect(settings.load().database_url)
+    click.get_current_context().call_on_close(database.engine.dispose)
+    return database
 
 
 def _ready_database() -> Database:

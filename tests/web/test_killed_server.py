@@ -1,0 +1,124 @@
+"""The server is killed again and again while forms come in: a goal and its statement are both there, or neither."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+import requests
+from sqlalchemy import select
+
+from lti_mentor import clock
+from lti_mentor.mentoring.goals import Goal
+from lti_mentor.web import visit
+from lti_mentor.web.forms import csrf_token
+from tests.conftest import SECRET
+from xapi.rows import StoredStatement
+
+FORMS_A_ROUND = 12
+ANSWERS_BEFORE_THE_KILL = (1, 3, 5, 8)
+
+
+@contextmanager
+def server(database_url, port):
+    """A production server with two workers, in a process group of its own; gives what kills all of it at once."""
+    set_by_us = {
+        "LTI_MENTOR_DATABASE_URL": database_url,
+        "LTI_MENTOR_BASE_URL": f"http://localhost:{port}",
+        "LTI_MENTOR_SECRET_KEY": SECRET,
+    }
+    command = [sys.executable, "-m", "lti_mentor.cli", "serve", "--port", str(port), "--workers", "2"]
+    with subprocess.Popen(
+        command, env=os.environ | set_by_us, start_new_session=True, stderr=subprocess.DEVNULL
+    ) as process:
+
+        def kill():
+            os.killpg(process.pid, signal.SIGKILL)
+
+        try:
+            wait_until_it_answers(process, port)
+            yield kill
+        finally:
+            if process.poll() is None:
+                kill()
+
+
+def wait_until_it_answers(process, port):
+    while process.poll() is None:
+        try:
+            if requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).ok:
+                return
+        except requests.ConnectionError:
+            continue
+    raise AssertionError("the server did not start")
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def send(address, cookie, form):
+    """Whether an answer came back, and that it was the right one."""
+    try:
+        answer = requests.post(address, data=form, headers={"Cookie": cookie}, allow_redirects=False, timeout=20)
+    except requests.ConnectionError:
+        return False
+    assert answer.status_code == 303, answer.text
+    return True
+
+
+def titles_and_statements(database):
+    """Title of every goal by its id, and the ids of the goals that the statements speak of."""
+    with database.reading() as db:
+        goals = {str(goal.id): goal.title for goal in db.scalars(select(Goal))}
+        bodies = [json.loads(body) for body in db.scalars(select(StoredStatement.body))]
+    set_goals = [body["object"]["id"] for body in bodies if body["object"]["id"].partition("/goals/")[2]]
+    return goals, [iri.rpartition("/")[2] for iri in set_goals]
+
+
+def test_a_server_killed_at_any_moment_leaves_goals_with_their_statements_or_nothing(database, cast, port):
+    with database.transaction() as db:
+        opened = visit.open_visit(db, cast.learner, course_id=cast.course.id, framing_origins=[], hours=1)
+        csrf, cookie = csrf_token(opened), f"{visit.COOKIE}={opened.secret}"
+    database_url = database.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+    address = f"http://localhost:{port}/v/{opened.key}/learner/goals"
+    due_on = (clock.today() + timedelta(days=30)).isoformat()
+
+    def form(title):
+        return {"title": title, "target": "20", "due_on": due_on, "visibility": "shared", "link": "measure"} | {
+            "csrf": csrf,
+            "once": f"the form of {title}",
+        }
+
+    unanswered = set()
+    for answers in ANSWERS_BEFORE_THE_KILL:
+        sent = [f"Goal {answers}-{number}" for number in range(FORMS_A_ROUND)]
+        answered = set()
+        with server(database_url, port) as kill, ThreadPoolExecutor(6) as senders:
+            futures = {senders.submit(send, address, cookie, form(title)): title for title in sent}
+            for future in as_completed(futures):
+                if future.result():
+                    answered.add(futures[future])
+                if len(answered) == answers:
+                    kill()
+        unanswered |= set(sent) - answered
+        goals, stated = titles_and_statements(database)
+        assert sorted(stated) == sorted(goals)
+        assert answered <= set(goals.values())
+
+    assert unanswered, "every form was answered: nothing was cut off"
+    with server(database_url, port):
+        assert all(send(address, cookie, form(title)) for title in sorted(unanswered))
+    goals, stated = titles_and_statements(database)
+    assert sorted(stated) == sorted(goals)
+    everything = [f"Goal {answers}-{number}" for answers in ANSWERS_BEFORE_THE_KILL for number in range(FORMS_A_ROUND)]
+    assert sorted(goals.values()) == sorted(everything)

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import CheckConstraint, DateTime, Dialect, Engine, ForeignKey, MetaData, create_engine, event
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -105,11 +105,19 @@ def connect(url: str) -> Database:
     """A database for ``sqlite:///file`` or ``postgresql://…``."""
     if url.startswith(("postgresql://", "postgres://")):
         url = "postgresql+psycopg://" + url.split("://", 1)[1]
-    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), hide_parameters=True)
+    event.listen(engine, "handle_error", _forget_values)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return Database(engine)
+
+
+def _forget_values(context: ExceptionContext) -> None:
+    """PostgreSQL quotes the whole row in the detail of an error, and errors are logged: keep the first line."""
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None and error.args:
+            error.args = (str(error.args[0]).partition("\nDETAIL:")[0], *error.args[1:])
 
 
 def _prepare_sqlite(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:

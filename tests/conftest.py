@@ -82,6 +82,11 @@ def database(request: pytest.FixtureRequest) -> Database:
     return found
 
 
+def url_of(database: Database) -> str:
+    """As an administrator sets it."""
+    return database.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+
+
 KEPT = frozenset({"installation", "certifications", "domains", "tool_keys", "alembic_version"})
 
 

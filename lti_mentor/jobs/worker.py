@@ -5,8 +5,9 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
+from sqlalchemy.exc import OperationalError
+
 from lti_mentor.db import Database
-from lti_mentor.errors import MentorError
 from lti_mentor.jobs import queue, upkeep
 from lti_mentor.settings import Settings
 
@@ -24,15 +25,20 @@ def schedule(database: Database) -> None:
 
 
 def work(database: Database, settings: Settings, stop: threading.Event) -> None:
-    """Until ``stop`` is set, and never in the middle of a job."""
+    """Until ``stop`` is set, and never in the middle of a job; a database that is away for a while is waited for."""
     schedule(database)
     while not stop.is_set():
-        if not work_once(database, settings):
+        try:
+            worked = work_once(database, settings)
+        except OperationalError:
+            log.warning("the database does not answer")
+            worked = False
+        if not worked:
             stop.wait(settings.worker_poll_seconds)
 
 
 def work_once(database: Database, settings: Settings) -> bool:
-    """Do one job, if one is due: claim, work, mark as done."""
+    """Do one job, if one is due: claim, work, mark as done. A job that fails is logged and tried again later."""
     with database.transaction() as db:
         job = queue.claim(db, lease_seconds=settings.job_lease_seconds)
     if job is None:
@@ -40,8 +46,10 @@ def work_once(database: Database, settings: Settings) -> bool:
     step, every = STEPS[job.kind]
     try:
         step(database, settings)
-    except (MentorError, OSError) as problem:
-        log.warning("job failed", extra={"job": job.kind, "reason": type(problem).__name__})
+    except OperationalError:
+        raise  # nothing can be marked now: the lease ends by itself
+    except Exception as problem:
+        log.exception("job failed", extra={"job": job.kind})
         with database.transaction() as db:
             queue.failed(db, job.id, type(problem).__name__)
         return True

@@ -1,4 +1,4 @@
-"""Settings, database, time, vault, jobs and the command line."""
+"""Settings, database, time, vault and the command line."""
 
 import signal
 import subprocess
@@ -15,12 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError, StatementError
 from lti_mentor import clock, db, settings
 from lti_mentor.cli import main
 from lti_mentor.errors import SettingsError
-from lti_mentor.jobs import queue, worker
 from lti_mentor.lti.keys import ToolKey
 from lti_mentor.mentoring import goals
 from lti_mentor.mentoring.goals import Goal, GoalDraft
 from lti_mentor.mentoring.organizations import Organization
 from lti_mentor.vault import Vault
+from tests.conftest import url_of
 from xapi.rows import StoredStatement
 
 GOOD = {"LTI_MENTOR_SECRET_KEY": "s" * 32}
@@ -123,8 +123,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 @pytest.mark.parametrize(("moment", "goals_left"), [("before", 0), ("after", 1)])
 def test_a_process_killed_around_the_commit_leaves_both_or_neither(database, cast, moment, goals_left):
     before = count(database, StoredStatement)
-    url = database.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
-    arguments = [url, str(cast.learner.organization_id), str(cast.learner.id), moment]
+    arguments = [url_of(database), str(cast.learner.organization_id), str(cast.learner.id), moment]
     done = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False)
     assert done.returncode == -signal.SIGKILL
     assert (count(database, Goal), count(database, StoredStatement) - before) == (goals_left, goals_left)
@@ -139,29 +138,6 @@ def test_a_secret_is_opened_after_a_rotation_and_never_with_another_key():
         Vault((new,)).open("tool-key", sealed)
     with pytest.raises(SettingsError):
         Vault((old,)).open("another purpose", sealed)
-
-
-def test_a_job_is_claimed_once_and_again_when_its_lease_ends(database):
-    with database.transaction() as session:
-        queue.add(session, "upkeep", unique_key="upkeep")
-        queue.add(session, "upkeep", unique_key="upkeep")
-    with database.transaction() as session:
-        first = queue.claim(session, lease_seconds=60)
-        assert first is not None
-    with database.transaction() as session:
-        assert queue.claim(session, lease_seconds=60) is None
-    with clock.moved_to(clock.now() + timedelta(seconds=61)), database.transaction() as session:
-        again = queue.claim(session, lease_seconds=60)
-        assert again.id == first.id
-        assert again.attempts == 2
-
-
-def test_upkeep_runs_and_is_due_again(database, loaded_settings):
-    worker.schedule(database)
-    assert worker.work_once(database, loaded_settings)
-    assert not worker.work_once(database, loaded_settings)
-    with clock.moved_to(clock.now() + timedelta(minutes=11)):
-        assert worker.work_once(database, loaded_settings)
 
 
 def run(url, *arguments, **environment):
@@ -257,3 +233,10 @@ def test_the_clock_can_be_moved_and_stands_still():
     with clock.moved_to(datetime(2026, 1, 1, tzinfo=UTC)):
         assert clock.now() == clock.now() == datetime(2026, 1, 1, tzinfo=UTC)
     assert clock.now() > datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_what_a_person_typed_is_not_in_the_message_of_a_database_error(database, cast):
+    with pytest.raises(SQLAlchemyError) as caught, database.transaction() as session:
+        session.add(Goal(organization_id=cast.learner.organization_id, owner_id=cast.learner.id, title="My secret aim"))
+        session.flush()
+    assert "My secret aim" not in str(caught.value)

@@ -1,11 +1,7 @@
 """The server is killed again and again while forms come in: a goal and its statement are both there, or neither."""
 
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,7 +14,8 @@ from lti_mentor import clock
 from lti_mentor.mentoring.goals import Goal
 from lti_mentor.web import visit
 from lti_mentor.web.forms import csrf_token
-from tests.conftest import SECRET
+from tests.conftest import SECRET, url_of
+from tests.support import processes
 from xapi.rows import StoredStatement
 
 FORMS_A_ROUND = 12
@@ -27,26 +24,11 @@ ANSWERS_BEFORE_THE_KILL = (1, 3, 5, 8)
 
 @contextmanager
 def server(database_url, port):
-    """A production server with two workers, in a process group of its own; gives what kills all of it at once."""
-    set_by_us = {
-        "LTI_MENTOR_DATABASE_URL": database_url,
-        "LTI_MENTOR_BASE_URL": f"http://localhost:{port}",
-        "LTI_MENTOR_SECRET_KEY": SECRET,
-    }
-    command = [sys.executable, "-m", "lti_mentor.cli", "serve", "--port", str(port), "--workers", "2"]
-    with subprocess.Popen(
-        command, env=os.environ | set_by_us, start_new_session=True, stderr=subprocess.DEVNULL
-    ) as process:
-
-        def kill():
-            os.killpg(process.pid, signal.SIGKILL)
-
-        try:
-            wait_until_it_answers(process, port)
-            yield kill
-        finally:
-            if process.poll() is None:
-                kill()
+    """A production server with two workers."""
+    environment = {"DATABASE_URL": database_url, "BASE_URL": f"http://localhost:{port}", "SECRET_KEY": SECRET}
+    with processes.running("serve", "--port", str(port), "--workers", "2", **environment) as process:
+        wait_until_it_answers(process, port)
+        yield process
 
 
 def wait_until_it_answers(process, port):
@@ -89,7 +71,7 @@ def test_a_server_killed_at_any_moment_leaves_goals_with_their_statements_or_not
     with database.transaction() as db:
         opened = visit.open_visit(db, cast.learner, course_id=cast.course.id, framing_origins=[], hours=1)
         csrf, cookie = csrf_token(opened), f"{visit.COOKIE}={opened.secret}"
-    database_url = database.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+    database_url = url_of(database)
     address = f"http://localhost:{port}/v/{opened.key}/learner/goals"
     due_on = (clock.today() + timedelta(days=30)).isoformat()
 
@@ -103,13 +85,13 @@ def test_a_server_killed_at_any_moment_leaves_goals_with_their_statements_or_not
     for answers in ANSWERS_BEFORE_THE_KILL:
         sent = [f"Goal {answers}-{number}" for number in range(FORMS_A_ROUND)]
         answered = set()
-        with server(database_url, port) as kill, ThreadPoolExecutor(6) as senders:
+        with server(database_url, port) as process, ThreadPoolExecutor(6) as senders:
             futures = {senders.submit(send, address, cookie, form(title)): title for title in sent}
             for future in as_completed(futures):
                 if future.result():
                     answered.add(futures[future])
                 if len(answered) == answers:
-                    kill()
+                    processes.kill(process)
         unanswered |= set(sent) - answered
         goals, stated = titles_and_statements(database)
         assert sorted(stated) == sorted(goals)

@@ -1,0 +1,86 @@
+"""Jobs: claimed once, done once more when the worker dies, tried again when they fail."""
+
+import logging
+from datetime import timedelta
+
+from sqlalchemy import func, insert, select
+
+from lti_mentor import clock
+from lti_mentor.jobs import queue, upkeep, worker
+from lti_mentor.jobs.queue import Job
+from lti_mentor.web.forms import UsedForm
+from tests.conftest import SECRET, url_of
+from tests.support import processes
+
+
+def test_a_job_is_claimed_once_and_again_when_its_lease_ends(database):
+    with database.transaction() as session:
+        queue.add(session, "upkeep", unique_key="upkeep")
+        queue.add(session, "upkeep", unique_key="upkeep")
+    with database.transaction() as session:
+        first = queue.claim(session, lease_seconds=60)
+        assert first is not None
+    with database.transaction() as session:
+        assert queue.claim(session, lease_seconds=60) is None
+    with clock.moved_to(clock.now() + timedelta(seconds=61)), database.transaction() as session:
+        again = queue.claim(session, lease_seconds=60)
+        assert again.id == first.id
+        assert again.attempts == 2
+
+
+def test_upkeep_runs_and_is_due_again(database, loaded_settings):
+    worker.schedule(database)
+    assert worker.work_once(database, loaded_settings)
+    assert not worker.work_once(database, loaded_settings)
+    with clock.moved_to(clock.now() + timedelta(minutes=11)):
+        assert worker.work_once(database, loaded_settings)
+
+
+def used_forms(database):
+    with database.reading() as session:
+        return session.scalar(select(func.count()).select_from(UsedForm))
+
+
+def test_the_work_of_a_killed_worker_is_finished_by_another(database, cast, loaded_settings):
+    long_ago = clock.now() - timedelta(days=9)
+    old = {"organization_id": cast.learner.organization_id, "visit_key": "v", "location": "/", "used_at": long_ago}
+    with database.transaction() as session:
+        session.execute(insert(UsedForm), [{**old, "form_key": f"form {number}"} for number in range(40_000)])
+    with processes.running("worker", DATABASE_URL=url_of(database), SECRET_KEY=SECRET) as process:
+        while used_forms(database) == 40_000:
+            assert process.poll() is None
+        processes.kill(process)
+    left = used_forms(database)
+    assert 0 < left < 40_000
+    assert not worker.work_once(database, loaded_settings), "the lease of the killed worker still holds"
+    with clock.moved_to(clock.now() + timedelta(seconds=loaded_settings.job_lease_seconds + 1)):
+        assert worker.work_once(database, loaded_settings)
+    assert used_forms(database) == 0
+
+
+def test_a_job_that_fails_is_logged_and_tried_again_later(database, loaded_settings, monkeypatch, caplog):
+    def fails(*_):
+        raise ValueError("a mistake in a step")
+
+    monkeypatch.setitem(worker.STEPS, "upkeep", (fails, upkeep.EVERY))
+    worker.schedule(database)
+    with caplog.at_level(logging.ERROR):
+        assert worker.work_once(database, loaded_settings)
+    assert "a mistake in a step" in caplog.text
+    with database.reading() as session:
+        job = session.scalars(select(Job)).one()
+        assert (job.status, job.attempts, job.last_problem) == ("waiting", 1, "ValueError")
+        assert job.run_after > clock.now()
+
+
+def test_a_job_that_keeps_failing_is_put_aside(database):
+    with database.transaction() as session:
+        job_id = queue.add(session, "upkeep", unique_key="upkeep").id
+    later = clock.now()
+    for _ in range(queue.MOST_ATTEMPTS):
+        later += timedelta(hours=1)
+        with clock.moved_to(later), database.transaction() as session:
+            assert queue.claim(session, lease_seconds=60).id == job_id
+            queue.failed(session, job_id, "ValueError")
+    with clock.moved_to(later + timedelta(days=1)), database.transaction() as session:
+        assert queue.claim(session, lease_seconds=60) is None

@@ -101,7 +101,9 @@ def direction() -> str:
 
 
 def day(value: date) -> str:
-    """A date as people say it: 3 Dec."""
+    """A date as people say it, of a moment the date in the person's zone: 3 Dec."""
+    if isinstance(value, datetime):
+        value = value.astimezone(zone()).date()
     skeleton = "d MMM" if value.year == clock.today().year else "d MMM y"
     return format_date(value, skeleton, locale=_locale())
 

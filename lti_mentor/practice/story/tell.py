@@ -295,13 +295,12 @@ def _meetings(told: Told) -> Iterator[Timed]:
                 later(_settle, told, planned, settle[planned.outcome]),
             )
         elif planned.outcome == "called_off":
-            yield planned.days_ago + 0.2, later(_settle, told, planned, meetings.call_off)
+            yield planned.days_ago + 1.2, later(_settle, told, planned, meetings.call_off)
 
 
 def _plan_meeting(db: Session, told: Told, planned: plan.MeetingPlan, before: float) -> None:
     at = clock.now() + timedelta(days=before - planned.days_ago)
-    if planned.outcome == "planned":
-        at = at.replace(hour=14, minute=0, second=0)
+    at = at.replace(hour=14, minute=0, second=0) if planned.outcome == "planned" else _usual_time(at, planned.learner)
     told.planned_meetings[planned] = meetings.plan(
         db,
         fresh(db, told.pairs[planned.learner]),
@@ -309,6 +308,12 @@ def _plan_meeting(db: Session, told: Told, planned: plan.MeetingPlan, before: fl
         minutes=45 if planned.learner % 2 else 30,
         by=told.mentor(planned.learner),
     )
+
+
+def _usual_time(at: datetime, learner: int) -> datetime:
+    """The last time not after ``at`` that this pair would choose: in working hours."""
+    usual = at.replace(hour=9 + learner % 8, minute=30 * (learner % 2), second=0, microsecond=0)
+    return usual if usual <= at else usual - timedelta(days=1)
 
 
 def _settle(db: Session, told: Told, planned: plan.MeetingPlan, settle: Any) -> None:

@@ -17,6 +17,7 @@ from lti_mentor.mentoring.programs import Program, ProgramDraft
 from lti_mentor.web import fields, language
 from lti_mentor.web.fields import FormSchema
 from lti_mentor.web.forms import form
+from lti_mentor.web.lists import page_of
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit, visit_url
 
@@ -99,8 +100,17 @@ def people_(program_id: uuid.UUID, error: Invalid | None = None) -> str:
         enrolled = people.by_ids(db, visit.organization_id, [pid for rows in parts.values() for pid in rows])
     everybody = sorted({**known, **enrolled}.values(), key=lambda person: person.number)
     return render_template(
-        "coordinator/people.html", program=program, people=everybody, parts_of=parts, error=error, typed=request.form
+        "coordinator/people.html",
+        program=program,
+        page=page_of(everybody, _name),
+        parts_of=parts,
+        error=error,
+        typed=request.form,
     )
+
+
+def _name(person: Person) -> str:
+    return person.name or str(person.number)
 
 
 @coordinator.post("/programs/<uuid:program_id>/people")
@@ -118,7 +128,9 @@ def enroll_people(db: Session, program_id: uuid.UUID) -> str:
         programs.enroll(
             db, program, person, part, capacity=int(capacity) if part == "mentor" and capacity.isdecimal() else 0
         )
-    return visit_url("coordinator.people_", program_id=program_id)
+    return visit_url(
+        "coordinator.people_", program_id=program_id, q=request.args.get("q"), page=request.args.get("page")
+    )
 
 
 def _people(db: Session, ids: list[str]) -> list[Person]:
@@ -146,11 +158,10 @@ def pairing(program_id: uuid.UUID, error: Invalid | None = None) -> str:
     return render_template(
         "coordinator/pairing.html",
         program=program,
-        waiting=waiting,
+        page=page_of(waiting, _name),
         mentors=mentors,
         error=error,
         typed=request.form,
-        only=request.args.get("learner"),
     )
 
 
@@ -175,7 +186,7 @@ def pair_people(db: Session, program_id: uuid.UUID) -> str:
 @coordinator.post("/programs/<uuid:program_id>/reminders")
 @form()
 def remind(db: Session, program_id: uuid.UUID) -> str:
-    """One pair, or all of a list that may be reminded."""
+    """Remind one pair, or all of a list that may be reminded; silent ones may be asked how they are doing instead."""
     visit = current_visit()
     program = programs.get_for_coordinator(db, visit.person, program_id)
     page = homes.home(db, program)
@@ -185,8 +196,9 @@ def remind(db: Session, program_id: uuid.UUID) -> str:
     chosen = [row for row in rows if wanted in ("all", str(row.mentorship.id)) and row.may_remind]
     if not chosen:
         raise Refused("reminder.this_week" if rows else "reminder.not_here")
+    asks = kind == "silent" and request.form.get("as") == "check_in"
     for row in chosen:
-        notices.remind(db, row.mentorship, kind, by=visit.person)
+        notices.remind(db, row.mentorship, "check_in" if asks else kind, by=visit.person)
     return visit_url("coordinator.home", program=program_id)
 
 

@@ -139,6 +139,7 @@ SENTENCES = {
     "meeting.minutes": "Between 5 and 480 minutes.",
     "meeting.not_yet": "This meeting has not begun yet.",
     "meeting.settled": "Somebody has said already how this meeting went.",
+    "answer.unknown": "Choose one of the answers on the card.",
     "reminder.not_here": "There is nothing to remind this pair of.",
     "reminder.this_week": "This pair was reminded within the last seven days.",
     "insight.not_analyst": "Only analysts see these pages. Ask the administrator for the right.",

@@ -29,6 +29,7 @@ from lti_mentor.mentoring.readiness import SCALE
 from lti_mentor.web import fields, language
 from lti_mentor.web.fields import FormSchema
 from lti_mentor.web.forms import form
+from lti_mentor.web.lists import page_of
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit, visit_url
 
@@ -174,9 +175,9 @@ def all_goals() -> str:
     """Every goal of the person, open ones first."""
     visit = current_visit()
     with tool().database.reading() as db:
-        found = goals.all_of(db, visit.person)
-        progress = goal_progress.of_many(db, found)
-    return render_template("learner/goals.html", goals=found, progress=progress, today=clock.today())
+        page = page_of(goals.all_of(db, visit.person), lambda goal: goal.title)
+        progress = goal_progress.of_many(db, page.rows)
+    return render_template("learner/goals.html", page=page, progress=progress, today=clock.today())
 
 
 # Certifications -------------------------------------------------------------------------------------------------------
@@ -426,7 +427,13 @@ def settle_meeting(db: Session, mentorship_id: uuid.UUID, meeting_id: uuid.UUID,
 @learner.post("/reminders/closed")
 @form()
 def close_reminders(db: Session) -> str:
-    person = current_visit().person
-    for card in notices.for_person(db, person):
-        notices.close(db, person, card.id)
+    notices.close_all(db, current_visit().person)
+    return visit_url("home.home")
+
+
+@learner.post("/check-ins/<uuid:reminder_id>/<any(fine, help):word>")
+@form()
+def answer_check_in(db: Session, reminder_id: uuid.UUID, word: str) -> str:
+    """Tell the coordinator how the pair is doing."""
+    notices.answer(db, current_visit().person, reminder_id, word)
     return visit_url("home.home")

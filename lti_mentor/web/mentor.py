@@ -38,8 +38,8 @@ def show_home() -> str:
     person = current_visit().person
     with tool().database.reading() as db:
         page = homes.home(db, person)
-        cards = len(notices.for_person(db, person))
-    return render_template("mentor/home.html", home=page, reminders=cards)
+        cards = notices.for_person(db, person)
+    return render_template("mentor/home.html", home=page, cards=cards)
 
 
 @mentor.get("/mentees/<uuid:mentorship_id>")

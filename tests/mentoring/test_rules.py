@@ -330,3 +330,25 @@ def test_a_reminder_is_sent_at_most_once_a_week(db, cast):
         notices.remind(db, cast.mentorship, "silent", by=cast.coordinator)
     with pytest.raises(NotAllowed):
         notices.remind(db, cast.mentorship, "silent", by=cast.mentor)
+
+
+def test_a_coordinator_asks_a_pair_how_it_goes_and_reads_both_answers(db, cast):
+    def asked():
+        return notices.check_ins(db, [cast.mentorship])[cast.mentorship.id]
+
+    assert notices.check_ins(db, [cast.mentorship]) == {}
+    notices.remind(db, cast.mentorship, "check_in", by=cast.coordinator)
+    assert (asked().by_mentee, asked().by_mentor) == (None, None)
+    card = notices.for_person(db, cast.learner)[0]
+    notices.close_all(db, cast.learner)
+    assert notices.for_person(db, cast.learner) == [card], "a question stays until it is answered"
+    with pytest.raises(NotFound):
+        notices.answer(db, cast.mentor, card.id, "fine")
+    notices.answer(db, cast.learner, card.id, "help")
+    with pytest.raises(NotFound):
+        notices.answer(db, cast.learner, card.id, "fine")
+    assert (asked().by_mentee, asked().by_mentor) == ("help", None)
+    assert notices.for_person(db, cast.learner) == []
+    with clock.moved_to(clock.now() + timedelta(days=8)):
+        notices.remind(db, cast.mentorship, "check_in", by=cast.coordinator)
+    assert (asked().by_mentee, asked().by_mentor) == (None, None), "the last question counts"

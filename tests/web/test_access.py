@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from lti_mentor import clock
 from lti_mentor.app import create_app
-from lti_mentor.mentoring import evidence, goals, meetings, people
+from lti_mentor.mentoring import evidence, goals, meetings, notices, people
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.goals import GoalDraft
@@ -27,6 +27,7 @@ def things(sqlite_database, sqlite_cast):
         )
         goal = goals.set_goal(db, cast.learner, draft)
         piece = evidence.submit(db, cast.pursuit, "1", Submission(text="I did it."))
+        card = notices.remind(db, cast.mentorship, "check_in", by=cast.coordinator)[1]
         meeting = meetings.plan(
             db, cast.mentorship, planned_at=clock.now() + timedelta(days=2), minutes=30, by=cast.mentor
         )
@@ -39,6 +40,8 @@ def things(sqlite_database, sqlite_cast):
         "program_id": cast.program.id,
         "code": "1",
         "outcome": "called_off",
+        "reminder_id": card.id,
+        "word": "fine",
     }
 
 

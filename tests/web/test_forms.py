@@ -1,49 +1,27 @@
 """Forms in a real visit: sent twice, wrong, changed meanwhile."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
 
 from lti_mentor import clock
-from lti_mentor.app import create_app
 from lti_mentor.mentoring import evidence
 from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.goals import Goal
 from lti_mentor.mentoring.pursuits import Rating
-from lti_mentor.web import visit
-
-
-class Person:
-    """A client with a visit of its own."""
-
-    def __init__(self, database, settings, person, course):
-        self.client = create_app(settings, database).test_client()
-        with database.transaction() as db:
-            self.visit = visit.open_visit(db, person, course_id=course.id, framing_origins=[], hours=1)
-        path = f"/v/{self.visit.key}/"
-        self.client.set_cookie(visit.COOKIE, self.visit.secret, path=path, domain="localhost")
-
-    def get(self, page):
-        return self.client.get(f"/v/{self.visit.key}/{page}", base_url="http://localhost:8000")
-
-    def post(self, page, form_page, **typed):
-        hidden = dict(re.findall(r'name="(csrf|once)" value="([^"]*)"', self.get(form_page).text))
-        return self.again(page, {**hidden, **typed})
-
-    def again(self, page, data):
-        self.sent = data
-        return self.client.post(f"/v/{self.visit.key}/{page}", data=data, base_url="http://localhost:8000")
+from tests.support.member import Member
 
 
 @pytest.fixture
 def learner(database, cast, loaded_settings):
-    return Person(database, loaded_settings, cast.learner, cast.course)
+    return Member(database, loaded_settings, cast.learner, cast.course)
 
 
 @pytest.fixture
 def mentor(database, cast, loaded_settings):
-    return Person(database, loaded_settings, cast.mentor, cast.course)
+    return Member(database, loaded_settings, cast.mentor, cast.course)
 
 
 def count(database, row) -> int:
@@ -116,3 +94,25 @@ def test_a_form_of_another_origin_is_refused(learner):
         headers={"Origin": "https://evil.example.org"},
     )
     assert answer.status_code == 403
+
+
+def test_a_coordinator_asks_a_silent_pair_how_it_goes_and_reads_the_answer(database, cast, loaded_settings):
+    with clock.moved_to(clock.now() + timedelta(days=40)):
+        coordinator, learner, mentor = (
+            Member(database, loaded_settings, person, cast.course)
+            for person in (cast.coordinator, cast.learner, cast.mentor)
+        )
+        asked = coordinator.post(
+            f"coordinator/programs/{cast.program.id}/reminders",
+            "coordinator/",
+            kind="silent",
+            mentorship=str(cast.mentorship.id),
+            **{"as": "check_in"},
+        )
+        assert asked.status_code == 303
+        assert "learner no answer yet, mentor no answer yet" in coordinator.get("coordinator/").text
+        for member, home, word in ((learner, "learner/", "help"), (mentor, "mentor/", "fine")):
+            address = re.search(rf"learner/check-ins/[0-9a-f-]+/{word}", member.get(home).text)[0]
+            assert member.post(address, home).status_code == 303
+            assert "asks how the two of you are doing" not in member.get(home).text
+        assert "learner could use help, mentor fine" in coordinator.get("coordinator/").text

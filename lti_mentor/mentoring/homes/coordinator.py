@@ -13,6 +13,7 @@ from lti_mentor.mentoring import notices, people, programs
 from lti_mentor.mentoring.evidence import Evidence
 from lti_mentor.mentoring.meetings import Meeting
 from lti_mentor.mentoring.mentorships import Mentorship
+from lti_mentor.mentoring.notices import CheckIn
 from lti_mentor.mentoring.people import Person
 from lti_mentor.mentoring.programs import Program
 
@@ -28,6 +29,7 @@ class PairRow:
     mentee: Person
     days: int
     may_remind: bool
+    check_in: CheckIn | None
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,20 @@ def home(db: Session, program: Program) -> CoordinatorHome:
         db, program.organization_id, [pid for pair in pairs for pid in (pair.mentor_id, pair.mentee_id)]
     )
     reminded = notices.reminded(db, pairs)
+    check_ins = notices.check_ins(db, pairs)
     met = _last_met(db, program)
     now = clock.now()
 
     def rows(chosen: Sequence[tuple[Mentorship, datetime]]) -> tuple[PairRow, ...]:
         found = [
-            PairRow(pair, known[pair.mentor_id], known[pair.mentee_id], (now - since).days, pair.id not in reminded)
+            PairRow(
+                mentorship=pair,
+                mentor=known[pair.mentor_id],
+                mentee=known[pair.mentee_id],
+                days=(now - since).days,
+                may_remind=pair.id not in reminded,
+                check_in=check_ins.get(pair.id),
+            )
             for pair, since in chosen
         ]
         return tuple(sorted(found, key=lambda row: -row.days))

@@ -11,7 +11,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from lti_mentor import clock
-from lti_mentor.mentoring import catalog, goal_progress, standing
+from lti_mentor.mentoring import catalog, goal_progress, notices, standing
 from lti_mentor.mentoring.evidence import Evidence, Review
 from lti_mentor.mentoring.goals import Goal, GoalLink
 from lti_mentor.mentoring.meetings import Meeting
@@ -77,7 +77,7 @@ class LearnerHome:
     goals: tuple[GoalRow, ...]
     goals_in_course: int
     returned: tuple[Evidence, ...]
-    reminders: int
+    cards: tuple[Reminder, ...]  # from the coordinator, still open
 
 
 def home(db: Session, person: Person, course_id: uuid.UUID | None, *, since: datetime | None = None) -> LearnerHome:
@@ -96,7 +96,7 @@ def home(db: Session, person: Person, course_id: uuid.UUID | None, *, since: dat
         goals=tuple(_goal_rows(db, goals, strips)),
         goals_in_course=total,
         returned=tuple(piece for piece, _ in pieces if piece.status == "returned"),
-        reminders=pair.reminders if pair else 0,
+        cards=tuple(notices.for_person(db, person)) if pair and pair.reminders else (),
     )
 
 
@@ -134,7 +134,11 @@ def _pair(db: Session, person: Person) -> _Pair | None:
     )
     reminders = (
         select(func.count())
-        .where(Reminder.person_id == person.id, Reminder.closed_at.is_(None))
+        .where(
+            Reminder.organization_id == person.organization_id,
+            Reminder.person_id == person.id,
+            Reminder.closed_at.is_(None),
+        )
         .correlate(None)
         .scalar_subquery()
     )

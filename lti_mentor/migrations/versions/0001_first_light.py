@@ -651,9 +651,13 @@ def upgrade() -> None:
         sa.Column("sent_by_id", sa.Uuid(), nullable=False),
         sa.Column("sent_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("closed_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("answer", sa.String(), nullable=True),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.CheckConstraint("\"kind\" IN ('never_met', 'silent', 'review_waiting')", name=op.f("ck_reminders_kind")),
+        sa.CheckConstraint("\"answer\" IN ('fine', 'help')", name=op.f("ck_reminders_answer")),
+        sa.CheckConstraint(
+            "\"kind\" IN ('never_met', 'silent', 'review_waiting', 'check_in')", name=op.f("ck_reminders_kind")
+        ),
         sa.ForeignKeyConstraint(
             ["mentorship_id"], ["mentorships.id"], name=op.f("fk_reminders_mentorship_id"), ondelete="CASCADE"
         ),

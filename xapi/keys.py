@@ -23,6 +23,7 @@ class Caller:
     tenant: uuid.UUID
     key: str
     scopes: frozenset[str]
+    is_aged: bool = False  # the secret fits under an older secret key of the installation only: renew it
 
 
 def add(
@@ -51,13 +52,18 @@ def add(
 
 
 def find(db: Session, *, key: str, secret: str, fingerprints: Callable[[bytes], Sequence[bytes]]) -> Caller | None:
-    """Who this is, or nobody. ``fingerprints`` gives the hash under every secret key of the installation."""
+    """Who this is, or nobody. ``fingerprints`` gives the hash under every secret key in use, the current one first."""
     row = db.scalar(select(Key).where(Key.key == key, Key.disabled_at.is_(None)))
     kept = row.secret_hash if row else b"\0" * 32
     fits = [hmac.compare_digest(kept, candidate) for candidate in fingerprints(secret.encode())]
     if row is None or not any(fits):
         return None
-    return Caller(row.tenant, row.key, frozenset(row.scopes.split()))
+    return Caller(row.tenant, row.key, frozenset(row.scopes.split()), is_aged=not fits[0])
+
+
+def renew(db: Session, caller: Caller, fingerprint: bytes) -> None:
+    """Keep the hash of the caller's secret under the current secret key, so that the older one can go."""
+    db.get_one(Key, caller.key).secret_hash = fingerprint
 
 
 def disable(db: Session, *, tenant: uuid.UUID, key: str, now: datetime) -> bool:

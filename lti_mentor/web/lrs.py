@@ -98,15 +98,16 @@ def _caller() -> keys.Caller:
     given = request.authorization
     if given is None or given.type != "basic" or not given.username:
         raise _Refused(401, "key.missing", "Send a key and its secret with Basic authentication.")
+    secret, vault = given.password or "", tool().vault
     with tool().database.reading() as db:
         caller = keys.find(
-            db,
-            key=given.username,
-            secret=given.password or "",
-            fingerprints=lambda secret: tool().vault.fingerprints("lrs-key", secret),
+            db, key=given.username, secret=secret, fingerprints=lambda text: vault.fingerprints("lrs-key", text)
         )
     if caller is None:
         raise _Refused(401, "key.unknown", "This key is not known, or its secret is wrong.")
+    if caller.is_aged:
+        with tool().database.transaction() as db:
+            keys.renew(db, caller, vault.fingerprint("lrs-key", secret.encode()))
     return caller
 
 

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
@@ -124,3 +125,16 @@ def test_a_statement_that_only_claims_to_be_ours_never_counts_in_a_figure(databa
         said = store.scan(db, tenant=cast.course.organization_id)
         record = figures.gather(said, program=program, base=base)
     assert len(record.mentees) == 2
+
+
+def test_a_key_used_during_a_rotation_of_the_secret_key_outlives_the_old_value(database, key, loaded_settings):
+    old, new = loaded_settings.secret_key[0], "n" * 40
+
+    def ask(*secret_key):
+        rotated = create_app(replace(loaded_settings, secret_key=secret_key), database).test_client()
+        return rotated.get("/xapi/statements", auth=key, headers=VERSION).status_code
+
+    assert ask(new) == 401
+    assert ask(new, old) == 200
+    assert ask(new) == 200
+    assert ask(old) == 401

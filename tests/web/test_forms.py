@@ -1,6 +1,7 @@
 """Forms in a real visit: sent twice, wrong, changed meanwhile."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -116,3 +117,23 @@ def test_a_coordinator_asks_a_silent_pair_how_it_goes_and_reads_the_answer(datab
             assert member.post(address, home).status_code == 303
             assert "asks how the two of you are doing" not in member.get(home).text
         assert "learner could use help, mentor fine" in coordinator.get("coordinator/").text
+
+
+@pytest.mark.parametrize(("proxies", "status"), [(1, 303), (0, 403)])
+def test_the_host_a_proxy_names_is_believed_only_when_proxies_are_trusted(
+    database, cast, loaded_settings, proxies, status
+):
+    behind = replace(loaded_settings, trusted_proxies=proxies)
+    learner = Member(database, behind, cast.learner, cast.course)
+    hidden = dict(re.findall(r'name="(csrf|once)" value="([^"]*)"', learner.get("learner/goals/new").text))
+    answer = learner.client.post(
+        f"/v/{learner.visit.key}/learner/goals",
+        data={**hidden, **GOAL, "due_on": due()},
+        base_url="http://localhost:8000",
+        headers={
+            "Origin": "https://mentor.example.org",
+            "X-Forwarded-Host": "mentor.example.org",
+            "X-Forwarded-Proto": "https",
+        },
+    )
+    assert answer.status_code == status

@@ -1,0 +1,98 @@
+"""Databases as a release leaves them, for the test of upgrades: ``python -m tests.support.release 0.1.0`` keeps one.
+
+A file holds the rows alone, as INSERT statements; its name says release, revision of the schema and kind of database.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+from sqlalchemy.orm import Session
+
+from lti_mentor import clock, migrations, settings
+from lti_mentor.db import Database, connect
+from lti_mentor.mentoring import evidence, goals, meetings, standing
+from lti_mentor.mentoring.evidence import Submission, Verdict
+from lti_mentor.mentoring.goals import GoalDraft
+from lti_mentor.vault import Vault
+from tests.conftest import SECRET, gather_cast, url_of
+from tests.support import postgres
+
+FOLDER = Path(__file__).parent.parent / "house" / "releases"
+
+
+def keep(release: str) -> None:
+    """Write what this version leaves in a database, for both kinds."""
+    with tempfile.TemporaryDirectory() as folder:
+        sqlite = connect(f"sqlite:///{folder}/now.db")
+        _fill(sqlite)
+        with closing(sqlite.engine.raw_connection()) as connection:
+            _write(release, sqlite, connection.driver_connection.iterdump())
+        sqlite.engine.dispose()
+    with postgres.cluster() as url:
+        database = connect(url)
+        _fill(database)
+        dump = ["pg_dump", "--data-only", "--inserts", url_of(database)]
+        _write(release, database, subprocess.check_output(dump, text=True).splitlines())
+        database.engine.dispose()
+
+
+def _fill(database: Database) -> None:
+    loaded = settings.load({"LTI_MENTOR_SECRET_KEY": SECRET})
+    migrations.prepare(database, loaded, Vault(loaded.secret_key))
+    with database.transaction() as db:
+        _live(db)
+
+
+def _live(db: Session) -> None:
+    """A goal, a piece of evidence with its answer, a meeting."""
+    cast = gather_cast(db)
+    soon = clock.today() + timedelta(days=9)
+    goals.set_goal(db, cast.learner, GoalDraft(title="Read the guide", baseline=0, target=10, due_on=soon))
+    piece = evidence.submit(db, cast.pursuit, "1", Submission(text="I did it.\nAnd wrote it down; with 'care'."))
+    before = standing.of(db, cast.pursuit).readiness
+    evidence.accept(db, piece, Verdict(version=1, rating=50, comment="Yes."), by=cast.mentor)
+    standing.record_change(db, cast.pursuit, before)
+    meetings.plan(db, cast.mentorship, planned_at=clock.now() + timedelta(days=2), minutes=30, by=cast.mentor)
+
+
+def _write(release: str, database: Database, lines: Iterator[str] | list[str]) -> None:
+    revision = ScriptDirectory.from_config(migrations.config(database)).get_current_head()
+    rows = [line for line in _statements(lines) if 'INTO "alembic' not in line and "INTO public.alembic" not in line]
+    file = FOLDER / f"{release}-{revision}-{database.engine.dialect.name}.sql"
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def _statements(lines: Iterator[str] | list[str]) -> Iterator[str]:
+    """Whole INSERT statements: a typed text may hold a line break."""
+    kept = ""
+    for line in lines:
+        if kept or line.startswith("INSERT INTO"):
+            kept = f"{kept}\n{line}" if kept else line
+            if kept.endswith(");"):
+                yield kept
+                kept = ""
+
+
+def bring_back(database: Database, file: Path) -> None:
+    """The schema of that release, and its rows."""
+    revision = file.stem.split("-")[1]
+    migrations.upgrade(database, revision)
+    late = "PRAGMA foreign_keys = OFF" if database.is_sqlite else "SET session_replication_role = replica"
+    with closing(database.engine.raw_connection()) as connection:
+        cursor = connection.cursor()
+        cursor.execute(late)
+        for statement in _statements(file.read_text(encoding="utf-8").split("\n")):
+            cursor.execute(statement)
+        connection.commit()
+        connection.detach()
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    keep(sys.argv[1])

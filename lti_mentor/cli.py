@@ -26,6 +26,7 @@ from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.vault import Vault
 from lti_mentor.web import request_log
 from lti_mentor.web.errors import SENTENCES
+from lti_mentor.web.visit import close_visits
 from xapi import keys as lrs_keys
 
 
@@ -188,17 +189,26 @@ def platform_list() -> None:
 @platform.command("disable")
 @click.argument("platform_id", type=click.UUID)
 def platform_disable(platform_id: uuid.UUID) -> None:
-    """Refuse its launches; nothing is lost."""
+    """Refuse its launches and end the visits that came from it; nothing is lost."""
     with _writing() as session:
-        click.echo(f"{platforms.disable(session, platform_id).issuer} may not launch any more.")
+        disabled = platforms.disable(session, platform_id)
+        closed = _close_visits(session, disabled)
+    click.echo(f"{disabled.issuer} may not launch any more; {closed} open visits are ended.")
 
 
 @platform.command("remove")
 @click.argument("platform_id", type=click.UUID)
 def platform_remove(platform_id: uuid.UUID) -> None:
-    """Forget the registration; people, courses and statements stay."""
+    """Forget the registration and end the visits that came from it; people, courses and statements stay."""
     with _writing() as session:
-        click.echo(f"{platforms.remove(session, platform_id).issuer} is not registered any more.")
+        closed = _close_visits(session, platforms.get(session, platform_id))
+        removed = platforms.remove(session, platform_id)
+    click.echo(f"{removed.issuer} is not registered any more; {closed} open visits are ended.")
+
+
+def _close_visits(session: Session, platform: platforms.Platform) -> int:
+    organization_ids = [deployment.organization_id for deployment in platform.deployments]
+    return close_visits(session, issuer=platform.issuer, organization_ids=organization_ids)
 
 
 @main.group("keys")

@@ -11,17 +11,17 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 from flask import Response, g, request, url_for
-from sqlalchemy import JSON, ColumnElement, ForeignKey, bindparam, exists, func, insert, select
+from sqlalchemy import JSON, ColumnElement, CursorResult, ForeignKey, bindparam, exists, func, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.db import Base, Row, new_id
 from lti_mentor.errors import MentorError
 from lti_mentor.mentoring.courses import Member
-from lti_mentor.mentoring.people import Grant, Person
+from lti_mentor.mentoring.people import Account, Grant, Person
 from lti_mentor.mentoring.programs import Participant
 from lti_mentor.web.tool import tool
 
@@ -113,6 +113,17 @@ def open_visit(
     }
     db.execute(_OPEN, values)
     return Opened(key, secret)
+
+
+def close_visits(db: Session, *, issuer: str, organization_ids: Iterable[uuid.UUID]) -> int:
+    """End the open visits of everybody these organizations know from this issuer; gives how many there were."""
+    came_from = select(Account.person_id).where(
+        Account.organization_id.in_(set(organization_ids)), Account.issuer == issuer
+    )
+    now = clock.now()
+    still_open = update(VisitRow).where(VisitRow.person_id.in_(came_from), VisitRow.expires_at > now)
+    closed = db.execute(still_open.values(expires_at=now), execution_options={"synchronize_session": False})
+    return cast("CursorResult[Any]", closed).rowcount
 
 
 def set_cookie(response: Response, opened: Opened) -> None:

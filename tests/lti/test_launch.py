@@ -7,12 +7,16 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 import requests
+from click.testing import CliRunner
 from sqlalchemy import func, select
 
+from lti_mentor.cli import main
 from lti_mentor.lti.login import Login
+from lti_mentor.lti.platforms import Platform
 from lti_mentor.mentoring.courses import Course, Member
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.practice.tokens import CLAIM, SigningKey
+from tests.conftest import SECRET, url_of
 from tests.support.visitor import Visitor
 from xapi.rows import StoredStatement
 
@@ -233,3 +237,20 @@ def test_the_frame_may_only_be_shown_by_the_platform(site):
     assert f"frame-ancestors {site.lms.url}" in policy
     assert "unsafe" not in policy
     assert requests.get(f"{site.url}/lti/launch", timeout=5).headers["Content-Security-Policy"].endswith("'none'")
+
+
+def test_a_disabled_platform_launches_no_more_and_its_visits_end(site):
+    visitor, outsider, late = Visitor(), Visitor(), Visitor()
+    page = visitor.launch(site.lms.url, "learner", "1")
+    url, fields = late.begin(site.lms.url, "mentor", "1")
+    other = outsider.launch(site.lms.url, "outsider", "1b")
+    with site.database.reading() as db:
+        platform = db.scalars(select(Platform)).one()
+    surroundings = {"LTI_MENTOR_DATABASE_URL": url_of(site.database), "LTI_MENTOR_SECRET_KEY": SECRET}
+    done = CliRunner().invoke(main, ["platform", "disable", str(platform.id)], env=surroundings)
+    assert "2 open visits are ended" in done.output
+    assert visitor.get(page.url).status_code == 401
+    assert outsider.get(other.url).status_code == 401
+    refused(late.request("POST", url, data=fields), "launch.disabled_platform")
+    login = {"iss": site.lms.world.issuer, "login_hint": "learner", "target_link_uri": f"{site.url}/lti/launch"}
+    refused(requests.post(f"{site.url}/lti/login", data=login, timeout=5), "launch.disabled_platform")

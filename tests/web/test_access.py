@@ -1,6 +1,5 @@
 """Every route × the wrong person: generated from the URL map."""
 
-import uuid
 from datetime import timedelta
 
 import pytest
@@ -8,69 +7,17 @@ from sqlalchemy import func, select
 
 from lti_mentor import clock
 from lti_mentor.app import create_app
-from lti_mentor.mentoring import evidence, goals, meetings, notices, people
+from lti_mentor.mentoring import people
 from lti_mentor.mentoring.audit import AuditEntry
-from lti_mentor.mentoring.evidence import Submission
-from lti_mentor.mentoring.goals import GoalDraft
 from lti_mentor.web import visit
-from lti_mentor.web.forms import csrf_token
+from tests.support.walk import ask, open_visit, routes
 from xapi.rows import StoredStatement
-
-
-@pytest.fixture
-def things(sqlite_database, sqlite_cast):
-    """Something at every address, all of it the learner's, the mentor's or the coordinator's."""
-    cast = sqlite_cast
-    with sqlite_database.transaction() as db:
-        draft = GoalDraft(
-            title="Read", baseline=0, target=10, due_on=clock.today() + timedelta(days=9), visibility="shared"
-        )
-        goal = goals.set_goal(db, cast.learner, draft)
-        piece = evidence.submit(db, cast.pursuit, "1", Submission(text="I did it."))
-        card = notices.remind(db, cast.mentorship, "check_in", by=cast.coordinator)[1]
-        meeting = meetings.plan(
-            db, cast.mentorship, planned_at=clock.now() + timedelta(days=2), minutes=30, by=cast.mentor
-        )
-    return {
-        "goal_id": goal.id,
-        "evidence_id": piece.id,
-        "meeting_id": meeting.id,
-        "pursuit_id": cast.pursuit.id,
-        "mentorship_id": cast.mentorship.id,
-        "program_id": cast.program.id,
-        "code": "1",
-        "outcome": "called_off",
-        "reminder_id": card.id,
-        "word": "fine",
-    }
-
 
 # Pages anybody with a visit may open: they show the person's own things, or an empty form.
 OPEN = {
     "home.home", "learner.home", "learner.new_goal", "learner.set_goal", "learner.all_goals", "learner.close_reminders",
     "learner.choose_certification", "learner.start_pursuit",
 }  # fmt: skip
-
-
-def open_visit(database, app, person, course_id):
-    with database.transaction() as db:
-        return visit.open_visit(db, person, course_id=course_id, framing_origins=[], hours=1)
-
-
-def ask(app, opened, rule, things):
-    client = app.test_client()
-    values = {name: things[name] for name in rule.arguments - {"visit_key"}}
-    adapter = app.url_map.bind("localhost:8000")
-    url = adapter.build(rule.endpoint, {**values, "visit_key": opened.key})
-    client.set_cookie(visit.COOKIE, opened.secret, path=f"/v/{opened.key}/", domain="localhost")
-    if "POST" in rule.methods:
-        token = csrf_token(visit.Visit(opened.key, opened.secret, None, None, "en", "UTC", (), None, frozenset()))
-        return client.post(url, data={"csrf": token, "once": uuid.uuid4().hex}, base_url="http://localhost:8000")
-    return client.get(url, base_url="http://localhost:8000")
-
-
-def routes(app):
-    return [rule for rule in app.url_map.iter_rules() if "visit_key" in rule.arguments]
 
 
 @pytest.mark.parametrize("who", ["outsider", "other_learner"])

@@ -1,0 +1,27 @@
+"""Walking the URL map: every address of a visit, asked as somebody."""
+
+import uuid
+
+from lti_mentor.web import visit
+from lti_mentor.web.forms import csrf_token
+
+
+def open_visit(database, app, person, course_id):
+    with database.transaction() as db:
+        return visit.open_visit(db, person, course_id=course_id, framing_origins=[], hours=1)
+
+
+def ask(app, opened, rule, things):
+    client = app.test_client()
+    values = {name: things[name] for name in rule.arguments - {"visit_key"}}
+    adapter = app.url_map.bind("localhost:8000")
+    url = adapter.build(rule.endpoint, {**values, "visit_key": opened.key})
+    client.set_cookie(visit.COOKIE, opened.secret, path=f"/v/{opened.key}/", domain="localhost")
+    if "POST" in rule.methods:
+        token = csrf_token(visit.Visit(opened.key, opened.secret, None, None, "en", "UTC", (), None, frozenset()))
+        return client.post(url, data={"csrf": token, "once": uuid.uuid4().hex}, base_url="http://localhost:8000")
+    return client.get(url, base_url="http://localhost:8000")
+
+
+def routes(app):
+    return [rule for rule in app.url_map.iter_rules() if "visit_key" in rule.arguments]

@@ -8,6 +8,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from werkzeug.exceptions import HTTPException
 
 from lti_mentor.errors import Invalid, MentorError
+from lti_mentor.web import headers
 from lti_mentor.web.language import _
 
 log = logging.getLogger(__name__)
@@ -143,6 +144,7 @@ SENTENCES = {
     "reminder.not_here": "There is nothing to remind this pair of.",
     "reminder.this_week": "This pair was reminded within the last seven days.",
     "insight.not_analyst": "Only analysts see these pages. Ask the administrator for the right.",
+    "database.away": "The database does not answer at the moment. Nothing was saved: wait a minute and try again.",
     "database.not_ready": "The database is not prepared yet. Run lti-mentor db upgrade, then reload.",
 }
 
@@ -181,7 +183,9 @@ def _show_http(error: HTTPException) -> Any:
 
 def _show_database(error: Exception) -> tuple[str, int]:
     log.exception("database error")
-    return _page(503, "database.not_ready", sentence("database.not_ready"), []), 503
+    is_unprepared = isinstance(error, ProgrammingError) or "no such table" in str(error)
+    reason = "database.not_ready" if is_unprepared else "database.away"
+    return _page(503, reason, sentence(reason), []), 503
 
 
 def _show_unexpected(error: Exception) -> tuple[str, int]:
@@ -190,6 +194,7 @@ def _show_unexpected(error: Exception) -> tuple[str, int]:
 
 
 def _page(status: int, reason: str, message: str, problems: list[str]) -> str:
+    headers.let_anybody_frame()
     kept = [(name, value) for name, value in request.form.items() if name not in ("csrf", "once", "id_token", "state")]
     typed = [value for _, value in kept if len(value) > 20]
     return render_template("error.html", status=status, reason=reason, message=message, problems=problems, typed=typed)

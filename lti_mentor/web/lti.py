@@ -11,7 +11,7 @@ from lti_mentor.errors import LaunchError
 from lti_mentor.lti import keys, launch, login
 from lti_mentor.lti.launch import Launch
 from lti_mentor.mentoring import courses, people
-from lti_mentor.web import language, visit
+from lti_mentor.web import headers, language, visit
 from lti_mentor.web.tool import tool
 
 lti = Blueprint("lti", __name__, url_prefix="/lti")
@@ -113,6 +113,7 @@ def key_set() -> Response:
 @lti.errorhandler(LaunchError)
 def refuse(error: LaunchError) -> tuple[str, int]:
     """A page that says what went wrong; the log says a little more, and nothing secret."""
+    headers.let_anybody_frame()
     log.warning("launch refused", extra={"reason": error.reason, "detail": error.detail})
     return render_template("lti/refused.html", error=error), error.status
 

@@ -150,10 +150,12 @@ def guard() -> None:
         found = db.execute(
             select(VisitRow, Person, *_parts()).join(Person, Person.id == VisitRow.person_id).where(VisitRow.key == key)
         ).one_or_none()
-    if found is None or found[0].expires_at < clock.now():
+    if found is None:
         raise VisitOver()
     row, person, *has = found
     g.framing_origins = tuple(row.framing_origins)
+    if row.expires_at < clock.now():
+        raise VisitOver()
     if not hmac.compare_digest(_hashed(secret), row.secret_hash):
         raise VisitOver("visit.other_browser")
     g.visit = Visit(

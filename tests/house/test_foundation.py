@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, select
 from sqlalchemy.exc import SQLAlchemyError, StatementError
 
 from lti_mentor import clock, db, settings
+from lti_mentor.app import create_app
 from lti_mentor.cli import main
 from lti_mentor.errors import SettingsError
 from lti_mentor.lti.keys import ToolKey
@@ -220,13 +221,18 @@ def test_a_server_without_a_secret_key_does_not_start(tmp_path, loaded_settings)
 
 
 def test_an_unprepared_database_is_said_on_the_page_and_by_the_health_check(tmp_path, loaded_settings):
-    from lti_mentor.app import create_app  # noqa: PLC0415
-
     client = create_app(loaded_settings, db.connect(f"sqlite:///{tmp_path}/empty.db")).test_client()
     assert client.get("/healthz").status_code == 503
     page = client.get("/lti/jwks")
     assert page.status_code == 503
     assert "lti-mentor db upgrade" in page.text
+
+
+def test_a_database_that_is_away_is_not_called_unprepared(tmp_path, loaded_settings):
+    away = db.connect(f"sqlite:///{tmp_path / 'no folder' / 'away.db'}")
+    answer = create_app(loaded_settings, away).test_client().get("/lti/jwks")
+    assert answer.status_code == 503
+    assert "Code for support: database.away" in answer.text
 
 
 def test_the_clock_can_be_moved_and_stands_still():

@@ -239,6 +239,14 @@ def test_the_frame_may_only_be_shown_by_the_platform(site):
     assert requests.get(f"{site.url}/lti/launch", timeout=5).headers["Content-Security-Policy"].endswith("'none'")
 
 
+def test_a_refusal_can_be_read_in_the_frame_it_happens_in(site):
+    assert send(site, {"exp": 1}).headers["Content-Security-Policy"].endswith(f"frame-ancestors {site.lms.url}")
+    login = {"iss": "https://nobody.example.org", "login_hint": "x", "target_link_uri": f"{site.url}/lti/launch"}
+    unknown = requests.post(f"{site.url}/lti/login", data=login, timeout=5)
+    refused(unknown, "launch.unknown_platform")
+    assert unknown.headers["Content-Security-Policy"].endswith("frame-ancestors *")
+
+
 def test_a_disabled_platform_launches_no_more_and_its_visits_end(site):
     visitor, outsider, late = Visitor(), Visitor(), Visitor()
     page = visitor.launch(site.lms.url, "learner", "1")

@@ -60,11 +60,13 @@ def test_an_expired_visit_says_to_open_the_course_again_and_keeps_what_was_typed
 ):
     app = create_app(loaded_settings, sqlite_database)
     with sqlite_database.transaction() as db, clock.moved_to(clock.now() - timedelta(hours=9)):
-        opened = visit.open_visit(db, sqlite_cast.learner, course_id=None, framing_origins=[], hours=8)
+        lms = ["https://lms.example.org"]
+        opened = visit.open_visit(db, sqlite_cast.learner, course_id=None, framing_origins=lms, hours=8)
     answer = app.test_client().post(f"/v/{opened.key}/learner/goals", data={"title": "A goal I typed with some care"})
     assert answer.status_code == 401
     assert "Open the course in your learning platform again" in answer.text
     assert "A goal I typed with some care" in answer.text
+    assert answer.headers["Content-Security-Policy"].endswith("frame-ancestors https://lms.example.org")
 
 
 def test_reading_a_mentees_record_is_written_down(sqlite_database, sqlite_cast, loaded_settings, things):

@@ -18,6 +18,7 @@ from lti_mentor.web.learner import learner
 from lti_mentor.web.lrs import lrs
 from lti_mentor.web.lti import lti
 from lti_mentor.web.mentor import mentor
+from lti_mentor.web.registration import registration
 from lti_mentor.web.tool import Tool, tool
 
 VISITED: tuple[Blueprint, ...] = (home, learner, mentor, coordinator, insight)
@@ -38,6 +39,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
         part.install(app)
     app.before_request(visit.guard)
     app.register_blueprint(lti)
+    app.register_blueprint(registration)
     app.register_blueprint(lrs)
     for blueprint in VISITED:
         app.register_blueprint(blueprint, url_prefix=f"/v/<visit_key>{blueprint.url_prefix or ''}")

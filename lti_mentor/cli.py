@@ -19,7 +19,7 @@ from lti_mentor.app import create_app
 from lti_mentor.db import Database, connect
 from lti_mentor.errors import MentorError, SettingsError
 from lti_mentor.jobs import worker as jobs
-from lti_mentor.lti import keys, platforms
+from lti_mentor.lti import keys, platforms, registration
 from lti_mentor.mentoring import audit, organizations, people
 from lti_mentor.mentoring.organizations import Organization
 from lti_mentor.mentoring.people import Account, Person
@@ -175,6 +175,31 @@ def platform_add(organization: str, **given: object) -> None:
         registration = platforms.Registration(**given)  # type: ignore[arg-type]
         added = platforms.add(session, registration, organization_id=owner.id)
         click.echo(f"Platform {added.id} ({added.issuer}, client {added.client_id}) may launch for {owner.name}.")
+
+
+@platform.command("invite")
+@click.option("--organization", default="Default", help="Made when there is none of that name.")
+@click.option("--uses", default=1, show_default=True, help="How many platforms may register.")
+@click.option("--hours", default=72, show_default=True, help="How long the invitation is good for.")
+@click.option("--approve", is_flag=True, help="Launches wait for lti-mentor platform approve.")
+def platform_invite(organization: str, uses: int, hours: int, approve: bool) -> None:
+    """Make an address that an LMS administrator pastes to register; it stands alone on the last line."""
+    base = settings.load().base_url
+    with _writing() as session:
+        owner = organizations.named(session, organization)
+        secret = registration.invite(session, owner.id, uses=uses, hours=hours, needs_approval=approve)
+        audit.write(session, owner.id, "invited", place="platform invite")
+    click.echo(f"An invitation to register for {organization}, good for {hours} hours. Paste it in the LMS:")
+    click.echo(f"{base}/lti/register?invitation={secret}")
+
+
+@platform.command("approve")
+@click.argument("platform_id", type=click.UUID)
+def platform_approve(platform_id: uuid.UUID) -> None:
+    """Let its launches in: for the first time, or again after it was disabled."""
+    with _writing() as session:
+        approved = platforms.approve(session, platform_id)
+    click.echo(f"{approved.issuer} may launch.")
 
 
 @platform.command("list")

@@ -35,6 +35,8 @@ class Settings:
     key_retry_seconds: int
     connect_timeout_seconds: int
     read_timeout_seconds: int
+    answer_timeout_seconds: int
+    open_registration: bool
     max_body_bytes: int
     default_locale: str
     default_time_zone: str

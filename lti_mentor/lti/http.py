@@ -3,24 +3,41 @@
 The host is resolved once and the connection goes to the address that was checked, so a name cannot change its mind.
 """
 
+import http.client
 import ipaddress
 import json
 import socket
-from contextlib import closing
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
-
-import urllib3
 
 from lti_mentor import db
 from lti_mentor.errors import PlatformError
 from lti_mentor.settings import Settings
 
 MAXIMUM_BYTES = 1_000_000
+GOOD = (200, 201)
 
 
-def get_json(url: str, settings: Settings) -> Any:
+def get_json(url: str, settings: Settings, *, bearer: str | None = None) -> Any:
     """The JSON at this address. Raises PlatformError, whose reason never carries what was answered."""
+    return _ask("GET", url, settings, None, _authorized(bearer))
+
+
+def post_json(url: str, body: Mapping[str, Any], settings: Settings, *, bearer: str | None = None) -> Any:
+    """The JSON that answers this JSON. Raises PlatformError, as ``get_json`` does."""
+    sent = {**_authorized(bearer), "Content-Type": "application/json"}
+    return _ask("POST", url, settings, json.dumps(body).encode(), sent)
+
+
+def _authorized(bearer: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {bearer}"} if bearer else {}
+
+
+def _ask(method: str, url: str, settings: Settings, body: bytes | None, headers: dict[str, str]) -> Any:
     if db.in_transaction():
         raise RuntimeError("an HTTP request is not made while a transaction is open")
     address = urlsplit(url)
@@ -31,8 +48,14 @@ def get_json(url: str, settings: Settings) -> Any:
     if address.scheme not in ("http", "https") or not address.hostname:
         raise PlatformError("platform.address_refused")
     ip = _checked_address(address.hostname, port, settings)
+    with _connected(address, ip, port, settings) as connection:
+        status, answer = _exchange(connection, method, address, body, headers)
+    if status not in GOOD:
+        raise PlatformError("platform.bad_status", retryable=status >= 500)
+    if len(answer) > MAXIMUM_BYTES:
+        raise PlatformError("platform.too_large")
     try:
-        return json.loads(_body(address, ip, port, settings))
+        return json.loads(answer)
     except (ValueError, RecursionError):
         raise PlatformError("platform.not_json") from None
 
@@ -40,7 +63,7 @@ def get_json(url: str, settings: Settings) -> Any:
 def _checked_address(host: str, port: int, settings: Settings) -> str:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):
         raise PlatformError("platform.no_address", retryable=True) from None
     addresses = [str(info[4][0]) for info in found]
     for text in addresses:
@@ -59,26 +82,53 @@ def _allowed(text: str, settings: Settings) -> bool:
     return settings.allow_private_addresses or any(address in network for network in networks)
 
 
-def _body(address: SplitResult, ip: str, port: int, settings: Settings) -> bytes:
-    timeout = urllib3.Timeout(connect=settings.connect_timeout_seconds, read=settings.read_timeout_seconds)
-    path = (address.path or "/") + (f"?{address.query}" if address.query else "")
-    headers = {"Host": address.netloc.rpartition("@")[2], "Accept": "application/json", "User-Agent": "lti-mentor"}
-    pool: urllib3.HTTPConnectionPool
-    if address.scheme == "https":
-        pool = urllib3.HTTPSConnectionPool(
-            ip, port, timeout=timeout, assert_hostname=address.hostname, server_hostname=address.hostname
-        )
-    else:
-        pool = urllib3.HTTPConnectionPool(ip, port, timeout=timeout)
+@contextmanager
+def _connected(address: SplitResult, ip: str, port: int, settings: Settings) -> Iterator[http.client.HTTPConnection]:
+    """A connection to exactly this address, cut when the whole exchange takes too long."""
+    connection = http.client.HTTPConnection(str(address.hostname), port)
     try:
-        with pool:
-            answer = pool.request("GET", path, headers=headers, redirect=False, retries=False, preload_content=False)
-            with closing(answer):
-                body = answer.read(MAXIMUM_BYTES + 1, decode_content=True)
-    except urllib3.exceptions.HTTPError:
+        connection.sock = socket.create_connection((ip, port), timeout=settings.connect_timeout_seconds)
+        if address.scheme == "https":
+            trusted = ssl.create_default_context()
+            connection.sock = trusted.wrap_socket(connection.sock, server_hostname=address.hostname)
+    except OSError:
+        connection.close()
         raise PlatformError("platform.no_answer", retryable=True) from None
-    if answer.status != 200:
-        raise PlatformError("platform.bad_status", retryable=answer.status >= 500)
-    if len(body) > MAXIMUM_BYTES:
-        raise PlatformError("platform.too_large")
-    return bytes(body)
+    connection.sock.settimeout(settings.read_timeout_seconds)
+    was_cut = threading.Event()
+    deadline = threading.Timer(settings.answer_timeout_seconds, _cut, (connection.sock, was_cut))
+    deadline.daemon = True
+    deadline.start()
+    try:
+        yield connection
+        if was_cut.is_set():  # what was read so far looks like an answer that ended
+            raise PlatformError("platform.no_answer", retryable=True)
+    finally:
+        deadline.cancel()
+        connection.close()
+
+
+def _cut(sock: socket.socket, was_cut: threading.Event) -> None:
+    """Wake up whoever reads from it: a drop every few seconds is no answer."""
+    was_cut.set()
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # it ended by itself in this very moment
+
+
+def _exchange(
+    connection: http.client.HTTPConnection,
+    method: str,
+    address: SplitResult,
+    body: bytes | None,
+    headers: dict[str, str],
+) -> tuple[int, bytes]:
+    path = (address.path or "/") + (f"?{address.query}" if address.query else "")
+    usual = {"Host": address.netloc.rpartition("@")[2], "Accept": "application/json", "User-Agent": "lti-mentor"}
+    try:
+        connection.request(method, path, body, {**usual, **headers})
+        with connection.getresponse() as answer:
+            return answer.status, answer.read(MAXIMUM_BYTES + 1)
+    except (OSError, ValueError, http.client.HTTPException):
+        raise PlatformError("platform.no_answer", retryable=True) from None

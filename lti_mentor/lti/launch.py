@@ -1,7 +1,7 @@
 """The launch (Security Framework 5.1.3, Core 5.3): signature before claims, all claims before anything is written."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -13,9 +13,9 @@ from sqlalchemy import CursorResult, bindparam, select, update
 from sqlalchemy.orm import Session, lazyload
 
 from lti_mentor import clock
-from lti_mentor.db import Base, Database
+from lti_mentor.db import Base, Database, new_id
 from lti_mentor.errors import LaunchError
-from lti_mentor.lti import keysets, quirks
+from lti_mentor.lti import keysets, platforms, quirks
 from lti_mentor.lti.login import Login, fits, hashed, is_ours
 from lti_mentor.lti.platforms import Deployment, KeySet, Platform
 from lti_mentor.settings import Settings
@@ -40,6 +40,7 @@ class Launch:
     state_hash: str
     platform: Platform
     deployment: Deployment
+    is_new_deployment: bool
     subject: str
     name: str | None
     email: str | None
@@ -97,8 +98,7 @@ def pending(db: Session, settings: Settings, *, state: str, browser_secret: str 
         raise LaunchError("launch.no_cookie")
     if not fits(browser_secret, login.browser_hash):
         raise LaunchError("launch.other_browser")
-    if platform.status != "active":
-        raise LaunchError("launch.disabled_platform")
+    platforms.require_active(platform)
     return Pending(login, platform, [row[3] for row in found if row[3] is not None], key_set)
 
 
@@ -109,19 +109,22 @@ def verify(database: Database, settings: Settings, waiting: Pending, token: str)
     _check_parties(claims, waiting.platform)
     if not fits(_text(claims, "nonce"), waiting.login.nonce_hash):
         raise LaunchError("launch.nonce")
-    deployment = _deployment(claims, waiting)
+    deployment, is_new = _deployment(claims, waiting)
     _check_message(claims)
     target = claims.get(f"{CLAIM}target_link_uri")
     if not isinstance(target, str) or not is_ours(target, settings):
         raise LaunchError("launch.foreign_target")
-    return _launch(claims, waiting, deployment, target)
+    return _launch(claims, waiting, (deployment, is_new), target)
 
 
-def consume(db: Session, launch: Launch) -> None:
+def consume(db: Session, launch: Launch) -> Launch:
     """Use up the login; exactly one launch can. Raises LaunchError for all others."""
     used = cast("CursorResult[Any]", db.execute(_CONSUME, {"given": launch.state_hash, "now": clock.now()}))
     if used.rowcount != 1:
         raise LaunchError("launch.used_state")
+    if launch.is_new_deployment:
+        return replace(launch, deployment=platforms.adopt(db, launch.platform, launch.deployment))
+    return launch
 
 
 def _verified_claims(database: Database, settings: Settings, waiting: Pending, token: str) -> dict[str, Any]:
@@ -178,14 +181,19 @@ def _check_parties(claims: Mapping[str, Any], platform: Platform) -> None:
         raise LaunchError("launch.authorized_party")
 
 
-def _deployment(claims: Mapping[str, Any], waiting: Pending) -> Deployment:
-    given = claims.get(f"{CLAIM}deployment_id")
+def _deployment(claims: Mapping[str, Any], waiting: Pending) -> tuple[Deployment, bool]:
+    """The deployment, and whether it was never seen and is adopted by its platform's rule."""
+    given = _text(claims, f"{CLAIM}deployment_id")
+    if waiting.login.deployment_id not in (None, given):
+        raise LaunchError("launch.deployment")
     for deployment in waiting.deployments:
         if deployment.deployment_id == given:
-            if waiting.login.deployment_id not in (None, given):
-                raise LaunchError("launch.deployment")
-            return deployment
-    raise LaunchError("launch.deployment")
+            return deployment, False
+    platform = waiting.platform
+    if platform.adopting_id is None:
+        raise LaunchError("launch.deployment")
+    values = {"platform_id": platform.id, "organization_id": platform.adopting_id, "deployment_id": _id(given)}
+    return Deployment(id=new_id(), **values), True
 
 
 def _check_message(claims: Mapping[str, Any]) -> None:
@@ -203,7 +211,7 @@ def _check_message(claims: Mapping[str, Any]) -> None:
         raise LaunchError("launch.message", detail=str(problem)) from None
 
 
-def _launch(claims: Mapping[str, Any], waiting: Pending, deployment: Deployment, target: str) -> Launch:
+def _launch(claims: Mapping[str, Any], waiting: Pending, found: tuple[Deployment, bool], target: str) -> Launch:
     presentation = claims.get(f"{CLAIM}launch_presentation")
     presentation = presentation if isinstance(presentation, dict) else {}
     custom = quirks.custom(claims.get(f"{CLAIM}custom"))
@@ -211,7 +219,8 @@ def _launch(claims: Mapping[str, Any], waiting: Pending, deployment: Deployment,
     return Launch(
         state_hash=waiting.login.state_hash,
         platform=waiting.platform,
-        deployment=deployment,
+        deployment=found[0],
+        is_new_deployment=found[1],
         subject=_id(claims["sub"]),
         name=_name(claims),
         email=_shown(claims.get("email")),

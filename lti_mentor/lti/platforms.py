@@ -8,13 +8,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint, bindparam, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, lazyload, mapped_column, relationship
 
 from lti_mentor import clock
 from lti_mentor.db import Base, new_id, one_of
 from lti_mentor.errors import LaunchError, NotFound, Refused
 
-STATES = ("active", "disabled")
+STATES = ("pending", "active", "disabled")
 
 
 class Platform(Base):
@@ -30,6 +31,9 @@ class Platform(Base):
     jwks_uri: Mapped[str]
     frame_ancestors: Mapped[list[str]] = mapped_column(JSON)  # origins besides those of the issuer and the log-in
     foreign_azp: Mapped[bool] = mapped_column(default=False)  # see quirks.FOREIGN_AZP
+    granted_scopes: Mapped[list[str]] = mapped_column(JSON, default=list)  # at registration; none when added by hand
+    token_audience: Mapped[str | None]  # of our assertions, when it is not the token endpoint
+    adopting_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("organizations.id", ondelete="SET NULL"))
     status: Mapped[str] = mapped_column(default="active")
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     deployments: Mapped[list["Deployment"]] = relationship(lazy="selectin", cascade="all, delete-orphan")
@@ -130,6 +134,13 @@ def get(db: Session, platform_id: uuid.UUID) -> Platform:
     return platform
 
 
+def approve(db: Session, platform_id: uuid.UUID) -> Platform:
+    """Let its launches in: for the first time, or again."""
+    platform = get(db, platform_id)
+    platform.status = "active"
+    return platform
+
+
 def disable(db: Session, platform_id: uuid.UUID) -> Platform:
     """Refuse its launches from now on; nothing is lost."""
     platform = get(db, platform_id)
@@ -161,9 +172,26 @@ def for_login(db: Session, issuer: str, client_id: str | None) -> Platform:
         raise LaunchError("launch.unknown_platform", issuer=issuer)
     if len(found) > 1:
         raise LaunchError("launch.ambiguous_platform", issuer=issuer)
-    if found[0].status != "active":
-        raise LaunchError("launch.disabled_platform")
+    require_active(found[0])
     return found[0]
+
+
+def require_active(platform: Platform) -> None:
+    """Raises LaunchError for a platform that waits for approval or is switched off."""
+    if platform.status != "active":
+        raise LaunchError(f"launch.{platform.status}_platform")
+
+
+def adopt(db: Session, platform: Platform, adopted: Deployment) -> Deployment:
+    """Keep a deployment that was seen for the first time; several launches may bring it at the same moment."""
+    dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
+    names = ("id", "platform_id", "organization_id", "deployment_id")
+    values = {name: getattr(adopted, name) for name in names}
+    db.execute(dialect.insert(Deployment).values(values).on_conflict_do_nothing())
+    found = deployment(db, platform, adopted.deployment_id)
+    if found is None:
+        raise LaunchError("launch.deployment")
+    return found
 
 
 def deployment(db: Session, platform: Platform, deployment_id: str) -> Deployment | None:

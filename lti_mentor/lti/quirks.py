@@ -5,11 +5,16 @@ FOREIGN_AZP  Blackboard, 2019 (1EdTech/lti-1-3-php-library issue 18): ``azp`` of
 UNRESOLVED   A custom variable that the platform does not know arrives as it was asked for, such as
              ``$Context.id.history`` (LTI Core 5.4.6.1); Moodle 4.5 sends null for withheld ones; Canvas numbers
              (hypothesis/lms issue 4492).
+SHARED_ISSUERS  Canvas cloud and Blackboard use one issuer for all institutions, so the address that registers has
+             another host than the issuer (instructure/canvas-lms issue 1935, tsugiproject/tsugi issue 83,
+             Simon-Initiative/oli-torus pull 1979).
+SHARED_CLIENTS  On Blackboard one client id serves all institutions too: an unknown deployment is a stranger.
 SHORT_ROLES  Moodle's roster and the certification suite send "Instructor" instead of the URI.
 """
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 INSTRUCTORS = frozenset(
     {
@@ -24,6 +29,11 @@ ADMINISTRATORS = frozenset(
         "http://purl.imsglobal.org/vocab/lis/v2/system/person#Administrator",
     }
 )
+SHARED_ISSUERS = {
+    "https://canvas.instructure.com": ("instructure.com", "canvaslms.com"),
+    "https://blackboard.com": ("blackboard.com",),
+}
+SHARED_CLIENTS = frozenset({"https://blackboard.com"})
 _CONTEXT_ROLE = "http://purl.imsglobal.org/vocab/lis/v2/membership"
 
 
@@ -36,6 +46,12 @@ def teaches(roles: list[str]) -> bool:
         return True
     has_course_role = any(role.startswith(_CONTEXT_ROLE) or role == "Learner" for role in roles)
     return not has_course_role and bool(ADMINISTRATORS & set(roles))
+
+
+def speaks_for(host: str, issuer: str) -> bool:
+    """Whether a platform at this host may register under this issuer."""
+    domains = SHARED_ISSUERS.get(issuer, ())
+    return host == urlsplit(issuer).hostname or any(host == name or host.endswith(f".{name}") for name in domains)
 
 
 def custom(values: Any) -> dict[str, str]:

@@ -19,7 +19,7 @@ import click
 
 from lti_mentor import clock, migrations, settings
 from lti_mentor.db import Database, connect
-from lti_mentor.lti import platforms
+from lti_mentor.lti import platforms, registration
 from lti_mentor.mentoring import organizations
 from lti_mentor.practice.story import cast, other, plan
 from lti_mentor.practice.story.tell import COURSES, tell
@@ -42,10 +42,11 @@ def run(port: int, lms_port: int) -> None:
             )
     with tempfile.TemporaryDirectory(prefix="lti-mentor-demo-") as folder:
         environment = _environment(Path(folder), port)
-        world = prepare(settings.load(environment), lms_port)
+        loaded = settings.load(environment)
+        world, invited = prepare(loaded, lms_port), invitation(loaded)
         world.dump(Path(folder) / "world.json")
         with _processes(environment, Path(folder), port, lms_port):
-            _show(world, port)
+            _show(world, port, invited)
             _wait()
     click.echo("\nStopped; nothing is left running.")
 
@@ -87,6 +88,15 @@ def prepare(loaded: settings.Settings, lms_port: int) -> World:
     tell_other(database, world, deployments)
     database.engine.dispose()
     return world
+
+
+def invitation(loaded: settings.Settings) -> str:
+    """An address that registers the tool with any LMS for the first organization."""
+    database = connect(loaded.database_url)
+    with database.transaction() as db:
+        secret = registration.invite(db, organizations.named(db, ORGANIZATION).id)
+    database.engine.dispose()
+    return f"{loaded.base_url}/lti/register?invitation={secret}"
 
 
 def _progress(done: int, total: int) -> None:
@@ -200,7 +210,7 @@ def _wait_for(address: str, started: list[subprocess.Popen[bytes]]) -> None:
     raise click.ClickException(f"{address} does not answer.")
 
 
-def _show(world: World, port: int) -> None:
+def _show(world: World, port: int, invited: str) -> None:
     roles = (
         ("Learner in the middle", cast.MIDDLE.key, 0),
         ("Brand-new learner", cast.NEW.key, plan.certification_of(55)),
@@ -216,6 +226,8 @@ def _show(world: World, port: int) -> None:
     key = world.courses[0].lrs_key
     click.echo("\nThe record store, as the analysts' tools read it:")
     click.echo(f"  curl -u {key} -H 'X-Experience-API-Version: 1.0.3' http://localhost:{port}/xapi/statements")
+    click.echo(f"\nRegister the tool once more, as an LMS administrator does: open {world.issuer}/tools and paste")
+    click.echo(f"  {invited}")
     click.echo("\nCtrl-C stops everything.", nl=True)
     sys.stdout.flush()
 

@@ -10,7 +10,8 @@ import requests
 from flask import Flask, Response, abort, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from lti_mentor.practice.tokens import SigningKey, claims
+from lti_mentor.practice.registration import Tool, add_registration
+from lti_mentor.practice.tokens import CLAIM, SigningKey, claims
 from lti_mentor.practice.world import INSTRUCTOR, LmsCourse, LmsItem, LmsPerson, World
 
 COOKIE = "practice_person"
@@ -22,7 +23,10 @@ class Lms:
     def __init__(self, world: World) -> None:
         self.world = world
         self.keys = [SigningKey()]
-        self.hints: dict[str, tuple[str, str]] = {}  # message hint -> person, course
+        self.hints: dict[str, tuple[str, str, str]] = {}  # message hint -> person, course, client
+        first = Tool(world.client_id, None, "Mentoring", f"{world.tool_url}/lti/login", world.launch_url)
+        self.tools: dict[str, Tool] = {first.client_id: first}
+        self.registration_tokens: set[str] = set()
         self.grades: dict[tuple[str, str, str], float] = {}  # course, person, item
         self.key_requests = 0
 
@@ -45,6 +49,7 @@ def create_lms(world: World) -> Flask:
     _add_pages(app, lms)
     _add_platform(app, lms)
     _add_gradebook(app, lms)
+    add_registration(app, lms)
     return app
 
 
@@ -82,7 +87,9 @@ def _add_pages(app: Flask, lms: Lms) -> None:
     def course_page(person_id: str, course_id: str) -> Response:
         person, course = _member(lms, person_id, course_id)
         teaches = INSTRUCTOR in course.members[person_id]
-        page = Response(render_template("course.html", person=person, course=course, teaches=teaches))
+        page = Response(
+            render_template("course.html", person=person, course=course, teaches=teaches, tools=lms.tools.values())
+        )
         page.set_cookie(COOKIE, person_id, httponly=True, samesite="Lax")
         return page
 
@@ -90,33 +97,36 @@ def _add_pages(app: Flask, lms: Lms) -> None:
     def open_tool(person_id: str, course_id: str) -> str:
         """The login initiation, as a form that submits itself."""
         person, course = _member(lms, person_id, course_id)
+        tool = lms.tools.get(request.args.get("client", lms.world.client_id)) or abort(404)
         hint = secrets.token_urlsafe(12)
-        lms.hints[hint] = (person.id, course.id)
+        lms.hints[hint] = (person.id, course.id, tool.client_id)
         fields = {
             "iss": lms.world.issuer,
             "login_hint": person.id,
-            "target_link_uri": lms.world.launch_url,
+            "target_link_uri": tool.launch_url,
             "lti_message_hint": json.dumps({"launch": hint}),
-            "client_id": lms.world.client_id,
-            "lti_deployment_id": course.deployment_id,
+            "client_id": tool.client_id,
+            "lti_deployment_id": tool.deployment_id or course.deployment_id,
         }
-        return render_template("post.html", action=f"{lms.world.tool_url}/lti/login", fields=fields)
+        return render_template("post.html", action=tool.login_url, fields=fields)
 
 
 def _add_platform(app: Flask, lms: Lms) -> None:
     @app.route("/authorize", methods=["GET", "POST"])
     def authorize() -> Any:
         given = request.values
-        if given.get("client_id") != lms.world.client_id or given.get("redirect_uri") != lms.world.launch_url:
+        tool = lms.tools.get(given.get("client_id", ""))
+        if tool is None or given.get("redirect_uri") != tool.launch_url:
             return "This client or this redirect URI is not registered.", 400
         problem = _problem(lms, given)
         if problem:
             fields = {"error": problem, "state": given.get("state", "")}
-            return render_template("post.html", action=lms.world.launch_url, fields=fields)
-        person_id, course_id = lms.hints.pop(json.loads(given["lti_message_hint"])["launch"])
+            return render_template("post.html", action=tool.launch_url, fields=fields)
+        person_id, course_id, _ = lms.hints.pop(json.loads(given["lti_message_hint"])["launch"])
         person, course = _member(lms, person_id, course_id)
-        fields = {"id_token": lms.token(person, course, given["nonce"]), "state": given["state"]}
-        return render_template("post.html", action=lms.world.launch_url, fields=fields)
+        deployment = {f"{CLAIM}deployment_id": tool.deployment_id} if tool.deployment_id else {}
+        token = lms.token(person, course, given["nonce"], aud=tool.client_id, **deployment)
+        return render_template("post.html", action=tool.launch_url, fields={"id_token": token, "state": given["state"]})
 
     @app.get("/jwks")
     def key_set() -> Response:
@@ -137,7 +147,7 @@ def _problem(lms: Lms, given: Mapping[str, str]) -> str | None:
         hint = lms.hints.get(json.loads(given.get("lti_message_hint", ""))["launch"])
     except (ValueError, TypeError, KeyError):
         return "invalid_request"
-    if hint is None or hint[0] != given.get("login_hint"):
+    if hint is None or hint[0] != given.get("login_hint") or hint[2] != given.get("client_id"):
         return "access_denied"
     signed_in = request.cookies.get(COOKIE)
     return "login_required" if signed_in is None else None

@@ -54,6 +54,17 @@ SENTENCES = {
     "launch.message": "The message of the learning platform is not complete. Tell its administrator.",
     "launch.bad_id": "The learning platform sent an id that is too long. Tell its administrator.",
     "launch.platform_error": "The learning platform stopped the launch. Sign in there again and open the link once more.",
+    "launch.pending_platform": "This learning platform is registered and waits for approval. Ask the administrator of the tool to approve it.",
+    # registration
+    "invitation.limits": "An invitation has 1 to 100 uses and is good for 1 to 2160 hours.",
+    "invitation.over": "This invitation is used up or too old. Ask the administrator of the tool for a new one.",
+    "registration.closed": "A registration needs an invitation. Ask the administrator of the tool for the address to paste.",
+    "registration.address": "The learning platform did not give a usable address of its configuration. Start the registration there again.",
+    "registration.incomplete": "The configuration of the learning platform has no usable %(name)s. Tell its administrator.",
+    "registration.issuer": "The configuration does not come from the host of the issuer %(issuer)s, so nothing was registered.",
+    "registration.endpoint": "The learning platform registers tools at another host than its own, so nothing was registered.",
+    "registration.no_client": "The learning platform gave no client id. Nothing was registered: look there for what it says.",
+    "registration.of_others": "This registration belongs to another organization here. Ask the administrator of the tool.",
     # platforms and rights
     "platform.unknown": "There is no such platform. See lti-mentor platform list.",
     "platform.address": "%(name)s has to be a web address such as https://lms.example.org.",

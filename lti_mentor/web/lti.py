@@ -54,7 +54,7 @@ def take_launch() -> AnyResponse:
     g.framing_origins = tuple(waiting.platform.framing_origins)
     launched = launch.verify(database, settings, waiting, token)
     with database.transaction() as db:
-        launch.consume(db, launched)
+        launched = launch.consume(db, launched)
         opened = _arrive(db, launched)
     response = redirect(url_for("home.home", visit_key=opened.key), 303)
     visit.set_cookie(cast(Response, response), opened)

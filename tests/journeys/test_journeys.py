@@ -69,6 +69,20 @@ def test_a_grade_in_the_lms_moves_readiness_and_why_names_the_item(browser_conte
     expect(frame.get_by_text("Lab 5 100 %")).to_be_visible()
 
 
+def test_an_administrator_registers_the_tool_by_pasting_one_address(browser_context, story):
+    page = browser_context.new_page()
+    page.goto(f"{story.world.issuer}/tools")
+    page.get_by_label("Registration address").fill(story.invitation())
+    page.get_by_role("button", name="Register a tool").click()
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_role("heading", name="The tool is registered")).to_be_visible()
+    frame.get_by_role("button", name="Finish").click()
+    expect(page.get_by_role("listitem").filter(has_text="LTI Mentor")).to_be_visible()
+    page.goto(story.course_url("learner-1"))
+    page.get_by_role("link", name="Open LTI Mentor").click()
+    expect(page.frame_locator("iframe").locator("main")).to_be_visible()
+
+
 def test_an_analyst_reads_how_a_figure_is_counted(browser_context, story):
     _, frame = opened(browser_context, story, "analyst-1")
     expect(frame.get_by_text("of 41 open mentorships were active")).to_be_visible()

@@ -1,6 +1,7 @@
 """Asking an LMS: what is refused, with real servers on loopback."""
 
 import json
+import socket
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,6 +27,8 @@ def answering(
             self.end_headers()
             self.wfile.write(body)
 
+        do_POST = do_GET
+
         def log_message(self, *_):
             pass
 
@@ -36,6 +39,33 @@ def answering(
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def dripping(start: bytes = b"HTTP/1.1 200 OK\r\nX-Slow: ", drop: bytes = b"x"):
+    """A platform that never comes to an end."""
+    server = socket.create_server(("127.0.0.1", 0))
+    over = threading.Event()
+
+    def drip():
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(start)
+            while not over.wait(0.05 if len(drop) == 1 else 0):
+                try:
+                    connection.sendall(drop)
+                except OSError:
+                    return
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/jwks"
+    finally:
+        over.set()
+        thread.join()
+        server.close()
 
 
 def reason(url, settings) -> str:
@@ -96,6 +126,21 @@ def test_a_silent_platform_is_not_waited_for(loaded_settings):
         assert reason(url, replace(loaded_settings, read_timeout_seconds=1)) == "platform.no_answer"
         hold.set()
     assert reason("http://127.0.0.1:9/", loaded_settings) == "platform.no_answer"
+
+
+def test_an_answer_in_drops_is_cut(loaded_settings):
+    with dripping() as url:
+        assert reason(url, replace(loaded_settings, answer_timeout_seconds=1)) == "platform.no_answer"
+
+
+def test_a_body_without_end_is_not_read_to_the_end(loaded_settings):
+    with dripping(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536) as url:
+        assert reason(url, loaded_settings) == "platform.too_large"
+
+
+def test_what_is_sent_is_json_with_the_token(loaded_settings):
+    with answering(201, body=b'{"a": 1}') as url:
+        assert http.post_json(url, {"b": 2}, loaded_settings, bearer="t") == {"a": 1}
 
 
 def test_nothing_is_asked_while_a_transaction_is_open(loaded_settings, sqlite_database):

@@ -83,7 +83,7 @@ REFUSALS = [
     ({"aud": ["tests", "somebody-else"], "azp": "somebody-else"}, "launch.authorized_party"),
     ({"azp": "somebody-else"}, "launch.authorized_party"),
     ({f"{CLAIM}deployment_id": "99"}, "launch.deployment"),
-    ({f"{CLAIM}deployment_id": ...}, "launch.deployment"),
+    ({f"{CLAIM}deployment_id": ...}, "launch.missing_claim"),
     ({f"{CLAIM}version": "11.3"}, "launch.message"),
     ({f"{CLAIM}version": ...}, "launch.message"),
     ({f"{CLAIM}message_type": ...}, "launch.missing_claim"),

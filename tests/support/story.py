@@ -26,6 +26,10 @@ class Story:
     def course_url(self, person: str, course: int = 0) -> str:
         return f"{self.world.issuer}/as/{person}/courses/{self.world.courses[course].id}"
 
+    def invitation(self) -> str:
+        """The address that registers another tool of the practice LMS."""
+        return demo.invitation(self.settings)
+
     def statements(self, **wanted: str) -> list[dict]:
         """Everything the record store gives, page by page, as any client reads it."""
         key, _, secret = (self.world.courses[0].lrs_key or "").partition(":")

@@ -1,0 +1,261 @@
+"""Dynamic Registration 1.0: an LMS registers itself at an address that an administrator of the tool gave away."""
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from sqlalchemy import CheckConstraint, CursorResult, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lti_mentor import clock
+from lti_mentor.db import Row
+from lti_mentor.errors import PlatformError, Refused
+from lti_mentor.lti import http, platforms, quirks
+from lti_mentor.lti.platforms import Platform, Registration, origin
+from lti_mentor.settings import Settings
+
+PLATFORM_CONFIGURATION = "https://purl.imsglobal.org/spec/lti-platform-configuration"
+TOOL_CONFIGURATION = "https://purl.imsglobal.org/spec/lti-tool-configuration"
+LONGEST = 2000  # characters of an address or an id
+
+# What the tool would like to have; only what a platform offers is asked for. Scopes are asked for once, so that nobody
+# has to register again when a feature begins to use them.
+SCOPES = (
+    "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly",
+    "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem",
+    "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem.readonly",
+    "https://purl.imsglobal.org/spec/lti-ags/scope/result.readonly",
+    "https://purl.imsglobal.org/spec/lti-ags/scope/score",
+)
+CLAIMS = ("iss", "sub", "name", "given_name", "family_name", "email")
+PLACEMENTS = ("course_navigation",)
+VARIABLES = {
+    "context_history": "Context.id.history",
+    "link_history": "ResourceLink.id.history",
+    "course_begin": "CourseSection.timeFrame.begin",
+    "course_end": "CourseSection.timeFrame.end",
+    "available_from": "ResourceLink.available.startDateTime",
+    "submit_until": "ResourceLink.submission.endDateTime",
+    "time_zone": "Person.address.timezone",
+}
+
+
+class Invitation(Row):
+    """The right to register so many platforms for an organization. The secret itself is shown once."""
+
+    __tablename__ = "invitations"
+
+    secret_hash: Mapped[str] = mapped_column(index=True)
+    uses_left: Mapped[int]
+    needs_approval: Mapped[bool]
+    expires_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (CheckConstraint("uses_left >= 0", name="uses_left"),)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a platform says of itself in its OpenID configuration, checked."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    registration_endpoint: str
+    token_audience: str | None
+    family: str
+    scopes: frozenset[str]
+    claims: frozenset[str] | None  # none: it does not say
+    variables: frozenset[str] | None
+    placements: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Granted:
+    """What the platform registered."""
+
+    client_id: str
+    deployment_id: str | None
+    scopes: tuple[str, ...]
+
+
+def invite(
+    db: Session, organization_id: uuid.UUID, *, uses: int = 1, hours: int = 72, needs_approval: bool = False
+) -> str:
+    """A new invitation; gives its secret. Raises Refused."""
+    if not 1 <= uses <= 100 or not 1 <= hours <= 24 * 90:
+        raise Refused("invitation.limits")
+    secret = secrets.token_urlsafe(32)
+    db.add(
+        Invitation(
+            organization_id=organization_id,
+            secret_hash=_hashed(secret),
+            uses_left=uses,
+            needs_approval=needs_approval,
+            expires_at=clock.now() + timedelta(hours=hours),
+        )
+    )
+    db.flush()
+    return secret
+
+
+def take(db: Session, secret: str) -> Invitation:
+    """Use the invitation once; of many at the same moment no more than it has uses. Raises Refused."""
+    fits = (Invitation.secret_hash == _hashed(secret), Invitation.expires_at > clock.now())
+    fewer = update(Invitation).where(*fits, Invitation.uses_left > 0).values(uses_left=Invitation.uses_left - 1)
+    taken = cast("CursorResult[Any]", db.execute(fewer, execution_options={"synchronize_session": False}))
+    if taken.rowcount != 1:
+        raise Refused("invitation.over")
+    return db.scalars(select(Invitation).where(Invitation.secret_hash == _hashed(secret))).one()
+
+
+def give_back(db: Session, invitation_id: uuid.UUID) -> None:
+    """The registration did not come about: the invitation may be used again."""
+    more = update(Invitation).where(Invitation.id == invitation_id).values(uses_left=Invitation.uses_left + 1)
+    db.execute(more, execution_options={"synchronize_session": False})
+
+
+def _hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def read_offer(url: str, token: str | None, settings: Settings) -> Offer:
+    """Ask the platform what it is. Raises PlatformError, and Refused when what it says cannot be trusted."""
+    if len(url) > LONGEST:
+        raise Refused("registration.address")
+    given = http.get_json(url, settings, bearer=token)  # Canvas wants the token here too
+    if not isinstance(given, Mapping):
+        raise PlatformError("platform.not_json")
+    about = given.get(PLATFORM_CONFIGURATION)
+    about = about if isinstance(about, Mapping) else {}
+    offer = Offer(
+        issuer=_address(given, "issuer"),
+        authorization_endpoint=_address(given, "authorization_endpoint"),
+        token_endpoint=_address(given, "token_endpoint"),
+        jwks_uri=_address(given, "jwks_uri"),
+        registration_endpoint=_address(given, "registration_endpoint"),
+        token_audience=_text(given.get("authorization_server")),
+        family=_text(about.get("product_family_code")) or "",
+        scopes=_words(given.get("scopes_supported")) or frozenset(),
+        claims=_words(given.get("claims_supported")),
+        variables=_words(about.get("variables")),
+        placements=_placements(about.get("messages_supported")),
+    )
+    asked = urlsplit(url).hostname or ""
+    if not quirks.speaks_for(asked, offer.issuer):
+        raise Refused("registration.issuer", issuer=offer.issuer)
+    if not quirks.speaks_for(urlsplit(offer.registration_endpoint).hostname or "", offer.issuer):
+        raise Refused("registration.endpoint")
+    return offer
+
+
+def _address(given: Mapping[str, Any], name: str) -> str:
+    value = _text(given.get(name))
+    if value is None or origin(value) is None:
+        raise Refused("registration.incomplete", name=name)
+    return value
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= LONGEST and value.isprintable() else None
+
+
+def _words(value: Any) -> frozenset[str] | None:
+    return frozenset(word for word in value if isinstance(word, str)) if isinstance(value, list) else None
+
+
+def _placements(messages: Any) -> frozenset[str]:
+    """Where the platform can show a resource link."""
+    found: set[str] = set()
+    for message in messages if isinstance(messages, list) else ():
+        if isinstance(message, Mapping) and message.get("type") == "LtiResourceLinkRequest":
+            found |= _words(message.get("placements")) or frozenset()
+    return frozenset(found)
+
+
+def register(offer: Offer, token: str | None, settings: Settings) -> Granted:
+    """Send the tool's configuration. Raises PlatformError."""
+    answer = http.post_json(offer.registration_endpoint, configuration(offer, settings), settings, bearer=token)
+    client_id = _text(answer.get("client_id")) if isinstance(answer, Mapping) else None
+    if client_id is None:
+        raise PlatformError("registration.no_client")
+    tool = answer.get(TOOL_CONFIGURATION)
+    deployment_id = tool.get("deployment_id") if isinstance(tool, Mapping) else None
+    scope = answer.get("scope")
+    return Granted(
+        client_id=client_id,
+        deployment_id=None if deployment_id in (None, "") else str(deployment_id)[:255],
+        scopes=tuple(word for word in scope.split() if word in SCOPES) if isinstance(scope, str) else (),
+    )
+
+
+def configuration(offer: Offer, settings: Settings) -> dict[str, Any]:
+    """The tool as this platform is told about it: nothing is asked for that it does not offer."""
+    base = settings.base_url
+    launch = f"{base}/lti/launch"
+    placements = [place for place in PLACEMENTS if place in offer.placements]
+    variables = {
+        name: f"${variable}"
+        for name, variable in VARIABLES.items()
+        if offer.variables is None or variable in offer.variables
+    }
+    return {
+        "application_type": "web",
+        "response_types": ["id_token"],
+        "grant_types": ["implicit", "client_credentials"],
+        "client_name": "LTI Mentor",
+        "initiate_login_uri": f"{base}/lti/login",
+        "redirect_uris": [launch],
+        "jwks_uri": f"{base}/lti/jwks",
+        "token_endpoint_auth_method": "private_key_jwt",
+        "scope": " ".join(scope for scope in SCOPES if scope in offer.scopes),
+        TOOL_CONFIGURATION: {
+            "domain": urlsplit(base).netloc,
+            "target_link_uri": launch,
+            "description": "Mentoring goals, evidence and certifications inside the course.",
+            "custom_parameters": variables,
+            "claims": [claim for claim in CLAIMS if offer.claims is None or claim in offer.claims],
+            "messages": [
+                {"type": "LtiResourceLinkRequest", "target_link_uri": launch, "label": "Mentoring"}
+                | ({"placements": placements} if placements else {})
+            ],
+        },
+    }
+
+
+def keep(
+    db: Session, offer: Offer, granted: Granted, *, organization_id: uuid.UUID, needs_approval: bool
+) -> tuple[Platform, bool]:
+    """The platform as a row, and whether it is new. One of the organization is brought up to date. Raises Refused."""
+    known = platforms.find(db, offer.issuer, granted.client_id)
+    if known is not None and _owners(known) - {organization_id}:
+        raise Refused("registration.of_others")
+    registration = Registration(
+        issuer=offer.issuer,
+        client_id=granted.client_id,
+        authorization_endpoint=offer.authorization_endpoint,
+        token_endpoint=offer.token_endpoint,
+        jwks_uri=offer.jwks_uri,
+        deployment_ids=(granted.deployment_id,) if granted.deployment_id else (),
+    )
+    platform = platforms.add(db, registration, organization_id=organization_id)
+    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+        setattr(platform, name, getattr(offer, name))
+    platform.token_audience, platform.granted_scopes = offer.token_audience, list(granted.scopes)
+    if offer.issuer not in quirks.SHARED_CLIENTS:
+        platform.adopting_id = organization_id
+    if known is None and needs_approval:
+        platform.status = "pending"
+    db.flush()
+    return platform, known is None
+
+
+def _owners(platform: Platform) -> set[uuid.UUID]:
+    adopting = {platform.adopting_id} if platform.adopting_id else set()
+    return adopting | {each.organization_id for each in platform.deployments}

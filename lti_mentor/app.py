@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from lti_mentor import shipped
 from lti_mentor.db import Database, connect
 from lti_mentor.settings import Settings, require_secret
+from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from lti_mentor.web import errors, forms, headers, language, request_log, visit
 from lti_mentor.web.coordinator import coordinator
@@ -19,7 +20,7 @@ from lti_mentor.web.lrs import lrs
 from lti_mentor.web.lti import lti
 from lti_mentor.web.mentor import mentor
 from lti_mentor.web.registration import registration
-from lti_mentor.web.tool import Tool, tool
+from lti_mentor.web.tool import tool
 
 VISITED: tuple[Blueprint, ...] = (home, learner, mentor, coordinator, insight)
 

@@ -19,10 +19,11 @@ from lti_mentor.app import create_app
 from lti_mentor.db import Database, connect
 from lti_mentor.errors import MentorError, SettingsError
 from lti_mentor.jobs import worker as jobs
-from lti_mentor.lti import keys, platforms, registration
+from lti_mentor.lti import connection, keys, platforms, registration
 from lti_mentor.mentoring import audit, organizations, people
 from lti_mentor.mentoring.organizations import Organization
 from lti_mentor.mentoring.people import Account, Person
+from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from lti_mentor.web import request_log
 from lti_mentor.web.errors import SENTENCES
@@ -39,12 +40,16 @@ class Commands(click.Group):
         except SettingsError as error:
             raise click.ClickException(str(error)) from None
         except MentorError as error:
-            sentence = SENTENCES.get(error.reason, SENTENCES["error"])
-            raise click.ClickException(sentence % error.values if "%(" in sentence else sentence) from None
+            raise click.ClickException(_sentence(error)) from None
         except SQLAlchemyError:
             raise click.ClickException(
                 "The database does not answer or is not prepared: run lti-mentor db upgrade."
             ) from None
+
+
+def _sentence(error: MentorError) -> str:
+    sentence = SENTENCES.get(error.reason, SENTENCES["error"])
+    return sentence % error.values if "%(" in sentence else sentence
 
 
 @click.group(cls=Commands)
@@ -200,6 +205,21 @@ def platform_approve(platform_id: uuid.UUID) -> None:
     with _writing() as session:
         approved = platforms.approve(session, platform_id)
     click.echo(f"{approved.issuer} may launch.")
+
+
+@platform.command("test")
+@click.argument("platform_id", type=click.UUID)
+def platform_test(platform_id: uuid.UUID) -> None:
+    """Fetch its keys and a token of its services, and say in words what does not work."""
+    tool = Tool(settings.load(), _ready_database(), _vault())
+    with tool.database.reading() as session:
+        known = platforms.get(session, platform_id)
+    words = {"keys": "Keys: %s can be used.", "token": "Token: given for %s scopes."}
+    tried = connection.try_out(tool, known)
+    for each in tried:
+        click.echo(f"{each.step.title()}: {_sentence(each.problem)}" if each.problem else words[each.step] % each.count)
+    if any(each.problem for each in tried):
+        raise click.ClickException(f"{known.issuer} does not work as it should.")
 
 
 @platform.command("list")

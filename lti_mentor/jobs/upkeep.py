@@ -1,4 +1,4 @@
-"""Removing what is over: logins, visits and used forms."""
+"""Removing what is over: logins, visits, used forms and access tokens."""
 
 from datetime import timedelta
 
@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from lti_mentor import clock
 from lti_mentor.db import Database
 from lti_mentor.lti.login import Login
+from lti_mentor.lti.tokens import AccessToken
 from lti_mentor.settings import Settings
 from lti_mentor.web.forms import UsedForm
 from lti_mentor.web.visit import VisitRow
@@ -33,11 +34,13 @@ def _remove_batch(db: Session, settings: Settings) -> int:
     logins = select(Login.state_hash).where(Login.created_at < now - timedelta(minutes=2 * settings.login_minutes + 60))
     visits = select(VisitRow.id).where(VisitRow.expires_at < now - timedelta(days=30))
     forms = select(UsedForm.id).where(UsedForm.used_at < now - timedelta(hours=settings.visit_hours + 1))
+    tokens = select(AccessToken.sealed_token).where(AccessToken.expires_at < now)
     removed = 0
     for row, key, wanted in (
         (Login, Login.state_hash, logins),
         (VisitRow, VisitRow.id, visits),
         (UsedForm, UsedForm.id, forms),
+        (AccessToken, AccessToken.sealed_token, tokens),
     ):
         keys = list(db.scalars(wanted.limit(BATCH)))
         if keys:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from lti_mentor import db
 from lti_mentor.errors import PlatformError
@@ -33,6 +33,12 @@ def post_json(url: str, body: Mapping[str, Any], settings: Settings, *, bearer: 
     return _ask("POST", url, settings, json.dumps(body).encode(), sent)
 
 
+def post_form(url: str, fields: Mapping[str, str], settings: Settings) -> Any:
+    """The JSON that answers this form. Raises PlatformError, as ``get_json`` does."""
+    sent = {"Content-Type": "application/x-www-form-urlencoded"}
+    return _ask("POST", url, settings, urlencode(fields).encode(), sent)
+
+
 def _authorized(bearer: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {bearer}"} if bearer else {}
 
@@ -51,7 +57,7 @@ def _ask(method: str, url: str, settings: Settings, body: bytes | None, headers:
     with _connected(address, ip, port, settings) as connection:
         status, answer = _exchange(connection, method, address, body, headers)
     if status not in GOOD:
-        raise PlatformError("platform.bad_status", retryable=status >= 500)
+        raise PlatformError("platform.bad_status", retryable=status == 429 or status >= 500, status=status)
     if len(answer) > MAXIMUM_BYTES:
         raise PlatformError("platform.too_large")
     try:

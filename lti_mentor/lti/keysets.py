@@ -37,10 +37,19 @@ def verification_key(database: Database, settings: Settings, kept: KeySet | None
 def _find(kept: KeySet | None, kid: str) -> tuple[str, str] | None:
     """Modulus and exponent of an RSA signing key."""
     for key in kept.body["keys"] if kept else ():
-        signs = key.get("use", "sig") == "sig" and key.get("alg", "RS256") == "RS256"
-        if key.get("kid") == kid and key.get("kty") == "RSA" and signs and {"n", "e"} <= set(key):
+        if key.get("kid") == kid and _signs(key):
             return str(key["n"]), str(key["e"])
     return None
+
+
+def _signs(key: Mapping[str, Any]) -> bool:
+    fits = key.get("use", "sig") == "sig" and key.get("alg", "RS256") == "RS256"
+    return key.get("kty") == "RSA" and fits and {"n", "e"} <= set(key)
+
+
+def usable(body: Any) -> int:
+    """How many keys of this answer a launch could be signed with."""
+    return sum(1 for key in body["keys"] if key.get("kid") and _signs(key)) if _is_key_set(body) else 0
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ from sqlalchemy import MetaData
 from lti_mentor.activity import record
 from lti_mentor.db import Base, Database
 from lti_mentor.jobs import queue
-from lti_mentor.lti import keys, login, platforms, registration
+from lti_mentor.lti import keys, login, platforms, registration, tokens
 from lti_mentor.mentoring import audit, certifications, evidence, goals, meetings, notices, programs, results
 from lti_mentor.settings import Settings
 from lti_mentor.vault import Vault
@@ -35,6 +35,7 @@ WITH_ROWS = (
     record,
     registration,
     results,
+    tokens,
     visit,
 )
 
@@ -49,6 +50,7 @@ INSTALLATION_WIDE = frozenset(
         "tool_keys",
         "key_sets",
         "logins",
+        "access_tokens",
         "jobs",
     }
 )

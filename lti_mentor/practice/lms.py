@@ -10,7 +10,8 @@ import requests
 from flask import Flask, Response, abort, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from lti_mentor.practice.registration import Tool, add_registration
+from lti_mentor.practice.registration import RegisteredTool, add_registration
+from lti_mentor.practice.services import add_services
 from lti_mentor.practice.tokens import CLAIM, SigningKey, claims
 from lti_mentor.practice.world import INSTRUCTOR, LmsCourse, LmsItem, LmsPerson, World
 
@@ -24,8 +25,12 @@ class Lms:
         self.world = world
         self.keys = [SigningKey()]
         self.hints: dict[str, tuple[str, str, str]] = {}  # message hint -> person, course, client
-        first = Tool(world.client_id, None, "Mentoring", f"{world.tool_url}/lti/login", world.launch_url)
-        self.tools: dict[str, Tool] = {first.client_id: first}
+        base = f"{world.tool_url}/lti"
+        first = RegisteredTool(world.client_id, None, "Mentoring", f"{base}/login", world.launch_url, f"{base}/jwks")
+        self.tools: dict[str, RegisteredTool] = {first.client_id: first}
+        self.access_tokens: dict[str, frozenset[str]] = {}  # token -> scopes
+        self.assertions: set[str] = set()  # ids of assertions that were used
+        self.token_requests = 0
         self.registration_tokens: set[str] = set()
         self.grades: dict[tuple[str, str, str], float] = {}  # course, person, item
         self.key_requests = 0
@@ -50,6 +55,7 @@ def create_lms(world: World) -> Flask:
     _add_platform(app, lms)
     _add_gradebook(app, lms)
     add_registration(app, lms)
+    add_services(app, lms)
     return app
 
 

@@ -24,7 +24,7 @@ CLAIMS = ("iss", "sub", "name", "email")
 
 
 @dataclass(frozen=True)
-class Tool:
+class RegisteredTool:
     """A tool that may be launched."""
 
     client_id: str
@@ -32,6 +32,7 @@ class Tool:
     name: str
     login_url: str
     launch_url: str
+    key_set_url: str
 
 
 def add_registration(app: Flask, lms: "Lms") -> None:
@@ -114,5 +115,7 @@ def _registered(lms: "Lms", given: Mapping[str, Any]) -> dict[str, Any]:
     known = next((tool for tool in lms.tools.values() if tool.launch_url == launch_url and tool.deployment_id), None)
     client_id = known.client_id if known else secrets.token_hex(8)
     deployment_id = str(known.deployment_id if known else 100 + len(lms.tools))
-    lms.tools[client_id] = Tool(client_id, deployment_id, given["client_name"], given["initiate_login_uri"], launch_url)
+    lms.tools[client_id] = RegisteredTool(
+        client_id, deployment_id, given["client_name"], given["initiate_login_uri"], launch_url, given["jwks_uri"]
+    )
     return {**given, "client_id": client_id, TOOL: {**given[TOOL], "deployment_id": deployment_id}}

@@ -1,20 +1,10 @@
-"""What every view reaches for: the settings, the database and the vault of the running tool."""
+"""The running tool, as every view reaches for it."""
 
-from dataclasses import dataclass
 from typing import cast
 
 from flask import current_app
 
-from lti_mentor.db import Database
-from lti_mentor.settings import Settings
-from lti_mentor.vault import Vault
-
-
-@dataclass(frozen=True)
-class Tool:
-    settings: Settings
-    database: Database
-    vault: Vault
+from lti_mentor.tool import Tool
 
 
 def tool() -> Tool:

@@ -34,6 +34,21 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_invitations_organization_id"), ["organization_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_invitations_secret_hash"), ["secret_hash"], unique=False)
 
+    op.create_table(
+        "access_tokens",
+        sa.Column("platform_id", sa.Uuid(), nullable=False),
+        sa.Column("token_endpoint", sa.String(), nullable=False),
+        sa.Column("scopes", sa.String(), nullable=False),
+        sa.Column("sealed_token", sa.String(), nullable=False),
+        sa.Column("expires_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["platform_id"], ["platforms.id"], name=op.f("fk_access_tokens_platform_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("platform_id", "token_endpoint", "scopes", name=op.f("pk_access_tokens")),
+    )
+    with op.batch_alter_table("access_tokens", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_access_tokens_expires_at"), ["expires_at"], unique=False)
+
     with op.batch_alter_table("platforms", schema=None) as batch_op:
         batch_op.add_column(sa.Column("granted_scopes", sa.JSON(), nullable=False, server_default="[]"))
         batch_op.add_column(sa.Column("token_audience", sa.String(), nullable=True))

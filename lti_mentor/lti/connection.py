@@ -1,0 +1,44 @@
+"""Trying the connection to a platform: its keys, and a token of its services."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lti_mentor.errors import PlatformError
+from lti_mentor.lti import http, keysets, tokens
+from lti_mentor.lti.platforms import Platform
+from lti_mentor.lti.registration import SCOPES
+from lti_mentor.tool import Tool
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One step: ``problem`` is none when it worked, ``count`` is how many keys or scopes it found."""
+
+    step: str  # keys or token
+    count: int
+    problem: PlatformError | None = None
+
+
+def try_out(tool: Tool, platform: Platform) -> list[Tried]:
+    """Each step by itself, so that one that fails does not hide the other."""
+    return [_try("keys", lambda: _keys(tool, platform)), _try("token", lambda: _token(tool, platform))]
+
+
+def _try(step: str, count: Callable[[], int]) -> Tried:
+    try:
+        return Tried(step, count())
+    except PlatformError as problem:
+        return Tried(step, 0, problem)
+
+
+def _keys(tool: Tool, platform: Platform) -> int:
+    usable = keysets.usable(http.get_json(platform.jwks_uri, tool.settings))
+    if not usable:
+        raise PlatformError("platform.no_usable_key")
+    return usable
+
+
+def _token(tool: Tool, platform: Platform) -> int:
+    scopes = platform.granted_scopes or list(SCOPES)
+    tokens.access_token(tool, platform, scopes, anew=True)
+    return len(scopes)

@@ -1,0 +1,109 @@
+"""Access tokens of an LMS's services (Security Framework 4.1): asked for with a signed assertion, kept until they end.
+
+A token belongs to one registration, one token endpoint and one set of scopes: issuers are shared by whole clouds.
+"""
+
+import math
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import jwt
+from sqlalchemy import ForeignKey, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lti_mentor import clock
+from lti_mentor.db import Base
+from lti_mentor.errors import PlatformError
+from lti_mentor.lti import http, keys
+from lti_mentor.lti.platforms import Platform
+from lti_mentor.tool import Tool
+
+PURPOSE = "access-token"
+MARGIN = timedelta(seconds=60)  # a token is not used in its last minute
+ASSERTION_SECONDS = 300
+LONGEST_SECONDS = 24 * 3600  # whatever a platform says, a token is asked for anew every day
+
+
+class AccessToken(Base):
+    """Installation-wide, as its platform is; sealed."""
+
+    __tablename__ = "access_tokens"
+
+    platform_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("platforms.id", ondelete="CASCADE"), primary_key=True)
+    token_endpoint: Mapped[str] = mapped_column(primary_key=True)
+    scopes: Mapped[str] = mapped_column(primary_key=True)  # sorted, space separated
+    sealed_token: Mapped[str]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+def access_token(tool: Tool, platform: Platform, scopes: Iterable[str], *, anew: bool = False) -> str:
+    """A token for these scopes: a kept one, unless it has to be ``anew``. Raises PlatformError."""
+    wanted = " ".join(sorted(set(scopes)))
+    with tool.database.reading() as db:
+        kept = None if anew else _kept(db, platform, wanted)
+        key = None if kept else db.scalars(select(keys.ToolKey).where(keys.ToolKey.status == "current")).first()
+    if kept is not None:
+        return tool.vault.open(PURPOSE, kept.sealed_token).decode()
+    if key is None:
+        raise PlatformError("platform.no_tool_key")
+    fields = {
+        "grant_type": "client_credentials",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": _assertion(tool, platform, key),
+        "scope": wanted,
+    }
+    token, seconds = _read(_asked(tool, platform, fields))
+    with tool.database.transaction() as db:
+        _keep(db, platform, wanted, tool.vault.seal(PURPOSE, token.encode()), clock.now() + timedelta(seconds=seconds))
+    return token
+
+
+def _kept(db: Session, platform: Platform, wanted: str) -> AccessToken | None:
+    kept = db.get(AccessToken, (platform.id, platform.token_endpoint, wanted))
+    return kept if kept is not None and kept.expires_at > clock.now() + MARGIN else None
+
+
+def _assertion(tool: Tool, platform: Platform, key: keys.ToolKey) -> str:
+    now = int(clock.now().timestamp())
+    claims = {
+        "iss": platform.client_id,
+        "sub": platform.client_id,
+        "aud": platform.token_audience or platform.token_endpoint,
+        "iat": now,
+        "exp": now + ASSERTION_SECONDS,
+        "jti": str(uuid.uuid4()),
+    }
+    private_pem = tool.vault.open(keys.PURPOSE, key.sealed_private_pem)
+    return jwt.encode(claims, private_pem, algorithm="RS256", headers={"kid": key.jwk["kid"]})
+
+
+def _asked(tool: Tool, platform: Platform, fields: dict[str, str]) -> Any:
+    try:
+        return http.post_form(platform.token_endpoint, fields, tool.settings)
+    except PlatformError as error:
+        if error.reason == "platform.bad_status" and not error.retryable:
+            raise PlatformError("platform.no_token", status=error.values["status"]) from None
+        raise
+
+
+def _read(answer: Any) -> tuple[str, int]:
+    """Token and seconds it is good for."""
+    token = answer.get("access_token") if isinstance(answer, dict) else None
+    if not isinstance(token, str) or not token:
+        raise PlatformError("platform.not_json")
+    seconds = answer.get("expires_in", 0)
+    is_number = isinstance(seconds, int | float) and math.isfinite(seconds)
+    return token, int(min(max(seconds, 0), LONGEST_SECONDS)) if is_number else 0
+
+
+def _keep(db: Session, platform: Platform, scopes: str, sealed: str, expires_at: datetime) -> None:
+    """Insert or replace; several workers may ask at the same moment."""
+    dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
+    key = {"platform_id": platform.id, "token_endpoint": platform.token_endpoint, "scopes": scopes}
+    kept = {"sealed_token": sealed, "expires_at": expires_at}
+    db.execute(
+        dialect.insert(AccessToken).values(key | kept).on_conflict_do_update(index_elements=list(key), set_=kept)
+    )

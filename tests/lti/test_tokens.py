@@ -1,0 +1,98 @@
+"""Access tokens and the test of a connection, against the token endpoint of the practice LMS."""
+
+from datetime import timedelta
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+
+from lti_mentor import clock
+from lti_mentor.cli import main
+from lti_mentor.errors import PlatformError
+from lti_mentor.jobs import upkeep
+from lti_mentor.lti import keys, tokens
+from lti_mentor.lti.platforms import Platform
+from lti_mentor.lti.registration import SCOPES
+from lti_mentor.lti.tokens import AccessToken
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
+from tests.conftest import SECRET, url_of
+
+ROSTER, SCORE = SCOPES[0], SCOPES[4]
+
+
+def tool_of(site) -> Tool:
+    return Tool(site.settings, site.database, Vault(site.settings.secret_key))
+
+
+def platform_of(site) -> Platform:
+    with site.database.reading() as db:
+        return db.scalars(select(Platform)).one()
+
+
+def test_a_token_is_asked_for_once_and_again_in_its_last_minute(both_site):
+    tool, platform = tool_of(both_site), platform_of(both_site)
+    first = tokens.access_token(tool, platform, [SCORE, ROSTER])
+    assert both_site.lms.lms.access_tokens[first] == {SCORE, ROSTER}
+    assert tokens.access_token(tool, platform, [ROSTER, SCORE]) == first
+    with both_site.database.transaction() as db:
+        db.scalars(select(AccessToken)).one().expires_at = clock.now() + timedelta(seconds=30)
+    assert tokens.access_token(tool, platform, [SCORE, ROSTER]) != first
+    assert both_site.lms.lms.token_requests == 2
+
+
+def test_other_scopes_and_other_clients_have_tokens_of_their_own(site):
+    tool, platform = tool_of(site), platform_of(site)
+    first = tokens.access_token(tool, platform, [ROSTER])
+    assert tokens.access_token(tool, platform, [SCORE]) != first
+    with site.database.transaction() as db:
+        twin = Platform(
+            issuer=platform.issuer,
+            client_id="another",
+            authorization_endpoint=platform.authorization_endpoint,
+            token_endpoint=platform.token_endpoint,
+            jwks_uri=platform.jwks_uri,
+            frame_ancestors=[],
+        )
+        db.add(twin)
+    with pytest.raises(PlatformError) as refused:
+        tokens.access_token(tool, twin, [ROSTER])
+    assert refused.value.reason == "platform.no_token"
+
+
+def test_a_token_is_sealed_in_the_database_and_removed_when_it_is_over(site):
+    tool = tool_of(site)
+    token = tokens.access_token(tool, platform_of(site), [ROSTER])
+    with site.database.reading() as db:
+        assert token not in db.scalars(select(AccessToken)).one().sealed_token
+    with clock.moved_to(clock.now() + timedelta(hours=2)):
+        upkeep.run(site.database, site.settings)
+    with site.database.reading() as db:
+        assert db.scalars(select(AccessToken)).all() == []
+
+
+def test_a_rotated_key_signs_the_next_assertion(site):
+    tool = tool_of(site)
+    tokens.access_token(tool, platform_of(site), [ROSTER])
+    with site.database.transaction() as db:
+        keys.rotate(db, tool.vault)
+    assert tokens.access_token(tool, platform_of(site), [ROSTER], anew=True)
+
+
+def test_the_connection_of_a_platform_is_tried_in_words(site):
+    surroundings = {
+        "LTI_MENTOR_DATABASE_URL": url_of(site.database),
+        "LTI_MENTOR_SECRET_KEY": SECRET,
+        "LTI_MENTOR_ALLOW_PRIVATE_ADDRESSES": "true",
+    }
+    platform = platform_of(site)
+    command = ["platform", "test", str(platform.id)]
+    works = CliRunner().invoke(main, command, env=surroundings)
+    assert works.output.splitlines() == ["Keys: 1 can be used.", "Token: given for 5 scopes."]
+    with site.database.transaction() as db:
+        kept = db.get(Platform, platform.id)
+        kept.client_id, kept.jwks_uri = "mistyped", f"{site.lms.url}/nowhere"
+    broken = CliRunner().invoke(main, command, env=surroundings)
+    assert broken.exit_code == 1
+    assert "Keys: The learning platform answered with an error." in broken.output
+    assert "Token: The learning platform gave no token (status 400). Check the client id" in broken.output

@@ -1,9 +1,11 @@
 """What a statement can be found by: the agents and activities in it, direct and related, and its registration."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 Statement = dict[str, Any]
+LONGEST = 1000  # bytes
 
 AGENT, RELATED_AGENT = "agent", "related_agent"
 ACTIVITY, RELATED_ACTIVITY = "activity", "related_activity"
@@ -29,7 +31,13 @@ def facets(statement: Statement) -> set[tuple[str, str]]:
     registration = statement.get("context", {}).get("registration")
     if registration:
         found.add((REGISTRATION, registration.lower()))
-    return found
+    return {(kind, short(value)) for kind, value in found}
+
+
+def short(value: str) -> str:
+    """What an index can hold: a long value stands there as its digest."""
+    plain = value.encode()
+    return value if len(plain) <= LONGEST else f"sha256 {hashlib.sha256(plain).hexdigest()}"
 
 
 def _direct_agents(statement: Statement) -> Iterator[str]:

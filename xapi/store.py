@@ -26,6 +26,7 @@ from xapi.facets import (
     RELATED_AGENT,
     Statement,
     facets,
+    short,
 )
 from xapi.rows import Facet, Head, StoredStatement, metadata
 from xapi.validation import checked
@@ -35,16 +36,22 @@ MAXIMUM = 100  # statements on one page
 _STATEMENTS, _FACETS = metadata.tables["xapi_statements"], metadata.tables["xapi_facets"]  # inserted without the ORM
 
 
+@dataclass(frozen=True)
+class Taken:
+    """The ids of all statements in order, and those as stored that were not there before."""
+
+    ids: list[uuid.UUID]
+    new: list[Statement]
+
+
 def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetime, authority: Statement) -> uuid.UUID:
     """Store one statement of our own making: complete, valid and new."""
     _write(db, tenant, [statement], now, authority)
     return uuid.UUID(statement["id"])
 
 
-def put(
-    db: Session, *, tenant: uuid.UUID, statements: Sequence[Any], now: datetime, authority: Statement
-) -> list[uuid.UUID]:
-    """Store statements from outside, all or none, and give their ids in order.
+def put(db: Session, *, tenant: uuid.UUID, statements: Sequence[Any], now: datetime, authority: Statement) -> Taken:
+    """Store statements from outside, all or none.
 
     One that is stored already and says the same is left as it is. Raises InvalidStatement and Conflict.
     """
@@ -62,7 +69,7 @@ def put(
     new = [statement for statement_id, statement in zip(ids, given, strict=True) if statement_id not in known]
     if new:
         _write(db, tenant, new, now, authority)
-    return ids
+    return Taken(ids, new)
 
 
 def _write(db: Session, tenant: uuid.UUID, statements: list[Statement], now: datetime, authority: Statement) -> None:
@@ -174,7 +181,7 @@ def _digest(statement: Statement) -> bytes:
 
 
 def _canonical(statement: Statement) -> str:
-    return json.dumps(statement, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(statement, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -227,7 +234,7 @@ def _selected(tenant: uuid.UUID, wanted: Query) -> Select[int, str]:
             exists().where(
                 Facet.tenant == literal(tenant),
                 Facet.kind == kind,
-                Facet.value == value,
+                Facet.value == short(value),
                 Facet.seq == StoredStatement.seq,
             )
         )
@@ -281,7 +288,7 @@ def scan(
             exists().where(
                 Facet.tenant == literal(tenant),
                 Facet.kind == RELATED_ACTIVITY,
-                Facet.value == activity,
+                Facet.value == short(activity),
                 Facet.seq == StoredStatement.seq,
             )
         )
@@ -290,7 +297,10 @@ def scan(
         yield json.loads(body)
 
 
-def consistent_through(db: Session, *, tenant: uuid.UUID, now: datetime) -> datetime:
-    """Everything stored up to this time can be read already: later commits are stored later."""
+def consistent_through(db: Session, *, tenant: uuid.UUID) -> datetime:
+    """Everything stored up to this time can be read already: later commits are stored later.
+
+    Where nothing is stored yet a first writer may be open, so that is no time at all.
+    """
     last = db.scalar(select(Head.last_stored).where(Head.tenant == tenant))
-    return now if last is None else _moment(last)
+    return _EPOCH if last is None else _moment(last)

@@ -17,7 +17,10 @@ def parsed(text: str) -> datetime:
         raise ValueError("the offset -00:00 says that the zone is unknown")
     body = _FRACTION.sub(lambda fraction: "." + fraction[1][:6].ljust(6, "0"), text)
     moment = datetime.fromisoformat(body.upper().replace(" ", "T"))
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError("before the first or after the last year") from None
 
 
 def written(moment: datetime) -> str:

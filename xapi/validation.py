@@ -6,6 +6,7 @@ inside extensions.
 """
 
 import copy
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,7 +18,10 @@ from xapi.vocabulary import Verbs
 Check = Callable[[Any, str], None]
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
+_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20\x7f\s<>\"{}|\\^`]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+LONGEST_IRI = 2000  # bytes: an index of PostgreSQL takes a little more
+DEEPEST = 100
 _MAILTO = re.compile(r"mailto:[^\s@]+@[^\s@]+")
 _SHA1 = re.compile(r"[0-9a-fA-F]{40}")
 _SHA2 = re.compile(r"[0-9a-fA-F]{56,128}")
@@ -38,6 +42,7 @@ IDENTIFIERS = ("mbox", "mbox_sha1sum", "openid", "account")
 
 def checked(statement: Any) -> dict[str, Any]:
     """A normalized copy of the statement. Raises InvalidStatement."""
+    _sound(statement)
     _object(statement, "", _STATEMENT, required=("actor", "verb", "object"))
     _whole(statement, "")
     if statement["verb"]["id"] == Verbs.VOIDED.iri and statement["object"].get("objectType") != "StatementRef":
@@ -49,11 +54,29 @@ def checked(statement: Any) -> dict[str, Any]:
 
 def checked_agent(agent: Any) -> None:
     """An agent or group to search for. Raises InvalidStatement."""
+    _sound(agent)
     _actor(agent, "agent")
 
 
+def _sound(value: Any) -> None:
+    """What no database and no JSON keeps, extensions included. Raises InvalidStatement."""
+    waiting = [(value, 0)]
+    while waiting:
+        part, depth = waiting.pop()
+        if depth > DEEPEST:
+            raise InvalidStatement("", f"It is nested deeper than {DEEPEST} levels.")
+        if isinstance(part, float) and not math.isfinite(part):
+            raise InvalidStatement("", "A number is too large.")
+        if isinstance(part, str) and ("\0" in part or (not part.isprintable() and _SURROGATE.search(part))):
+            raise InvalidStatement("", "A text has characters that are none: NUL or half of a pair.")
+        if isinstance(part, dict):
+            waiting += [(each, depth + 1) for pair in part.items() for each in pair]
+        elif isinstance(part, list):
+            waiting += [(each, depth + 1) for each in part]
+
+
 def is_iri(text: str) -> bool:
-    return _IRI.fullmatch(text) is not None
+    return _IRI.fullmatch(text) is not None and len(text.encode(errors="replace")) <= LONGEST_IRI
 
 
 def is_uuid(text: str) -> bool:
@@ -112,7 +135,11 @@ def _matching(pattern: re.Pattern[str], problem: str) -> Check:
     return check
 
 
-_iri = _matching(_IRI, "It has to be an IRI with a scheme.")
+def _iri(value: Any, path: str) -> None:
+    if not isinstance(value, str) or not is_iri(value):
+        raise InvalidStatement(path, f"It has to be an IRI with a scheme, of at most {LONGEST_IRI} bytes.")
+
+
 _uuid = _matching(_UUID, "It has to be a UUID.")
 _language = _matching(_LANGUAGE, "It has to be a language tag (RFC 5646).")
 _duration = _matching(_DURATION, "It has to be an ISO 8601 duration.")

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -13,6 +13,7 @@ from lti_mentor.mentoring import people, standing
 from lti_mentor.mentoring.courses import Course, Item, MappedItem, Result
 from lti_mentor.mentoring.people import Person
 from lti_mentor.mentoring.pursuits import Pursuit
+from xapi import times
 
 VERBS = {
     "http://adlnet.gov/expapi/verbs/scored": None,
@@ -23,7 +24,7 @@ VERBS = {
 
 
 def take_statements(db: Session, organization_id: uuid.UUID, statements: Iterable[Mapping[str, Any]]) -> int:
-    """Take what the LMS says about items we know; how many results that gave. Other statements are left alone."""
+    """Take what the LMS says about items we know, in statements as stored; how many results that gave."""
     return sum(_take_statement(db, organization_id, statement) for statement in statements)
 
 
@@ -36,7 +37,7 @@ def _take_statement(db: Session, organization_id: uuid.UUID, statement: Mapping[
     person = people.by_account(db, organization_id, account["homePage"], account["name"]) if items else None
     if person is None:
         return 0
-    moment = _moment(statement.get("timestamp"))
+    moment = _moment(statement["timestamp"])
     for item in items:
         take(db, item, person, score=share * 100, maximum=100, source="statement", at=moment)
     return len(items)
@@ -49,18 +50,19 @@ def _share(statement: Mapping[str, Any]) -> float | None:
     score = statement.get("result", {}).get("score", {})
     if "raw" in score and "max" in score and score["max"] > score.get("min", 0):
         low = score.get("min", 0)
-        return float((score["raw"] - low) / (score["max"] - low))
+        return _within(float((score["raw"] - low) / (score["max"] - low)))
     if "scaled" in score:
-        return max(0.0, float(score["scaled"]))
+        return _within(float(score["scaled"]))
     return VERBS[statement["verb"]["id"]]
 
 
-def _moment(text: str | None) -> datetime:
+def _within(share: float) -> float:
+    return min(max(share, 0.0), 1.0)
+
+
+def _moment(text: str) -> datetime:
     """Never later than now: a clock that runs ahead must not block later results."""
-    if text is None:
-        return clock.now()
-    moment = datetime.fromisoformat(text)
-    return min(moment if moment.tzinfo else moment.replace(tzinfo=UTC), clock.now())
+    return min(times.parsed(text), clock.now())
 
 
 def _items(db: Session, organization_id: uuid.UUID, activity_iri: str) -> list[Item]:

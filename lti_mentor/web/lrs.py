@@ -1,6 +1,7 @@
 """The record store over HTTP (xAPI 1.0.3, Communication): statements and about."""
 
 import json
+import logging
 import uuid
 from collections.abc import Callable
 from functools import wraps
@@ -8,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, g, jsonify, request
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from lti_mentor import clock
@@ -18,6 +20,7 @@ from xapi.errors import Conflict, InvalidQuery, InvalidStatement
 from xapi.facets import agent_key
 from xapi.validation import checked_agent, is_iri, is_uuid
 
+log = logging.getLogger(__name__)
 lrs = Blueprint("lrs", __name__, url_prefix="/xapi")
 
 VERSION = "1.0.3"
@@ -61,6 +64,18 @@ def _show_conflict(error: Conflict) -> Answer:
 @lrs.errorhandler(HTTPException)
 def _show_http(error: HTTPException) -> Answer:
     return _problem(error.code or 500, "request.refused", error.name)
+
+
+@lrs.errorhandler(OperationalError)
+def _show_database(error: OperationalError) -> Answer:
+    log.exception("database error")
+    return _problem(503, "database.away", "The database does not answer. Nothing was stored: try again.")
+
+
+@lrs.errorhandler(Exception)
+def _show_unexpected(error: Exception) -> Answer:
+    log.exception("unexpected error")
+    return _problem(500, "error", "Something went wrong here, and nothing was stored.")
 
 
 def _problem(status: int, reason: str, message: str) -> Answer:
@@ -168,9 +183,9 @@ def _put(statements: list[Any]) -> list[uuid.UUID]:
         "account": {"homePage": tool().settings.base_url, "name": f"key-{g.caller.key}"},
     }
     with tool().database.transaction() as db:
-        ids = store.put(db, tenant=g.caller.tenant, statements=statements, now=clock.now(), authority=authority)
-        results.take_statements(db, g.caller.tenant, statements)
-    return ids
+        taken = store.put(db, tenant=g.caller.tenant, statements=statements, now=clock.now(), authority=authority)
+        results.take_statements(db, g.caller.tenant, taken.new)
+    return taken.ids
 
 
 @lrs.get("/statements", strict_slashes=False)
@@ -186,7 +201,7 @@ def get_statements() -> Answer:
     wanted = _query()
     with tool().database.reading() as db:
         page = store.query(db, tenant=g.caller.tenant, wanted=wanted)
-        through = store.consistent_through(db, tenant=g.caller.tenant, now=clock.now())
+        through = store.consistent_through(db, tenant=g.caller.tenant)
     more = _more(page.next)
     body = '{"statements":[' + ",".join(page.statements) + '],"more":' + json.dumps(more) + "}"
     response = Response(body, mimetype="application/json")
@@ -207,7 +222,7 @@ def _one(by_id: set[str]) -> Answer:
     find = store.get if name == "statementId" else store.get_voided
     with tool().database.reading() as db:
         body = find(db, tenant=g.caller.tenant, statement_id=uuid.UUID(request.args[name]))
-        through = store.consistent_through(db, tenant=g.caller.tenant, now=clock.now())
+        through = store.consistent_through(db, tenant=g.caller.tenant)
     if body is None:
         raise _Refused(404, "statement.unknown", "There is no statement with this id.")
     response = Response(body, mimetype="application/json")
@@ -245,7 +260,7 @@ def _more(following: store.Query | None) -> str:
 def _agent(text: str) -> str:
     try:
         agent = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidQuery("agent has to be JSON.") from None
     checked_agent(agent)
     return agent_key(agent) or ""

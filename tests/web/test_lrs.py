@@ -11,6 +11,7 @@ from lti_mentor import clock
 from lti_mentor.app import create_app
 from lti_mentor.insight import figures
 from lti_mentor.mentoring import standing
+from lti_mentor.mentoring.courses import Result
 from lti_mentor.mentoring.pursuits import Pursuit
 from tests.mentoring.test_rules import grade, mapped_item
 from xapi import keys, store
@@ -109,6 +110,63 @@ def test_an_agent_is_searched_as_json(client, key):
     assert len(found(json.dumps(grade()["actor"])).json["statements"]) == 1
     assert found("not json").status_code == 400
     assert found("{}").status_code == 400
+
+
+UNSOUND = [
+    b'"result": {"score": {"raw": 1e999}}',
+    b'"result": {"score": {"raw": 1, "max": 1e999}}',
+    b'"result": {"extensions": {"https://lms.example.org/x": 1e999}}',
+    b'"result": {"response": "half a pair: \\ud800"}',
+    b'"result": {"response": "a NUL: \\u0000"}',
+    b'"timestamp": "0001-01-01T00:00:00+05:00"',
+    b'"result": {"extensions": {"https://lms.example.org/x": ' + b"[" * 900 + b"]" * 900 + b"}}",
+    b'"platform": ' + b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("part", UNSOUND, ids=range(len(UNSOUND)))
+def test_what_nobody_could_read_again_is_refused(client, key, part):
+    body = json.dumps(statement()).encode()[:-1] + b", " + part + b"}"
+    sent = client.post("/xapi/statements", data=body, content_type="application/json", auth=key, headers=VERSION)
+    assert sent.status_code == 400
+    assert sent.json["message"]
+    everything = client.get("/xapi/statements", auth=key, headers=VERSION).json["statements"]
+    assert [each for each in everything if each["verb"]["id"].endswith("/scored")] == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"since": "0001-01-01T00:00:00+05:00"},
+        {"agent": "[" * 1900},
+        {"verb": "http://a\0b"},
+        {"activity": "x:" + "y" * 3000},
+    ],
+)
+def test_a_query_that_cannot_be_meant_is_refused(client, key, query):
+    answer = client.get("/xapi/statements", query_string=query, auth=key, headers=VERSION)
+    assert answer.status_code == 400
+    assert answer.json["message"]
+
+
+def test_a_repeat_does_not_bring_an_older_result_back(database, cast, client, key):
+    with database.transaction() as db:
+        item = mapped_item(db, cast)
+    first, second = (statement(id=str(uuid.uuid4()), result={"score": {"scaled": share}}) for share in (0.4, 0.9))
+    for each in (first, second, first):
+        each.pop("timestamp", None)
+        assert client.post("/xapi/statements", json=each, auth=key, headers=VERSION).status_code == 200
+    with database.reading() as db:
+        assert db.scalars(select(Result).where(Result.item_id == item.id)).one().score == 90
+
+
+def test_a_score_below_its_minimum_counts_as_nothing(database, cast, client, key):
+    with database.transaction() as db:
+        mapped_item(db, cast)
+    low = statement(result={"score": {"raw": -50, "max": 100}}, timestamp="2026-01-01T00:00:00z")
+    assert client.post("/xapi/statements", json=low, auth=key, headers=VERSION).status_code == 200
+    with database.reading() as db:
+        assert db.scalars(select(Result)).one().score == 0
 
 
 def test_a_statement_that_only_claims_to_be_ours_never_counts_in_a_figure(database, cast, client, key, loaded_settings):

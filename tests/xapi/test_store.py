@@ -26,7 +26,7 @@ def statement(**changes):
 
 def put(database: Database, statements, tenant=TENANT, now=NOW):
     with database.transaction() as db:
-        return store.put(db, tenant=tenant, statements=statements, now=now, authority=AUTHORITY)
+        return store.put(db, tenant=tenant, statements=statements, now=now, authority=AUTHORITY).ids
 
 
 def found(database: Database, tenant=TENANT, **wanted):
@@ -115,6 +115,21 @@ def test_stored_never_overtakes_an_open_writer(database):
     ]
     assert len(everything) == 2
     assert len(polled) + len(later) == 2
+
+
+def test_a_first_writer_that_is_open_is_not_overtaken_either(database):
+    with database.transaction() as db:
+        store.put(db, tenant=TENANT, statements=[statement()], now=NOW, authority=AUTHORITY)
+        with database.reading() as poller:
+            through = store.consistent_through(poller, tenant=TENANT)
+    assert len(found(database, since=through)) == 1
+
+
+def test_long_names_are_found_and_fit_into_every_index(database):
+    name, iri = "n" * 9000, "https://lms.example.org/" + "é" * 900
+    actor = {"account": {"homePage": "https://lms.example.org", "name": name}}
+    put(database, [statement(actor=actor, object={"id": iri})])
+    assert len(found(database, agent=agent_key(actor), activity=iri)) == 1
 
 
 def test_a_voided_statement_is_only_found_as_one(database):

@@ -15,18 +15,29 @@ def save(database: Database, file: Path) -> None:
     """A consistent copy, taken while others go on writing. Raises SettingsError."""
     if file.exists():
         raise SettingsError(f"{file} exists already: choose another name.")
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # nobody else reads it, not even meanwhile
+    except OSError:
+        raise SettingsError(f"{file} cannot be written: check the folder.") from None
     if not database.is_sqlite:
-        _run("pg_dump", "--format=custom", f"--file={file}", _dsn(database))
+        _run(database, "pg_dump", "--format=custom", f"--file={file}", f"--dbname={_dsn(database)}")
         return
     with closing(sqlite3.connect(_path(database))) as source, closing(sqlite3.connect(file)) as target:
         source.backup(target)
-    os.chmod(file, 0o600)
 
 
 def restore(database: Database, file: Path) -> None:
     """Replace everything in the database by what the file holds. Raises SettingsError."""
     if not database.is_sqlite:
-        _run("pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={_dsn(database)}", str(file))
+        _run(
+            database,
+            "pg_restore",
+            "--clean",
+            "--if-exists",
+            "--single-transaction",
+            f"--dbname={_dsn(database)}",
+            str(file),
+        )
         return
     with closing(sqlite3.connect(file)) as source:
         try:
@@ -45,13 +56,17 @@ def _path(database: Database) -> str:
 
 
 def _dsn(database: Database) -> str:
-    return database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    """Without the password: everybody on the machine sees the arguments of a program."""
+    url = database.engine.url
+    return url._replace(drivername="postgresql", password=None).render_as_string(hide_password=False)
 
 
-def _run(program: str, *arguments: str) -> None:
+def _run(database: Database, program: str, *arguments: str) -> None:
     found = shutil.which(program)
     if found is None:
         raise SettingsError(f"{program} is not installed: install the PostgreSQL client.")
-    done = subprocess.run([found, *arguments], check=False, capture_output=True)  # noqa: S603 (no shell, own arguments)
+    password = database.engine.url.password
+    surroundings = {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
+    done = subprocess.run([found, *arguments], check=False, capture_output=True, env=surroundings)  # noqa: S603 (no shell)
     if done.returncode:
         raise SettingsError(f"{program} did not succeed: check that the database answers and the file can be used.")

@@ -46,8 +46,8 @@ def _authorized(bearer: str | None) -> dict[str, str]:
 def _ask(method: str, url: str, settings: Settings, body: bytes | None, headers: dict[str, str]) -> Any:
     if db.in_transaction():
         raise RuntimeError("an HTTP request is not made while a transaction is open")
-    address = urlsplit(url)
     try:
+        address = urlsplit(url)
         port = address.port or (443 if address.scheme == "https" else 80)
     except ValueError:
         raise PlatformError("platform.address_refused") from None
@@ -82,10 +82,20 @@ def _allowed(text: str, settings: Settings) -> bool:
     address = ipaddress.ip_address(text.split("%")[0])
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
-    if address.is_global and not address.is_multicast:
+    if address.is_global and not address.is_multicast and not _carries_another(address):
         return True
     networks = (ipaddress.ip_network(network) for network in settings.allowed_networks)
     return settings.allow_private_addresses or any(address in network for network in networks)
+
+
+def _carries_another(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """IPv6 that leads to an IPv4 address by a gateway, or only to the site: global by its number alone."""
+    return address.version == 6 and any(address in network for network in _GATEWAYS)
+
+
+_GATEWAYS = [
+    ipaddress.ip_network(text) for text in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "fec0::/10")
+]
 
 
 @contextmanager

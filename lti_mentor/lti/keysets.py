@@ -1,12 +1,11 @@
 """The platform's public keys: kept in the database, fetched again when old or when a key is unknown."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 import jwt
-from sqlalchemy import update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -16,6 +15,8 @@ from lti_mentor.errors import LaunchError, PlatformError
 from lti_mentor.lti import http
 from lti_mentor.lti.platforms import KeySet
 from lti_mentor.settings import Settings
+
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def verification_key(database: Database, settings: Settings, kept: KeySet | None, *, jwks_uri: str, kid: str) -> Any:
@@ -30,7 +31,7 @@ def verification_key(database: Database, settings: Settings, kept: KeySet | None
         kept = _fetch(database, settings, kept, jwks_uri)
         found = _find(kept, kid)
     if found is None:
-        raise LaunchError("launch.unknown_key" if kept else "launch.no_keys")
+        raise LaunchError("launch.unknown_key" if kept and kept.fetched_at > NEVER else "launch.no_keys")
     return _parsed(*found)
 
 
@@ -72,7 +73,8 @@ def _fetch(database: Database, settings: Settings, kept: KeySet | None, jwks_uri
         if usable:
             _keep(db, {"jwks_uri": jwks_uri, "body": body, "fetched_at": now, "tried_at": now})
         else:
-            db.execute(update(KeySet).where(KeySet.jwks_uri == jwks_uri).values(tried_at=now))
+            body, fetched_at = (kept.body, kept.fetched_at) if kept else ({"keys": []}, NEVER)
+            _keep(db, {"jwks_uri": jwks_uri, "body": body, "fetched_at": fetched_at, "tried_at": now})
         return db.get(KeySet, jwks_uri) or kept
 
 

@@ -1,5 +1,6 @@
 """The launch (Security Framework 5.1.3, Core 5.3): signature before claims, all claims before anything is written."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -156,7 +157,8 @@ _SIGNATURE_ONLY: Any = {
 def _check_times(claims: Mapping[str, Any], settings: Settings) -> None:
     now, leeway = clock.now().timestamp(), settings.clock_leeway_seconds
     for name in ("exp", "iat"):
-        if isinstance(claims.get(name), bool) or not isinstance(claims.get(name), int | float):
+        given = claims.get(name)
+        if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
             raise LaunchError("launch.missing_claim", name=name)
     if claims["exp"] < now - leeway:
         raise LaunchError("launch.expired")
@@ -249,14 +251,14 @@ def _name(claims: Mapping[str, Any]) -> str | None:
 
 def _text(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or not value.isprintable():
         raise LaunchError("launch.missing_claim", name=name)
     return value
 
 
 def _id(value: Any) -> str:
     text = str(value)
-    if len(text) > LONGEST_ID or "\0" in text:
+    if len(text) > LONGEST_ID or not text.isprintable():
         raise LaunchError("launch.bad_id")
     return text
 

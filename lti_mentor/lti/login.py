@@ -18,6 +18,8 @@ from lti_mentor.errors import LaunchError
 from lti_mentor.lti import platforms
 from lti_mentor.settings import Settings
 
+LONGEST = 2000  # characters of an issuer or an id
+
 
 class Login(Base):
     """Installation-wide: which organization it is for is only known once the token is verified."""
@@ -58,6 +60,9 @@ def begin(db: Session, settings: Settings, given: Mapping[str, str]) -> Begun:
     for name in ("iss", "login_hint", "target_link_uri"):
         if not given.get(name):
             raise LaunchError("launch.missing_parameter", name=name)
+    for name in ("iss", "client_id", "lti_deployment_id"):
+        if not given.get(name, "").isprintable() or len(given.get(name, "")) > LONGEST:
+            raise LaunchError("launch.bad_parameter", name=name)
     if not is_ours(given["target_link_uri"], settings):
         raise LaunchError("launch.foreign_target")
     platform = platforms.for_login(db, given["iss"], given.get("client_id"))

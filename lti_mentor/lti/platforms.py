@@ -1,5 +1,6 @@
 """Platforms (an LMS registration) and their deployments; the organization hangs on the deployment."""
 
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,10 +70,16 @@ class KeySet(Base):
     tried_at: Mapped[datetime]
 
 
+_HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
+
+
 def origin(url: str) -> str | None:
-    """Scheme, host and port of a web address."""
-    address = urlsplit(url)
-    if address.scheme not in ("http", "https") or not address.netloc:
+    """Scheme, host and port of a web address; none when it is not one. It is safe in a header."""
+    try:
+        address = urlsplit(url)
+    except ValueError:
+        return None
+    if address.scheme not in ("http", "https") or not _HOST.fullmatch(address.netloc):
         return None
     return f"{address.scheme}://{address.netloc}"
 
@@ -91,7 +98,7 @@ class Registration:
 
 
 def add(db: Session, registration: Registration, *, organization_id: uuid.UUID) -> Platform:
-    """Register a platform, or further deployments of a known one, for an organization. Raises Refused."""
+    """Register a platform for an organization, or bring a known one up to date and add deployments. Raises Refused."""
     for name in ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"):
         if origin(getattr(registration, name)) is None:
             raise Refused("platform.address", name=name)
@@ -99,10 +106,12 @@ def add(db: Session, registration: Registration, *, organization_id: uuid.UUID) 
         raise Refused("platform.frame_ancestor")
     platform = find(db, registration.issuer, registration.client_id)
     if platform is None:
-        values = {name: value for name, value in vars(registration).items() if name != "deployment_ids"}
-        platform = Platform(**{**values, "frame_ancestors": list(registration.frame_ancestors)})
+        platform = Platform(issuer=registration.issuer, client_id=registration.client_id, frame_ancestors=[])
         db.add(platform)
-        db.flush()
+    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+        setattr(platform, name, getattr(registration, name))
+    platform.frame_ancestors = list(dict.fromkeys([*platform.frame_ancestors, *registration.frame_ancestors]))
+    db.flush()
     for deployment_id in registration.deployment_ids:
         _deploy(db, platform, deployment_id, organization_id)
     return platform

@@ -245,8 +245,6 @@ def keep(
         deployment_ids=(granted.deployment_id,) if granted.deployment_id else (),
     )
     platform = platforms.add(db, registration, organization_id=organization_id)
-    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-        setattr(platform, name, getattr(offer, name))
     platform.token_audience, platform.granted_scopes = offer.token_audience, list(granted.scopes)
     if offer.issuer not in quirks.SHARED_CLIENTS:
         platform.adopting_id = organization_id

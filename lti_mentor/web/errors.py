@@ -3,8 +3,8 @@
 import logging
 from typing import Any
 
-from flask import Flask, render_template, request
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from flask import Flask, g, render_template, request
+from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 from werkzeug.exceptions import HTTPException
 
 from lti_mentor.errors import Invalid, MentorError
@@ -54,6 +54,7 @@ SENTENCES = {
     "launch.message": "The message of the learning platform is not complete. Tell its administrator.",
     "launch.bad_id": "The learning platform sent an id that is too long. Tell its administrator.",
     "launch.platform_error": "The learning platform stopped the launch. Sign in there again and open the link once more.",
+    "launch.bad_parameter": "The learning platform sent a %(name)s that cannot be one. Tell its administrator.",
     "launch.pending_platform": "This learning platform is registered and waits for approval. Ask the administrator of the tool to approve it.",
     # registration
     "invitation.limits": "An invitation has 1 to 100 uses and is good for 1 to 2160 hours.",
@@ -173,6 +174,7 @@ def install(app: Flask) -> None:
     """Answer every error with a page."""
     app.register_error_handler(MentorError, _show)
     app.register_error_handler(HTTPException, _show_http)
+    app.register_error_handler(DataError, _show_data)
     app.register_error_handler(OperationalError, _show_database)
     app.register_error_handler(ProgrammingError, _show_database)
     app.register_error_handler(Exception, _show_unexpected)
@@ -195,6 +197,12 @@ def _show_http(error: HTTPException) -> Any:
     return _page(error.code, reason, sentence(reason), []), error.code
 
 
+def _show_data(error: Exception) -> tuple[str, int]:
+    """The database cannot keep what was sent, such as a NUL in a text."""
+    log.warning("data refused", extra={"reason": "invalid"})
+    return _page(422, "invalid", sentence("invalid"), []), 422
+
+
 def _show_database(error: Exception) -> tuple[str, int]:
     log.exception("database error")
     is_unprepared = isinstance(error, ProgrammingError) or "no such table" in str(error)
@@ -208,7 +216,17 @@ def _show_unexpected(error: Exception) -> tuple[str, int]:
 
 
 def _page(status: int, reason: str, message: str, problems: list[str]) -> str:
-    headers.let_anybody_frame()
-    kept = [(name, value) for name, value in request.form.items() if name not in ("csrf", "once", "id_token", "state")]
-    typed = [value for _, value in kept if len(value) > 20]
+    typed = _typed() if status != 413 and "framing_origins" in g else []
+    if request.path.startswith(("/v/", "/lti/")):
+        headers.let_anybody_frame()
     return render_template("error.html", status=status, reason=reason, message=message, problems=problems, typed=typed)
+
+
+# Fields in which people write; what they chose is quickly chosen again.
+WRITTEN = ("title", "unit", "text", "link", "comment", "name")
+
+
+def _typed() -> list[str]:
+    """What was written into the form of a visit: nobody else's text is ever shown back."""
+    given = request.form.items()
+    return [value for name, value in given if value.strip() and (name in WRITTEN or name.startswith("comment"))]

@@ -27,7 +27,8 @@ class FormSchema(Schema):
 
     @pre_load
     def _drop_empty(self, given: Mapping[str, Any], **_: Any) -> dict[str, Any]:
-        return {name: value.strip() for name, value in given.items() if value.strip()}
+        clean = {name: value.replace("\0", "").strip() for name, value in given.items()}
+        return {name: value for name, value in clean.items() if value}
 
 
 def number(**options: Any) -> fields.Float:

@@ -96,7 +96,7 @@ def _check_forgery(visit: Visit) -> None:
 def _once(view: Callable[..., str], kwargs: dict[str, Any]) -> str:
     """Where to go: from the view, or from the first time when the same form comes again."""
     visit, form_key = current_visit(), request.form.get("once", "")
-    if not 16 <= len(form_key) <= 64:
+    if not 16 <= len(form_key) <= 64 or not form_key.isprintable():
         raise NotAllowed("form.forged")
     try:
         with tool().database.transaction() as db:

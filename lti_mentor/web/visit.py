@@ -145,6 +145,8 @@ def guard() -> None:
     key = (request.view_args or {}).pop("visit_key", None)
     if key is None:
         return
+    if not key.isprintable():
+        raise VisitOver()
     secret = request.cookies.get(COOKIE, "")
     with tool().database.reading() as db:
         found = db.execute(

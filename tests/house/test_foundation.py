@@ -12,12 +12,14 @@ from click.testing import CliRunner
 from sqlalchemy import create_engine, select
 from sqlalchemy.exc import SQLAlchemyError, StatementError
 
-from lti_mentor import clock, db, settings
+from lti_mentor import backup, clock, db, settings
 from lti_mentor.app import create_app
 from lti_mentor.cli import main
 from lti_mentor.errors import SettingsError
+from lti_mentor.lti import platforms
 from lti_mentor.lti.keys import ToolKey
-from lti_mentor.mentoring import goals
+from lti_mentor.lti.platforms import Registration
+from lti_mentor.mentoring import goals, organizations
 from lti_mentor.mentoring.goals import Goal, GoalDraft
 from lti_mentor.mentoring.organizations import Organization
 from lti_mentor.vault import Vault
@@ -184,6 +186,25 @@ def test_a_backup_brings_everything_back(tmp_path):
     assert "Kept" in run(url, "organization", "list").output
     (tmp_path / "nonsense").write_text("not a database, only some words that were typed")
     assert "not a backup" in run(url, "db", "restore", str(tmp_path / "nonsense")).output
+
+
+def test_a_backup_that_cannot_be_written_is_refused_with_a_sentence(tmp_path, sqlite_database):
+    with pytest.raises(SettingsError, match="cannot be written"):
+        backup.save(sqlite_database, tmp_path / "no folder" / "copy.db")
+
+
+def test_a_platform_added_again_is_brought_up_to_date(sqlite_database):
+    given = {"issuer": "https://lms.example.org", "client_id": "c", "deployment_ids": ("1",)}
+    ends = dict.fromkeys(("authorization_endpoint", "token_endpoint", "jwks_uri"), "https://lms.example.org/x")
+    with sqlite_database.transaction() as session:
+        owner = organizations.named(session, "Home").id
+        first = Registration(**given, **ends, frame_ancestors=("https://a.example.org",))
+        platforms.add(session, first, organization_id=owner)
+        moved = ends | {"jwks_uri": "https://lms.example.org/keys"}
+        again = Registration(**given, **moved, frame_ancestors=("https://b.example.org",))
+        found = platforms.add(session, again, organization_id=owner)
+    assert found.jwks_uri == "https://lms.example.org/keys"
+    assert found.frame_ancestors == ["https://a.example.org", "https://b.example.org"]
 
 
 def test_a_backup_of_postgresql_brings_everything_back(postgres_url, tmp_path):

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from lti_mentor.cli import main
 from lti_mentor.lti.login import Login
-from lti_mentor.lti.platforms import Platform
+from lti_mentor.lti.platforms import KeySet, Platform, origin
 from lti_mentor.mentoring.courses import Course, Member
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.practice.tokens import CLAIM, SigningKey
@@ -36,7 +36,8 @@ def send(site, changes=None, key=None, header=None, visitor=None):
     visitor = visitor or Visitor()
     url, fields = visitor.begin(site.lms.url, "learner", "1")
     claims = jwt.decode(fields["id_token"], options={"verify_signature": False})
-    body = {name: value for name, value in (claims | (changes or {})).items() if value is not ...}
+    wanted = {name: value() if callable(value) else value for name, value in (changes or {}).items()}
+    body = {name: value for name, value in (claims | wanted).items() if value is not ...}
     fields["id_token"] = (key or site.lms.lms.keys[0]).sign(body, **(header or {}))
     return visitor.request("POST", url, data=fields)
 
@@ -94,6 +95,10 @@ REFUSALS = [
     ({f"{CLAIM}target_link_uri": "https://evil.example.org/lti/launch"}, "launch.foreign_target"),
     ({"sub": ...}, "launch.message"),
     ({"sub": "x" * 300}, "launch.bad_id"),
+    ({"sub": "\ud800"}, "launch.bad_id"),
+    ({"nonce": "\ud800"}, "launch.missing_claim"),
+    ({"exp": float("nan")}, "launch.missing_claim"),
+    ({"iat": float("nan")}, "launch.missing_claim"),
 ]
 
 
@@ -105,7 +110,7 @@ def test_a_launch_that_is_not_right_is_refused_and_writes_nothing(site, changes,
 
 OPENED = [
     {"aud": ["other", "tests"], "azp": "tests"},
-    {"exp": int(time.time()) - 20},
+    {"exp": lambda: int(time.time()) - 20},  # counted when it is sent, however long the tests before it took
     {"name": ..., "email": ...},
     {f"{CLAIM}roles": []},
     {f"{CLAIM}roles": [""]},
@@ -222,8 +227,6 @@ def test_keys_are_fetched_once_and_again_after_a_rotation(site):
         assert Visitor().launch(site.lms.url, "learner", "1").status_code == 200
     assert site.lms.lms.key_requests == 1
     with site.database.transaction() as db:
-        from lti_mentor.lti.platforms import KeySet  # noqa: PLC0415
-
         kept = db.get(KeySet, f"{site.lms.url}/jwks")
         kept.tried_at = kept.tried_at.replace(year=2020)
     site.lms.lms.rotate()
@@ -237,6 +240,66 @@ def test_the_frame_may_only_be_shown_by_the_platform(site):
     assert f"frame-ancestors {site.lms.url}" in policy
     assert "unsafe" not in policy
     assert requests.get(f"{site.url}/lti/launch", timeout=5).headers["Content-Security-Policy"].endswith("'none'")
+
+
+@pytest.mark.parametrize("changes", [{"iss": "\0"}, {"client_id": "x\0"}, {"lti_deployment_id": "d" * 9000}])
+def test_a_login_with_what_no_database_keeps_is_refused_with_a_page(both_site, changes):
+    login = {
+        "iss": both_site.lms.world.issuer,
+        "login_hint": "x",
+        "target_link_uri": f"{both_site.url}/lti/launch",
+        **changes,
+    }
+    refused(requests.post(f"{both_site.url}/lti/login", data=login, timeout=5), "launch.bad_parameter")
+
+
+def test_an_address_and_a_form_with_nul_are_no_errors_of_ours(both_site):
+    assert requests.get(f"{both_site.url}/v/%00/learner/", timeout=5).status_code == 401
+    visitor = Visitor()
+    visitor.launch(both_site.lms.url, "learner", "1")
+    visitor.get(visitor.page.url + "goals/new")
+    typed = {"title": "A \0 goal", "baseline": "0", "target": "5", "due_on": "2099-01-01"}
+    assert "A  goal" in visitor.submit("/learner/goals", typed).text
+
+
+def test_too_much_is_refused_with_a_page(site):
+    answer = requests.post(f"{site.url}/lti/launch", data={"id_token": "x" * 6_000_000}, timeout=20)
+    assert answer.status_code == 413
+    assert "Code for support: text.too_long" in answer.text
+
+
+def test_a_page_outside_a_visit_says_nothing_that_a_stranger_wrote(site):
+    answer = requests.post(f"{site.url}/nope", data={"title": "Call 555 to unlock your account"}, timeout=5)
+    assert "unlock" not in answer.text
+    assert answer.headers["Content-Security-Policy"].endswith("frame-ancestors 'none'")
+    unknown = requests.post(f"{site.url}/v/unknown/learner/goals", data={"title": "Call 555"}, timeout=5)
+    assert "555" not in unknown.text
+
+
+def test_a_platform_whose_keys_cannot_be_fetched_is_not_asked_again_at_once(site):
+    with site.database.transaction() as db:
+        db.scalars(select(Platform)).one().jwks_uri = f"{site.lms.url}/jwks-that-are-not-there"
+    refused(send(site), "launch.no_keys")
+    with site.database.reading() as db:
+        tried = db.scalars(select(KeySet)).one().tried_at
+    refused(send(site), "launch.no_keys")
+    with site.database.reading() as db:
+        assert db.scalars(select(KeySet)).one().tried_at == tried
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://x *; script-src-elem *",
+        "https://a.example.org;",
+        "http://[",
+        "https://user@host",
+        "https://",
+        "ftp://x",
+    ],
+)
+def test_what_is_no_origin_never_comes_into_a_header(address):
+    assert origin(address) is None
 
 
 def test_a_refusal_can_be_read_in_the_frame_it_happens_in(site):

@@ -9,16 +9,14 @@ is **certified** when a certification was earned since the program started.
 from xapi.vocabulary import Verbs
 
 ACTIVE_DAYS = 30
-ACTIVITY = frozenset(
-    verb.iri
-    for verb in (
-        Verbs.ATTENDED,
-        Verbs.PROGRESSED,
-        Verbs.DEFINED,
-        Verbs.ACHIEVED,
-        Verbs.SHARED,
-        Verbs.ACCEPTED,
-        Verbs.REJECTED,
-        Verbs.RATED,
-    )
+ACTIVITY_VERBS = (
+    Verbs.ATTENDED,
+    Verbs.PROGRESSED,
+    Verbs.DEFINED,
+    Verbs.ACHIEVED,
+    Verbs.SHARED,
+    Verbs.ACCEPTED,
+    Verbs.REJECTED,
+    Verbs.RATED,
 )
+ACTIVITY = frozenset(verb.iri for verb in ACTIVITY_VERBS)

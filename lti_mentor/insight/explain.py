@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from lti_mentor.insight.definitions import ACTIVITY_VERBS
 from xapi.vocabulary import Term, Verbs
 
 
@@ -14,15 +15,16 @@ class Explanation:
 
 
 EXPLANATIONS = (
-    Explanation("active", (Verbs.JOINED, Verbs.COMPLETED, Verbs.LEFT, Verbs.ATTENDED, Verbs.PROGRESSED, Verbs.RATED)),
+    Explanation("active", (Verbs.JOINED, Verbs.COMPLETED, Verbs.LEFT, *ACTIVITY_VERBS)),
     Explanation("meetings", (Verbs.SCHEDULED, Verbs.ATTENDED, Verbs.MISSED, Verbs.CANCELED)),
-    Explanation("on_time", (Verbs.DEFINED, Verbs.DATED, Verbs.ACHIEVED, Verbs.DESELECTED)),
-    Explanation("certified", (Verbs.REGISTERED, Verbs.EARNED)),
+    Explanation("on_time", (Verbs.REGISTERED, Verbs.DEFINED, Verbs.DATED, Verbs.ACHIEVED, Verbs.DESELECTED)),
+    Explanation("certified", (Verbs.PLANNED, Verbs.REGISTERED, Verbs.EARNED)),
+    Explanation("exams", (Verbs.REGISTERED, Verbs.DATED, Verbs.PASSED, Verbs.FAILED, Verbs.EARNED)),
     Explanation(
         "funnel", (Verbs.REGISTERED, Verbs.LAUNCHED, Verbs.JOINED, Verbs.ATTENDED, Verbs.ACHIEVED, Verbs.EARNED)
     ),
     Explanation("weeks", (Verbs.ATTENDED, Verbs.MISSED, Verbs.CANCELED)),
-    Explanation("readiness", (Verbs.SCORED,)),
+    Explanation("readiness", (Verbs.PLANNED, Verbs.REGISTERED, Verbs.SCORED)),
 )
 
 

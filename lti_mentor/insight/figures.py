@@ -28,6 +28,7 @@ class Record:
     planned: dict[str, tuple[str, datetime]] = field(default_factory=dict)  # meeting -> registration, planned time
     settled: dict[str, str] = field(default_factory=dict)  # meeting -> held, missed or called_off
     goals: dict[str, date] = field(default_factory=dict)  # goal -> original due date
+    owners: dict[str, str] = field(default_factory=dict)  # goal -> who set it
     due: dict[str, date] = field(default_factory=dict)
     achieved: dict[str, tuple[str, date]] = field(default_factory=dict)  # goal -> who, when
     removed: set[str] = field(default_factory=set)
@@ -146,6 +147,7 @@ def _take_goal(record: Record, verb: str, actor: str, at: datetime, statement: S
     if goal is None:
         return
     if verb == Verbs.DEFINED.iri:
+        record.owners[goal] = actor
         record.goals[goal] = record.due[goal] = date.fromisoformat(extra[Extensions.DUE_DATE.iri])
     elif verb == Verbs.DATED.iri:
         record.due[goal] = date.fromisoformat(extra[Extensions.DUE_DATE.iri])
@@ -249,7 +251,8 @@ def _days(record: Record, who_what: tuple[str, str]) -> int:
 
 
 def _goals(record: Record, now: datetime) -> dict[str, Any]:
-    kept = set(record.goals) - record.removed
+    ours = {goal for goal in record.goals if record.owners[goal] in record.mentees}
+    kept = ours - record.removed
     achieved = {goal: record.achieved[goal][1] for goal in kept if goal in record.achieved}
     on_time = sum(day <= record.goals[goal] for goal, day in achieved.items())
     overdue = [goal for goal in kept if goal not in achieved and record.due[goal] < now.date()]
@@ -258,8 +261,8 @@ def _goals(record: Record, now: datetime) -> dict[str, Any]:
         "late": len(achieved) - on_time,
         "goals_open": len(kept) - len(achieved),
         "goals_overdue": len(overdue),
-        "goals_removed": len(record.removed),
-        "goals": len(record.goals),
+        "goals_removed": len(ours & record.removed),
+        "goals": len(ours),
     }
 
 
@@ -297,7 +300,8 @@ def _readiness(record: Record, now: datetime) -> tuple[ReadinessWeek, ...]:
     if start is None:
         return ()
     latest: dict[tuple[str, str], tuple[float, float]] = {}
-    ordered = sorted(record.readiness, key=lambda said: said[0])
+    ours = (said for said in record.readiness if said[1][0] in record.mentees)
+    ordered = sorted(ours, key=lambda said: said[0])
     place = 0
     for number in range(1, _week(record, now) + 1):
         end = start + timedelta(days=7 * number)
@@ -308,7 +312,7 @@ def _readiness(record: Record, now: datetime) -> tuple[ReadinessWeek, ...]:
         if latest:
             confirmed_mean = statistics.fmean(value for value, _ in latest.values())
             own_mean = statistics.fmean(own for _, own in latest.values())
-            weeks.append(ReadinessWeek(number, confirmed_mean, own_mean, len(latest)))
+            weeks.append(ReadinessWeek(number, confirmed_mean, own_mean, len({who for who, _ in latest})))
     return tuple(weeks)
 
 

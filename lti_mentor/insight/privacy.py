@@ -1,4 +1,7 @@
-"""What may be shown of groups: nothing about small ones, no small cell, no small remainder."""
+"""What may be shown of groups: nothing about small ones, no small cell, no small remainder.
+
+A count and a percentage of the same group are hidden together, and nothing drawn gives away what the words hide.
+"""
 
 from fractions import Fraction
 
@@ -12,20 +15,51 @@ def is_hidden(population: int, minimum: int) -> bool:
     return population < minimum
 
 
-def count(value: int, total: int | None = None) -> str:
-    """A number of people: 1 to 4 as "< 5"; so close to the total that the rest would be 1 to 4, rounded down to it."""
+def _bound(value: int, total: int | None) -> int | None:
+    """What is said instead of the value: below SMALL, or above the total less SMALL; none when it may be shown."""
     if 0 < value < SMALL:
-        return f"< {SMALL}"
+        return SMALL
     if total is not None and 0 < total - value < SMALL:
-        return f"> {total - SMALL}"
-    return str(value)
+        return total - SMALL
+    return None
+
+
+def count(value: int, total: int | None = None) -> str:
+    """A number of people; 1 to 4 as "< 5", and so close to the total that the rest would be 1 to 4 as above it."""
+    bound = _bound(value, total)
+    if bound is None:
+        return str(value)
+    return f"< {bound}" if value < bound else f"> {bound}"
 
 
 def percent(part: int, whole: int) -> str:
-    """A share of people, never finer than 5 to 95 unless it is none or all of nothing."""
-    if whole == 0:
+    """A share of people, never finer than 5 to 95 and never finer than ``count`` says."""
+    if whole < SMALL:
         return "–"
+    bound = _bound(part, whole)
+    if bound is not None and part < bound:
+        return f"< {max(SMALL, -(-bound * 100 // whole))} %"
+    if bound is not None:
+        return f"> {min(100 - SMALL, bound * 100 // whole)} %"
     value = shown(Fraction(part * 100, whole))
     if value < SMALL:
         return f"< {SMALL} %"
     return f"> {100 - SMALL} %" if value > 100 - SMALL else f"{value} %"
+
+
+def drawn(value: int, total: int | None = None) -> int:
+    """How long a bar may be: the same for every value that ``count`` shows alike."""
+    bound = _bound(value, total)
+    if bound is None:
+        return value
+    return 0 if value < bound else bound
+
+
+def steps(funnel: tuple[tuple[str, int], ...]) -> list[tuple[str, str, int]]:
+    """Name, count and length of each step; few who did not come as far as the step before are hidden too."""
+    before: int | None = None
+    found = []
+    for name, value in funnel:
+        found.append((name, count(value, before), drawn(value, before)))
+        before = value
+    return found

@@ -12,7 +12,13 @@ from lti_mentor.errors import Invalid
 
 
 def _messages(missing: str, wrong: str | None = None) -> dict[str, Any]:
-    return {"required": missing, "null": missing, "invalid": wrong or missing, "too_large": "number.range"}
+    return {
+        "required": missing,
+        "null": missing,
+        "invalid": wrong or missing,
+        "too_large": "number.range",
+        "special": "number.range",
+    }
 
 
 def text() -> fields.String:

@@ -39,11 +39,13 @@ def show_home() -> str:
             said = store.scan(db, tenant=visit.organization_id, until=now)
             record = figures.gather(said, program=f"{base}/programs/{program.id}", base=base)
     hidden = record is None or privacy.is_hidden(len(record.mentees), settings.minimum_group)
+    summary = figures.summarize(record, now) if record and not hidden else None
     return render_template(
         "insight/home.html",
         programs=listed,
         program=program,
-        insight=figures.summarize(record, now) if record and not hidden else None,
+        insight=summary,
+        steps=privacy.steps(summary.funnel) if summary else [],
         minimum=settings.minimum_group,
         count=privacy.count,
         percent=privacy.percent,

@@ -254,6 +254,8 @@ def rate_self(db: Session, pursuit_id: uuid.UUID) -> str:
     if not given:
         raise Invalid({"rating": "choice.missing"})
     before = standing.of(db, found).readiness
+    if set(given) - {domain.code for domain in before.domains}:
+        raise Invalid({"rating": "domain.unknown"})
     changed = {code: value for code, value in given.items() if not _is_same(before.domain(code).own, value)}
     pursuits.rate_self(db, found, changed)
     standing.record_change(db, found, before)

@@ -137,3 +137,19 @@ def test_the_host_a_proxy_names_is_believed_only_when_proxies_are_trusted(
         },
     )
     assert answer.status_code == status
+
+
+def test_an_exam_domain_that_is_not_there_is_no_rating(sqlite_database, sqlite_cast, loaded_settings):
+    member = Member(sqlite_database, loaded_settings, sqlite_cast.learner, sqlite_cast.course)
+    page = f"learner/pursuits/{sqlite_cast.pursuit.id}/rating"
+    assert member.post(page, page, **{"rating-99": "50"}).status_code == 422
+
+
+def test_a_number_that_is_none_is_said_beside_its_field(sqlite_database, sqlite_cast, loaded_settings):
+    member = Member(sqlite_database, loaded_settings, sqlite_cast.learner, sqlite_cast.course)
+    typed = {"title": "Read", "baseline": "0", "due_on": "2099-01-01"}
+    for word in ("nan", "1e400", "inf"):
+        answer = member.post("learner/goals", "learner/goals/new", target=word, **typed)
+        assert answer.status_code == 422
+        assert "This number cannot be used." in answer.text
+        assert "Try again in a moment" not in answer.text

@@ -30,18 +30,6 @@ USUAL_ANSWER_DAYS = 3
 
 
 @dataclass(frozen=True)
-class NextStep:
-    """Why something is next, as a code the page has a sentence for, and what the sentence is about."""
-
-    code: str
-    evidence: Evidence | None = None
-    meeting: Meeting | None = None
-    goal: Goal | None = None
-    domain: DomainReadiness | None = None
-    days: int | None = None
-
-
-@dataclass(frozen=True)
 class Strip:
     """The way to one certification."""
 
@@ -51,6 +39,19 @@ class Strip:
     exam_in_days: int | None
     change: Fraction | None  # since the last visit
     new_results: tuple[ItemResult, ...]  # since the last visit
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """Why something is next, as a code the page has a sentence for, and what the sentence is about."""
+
+    code: str
+    evidence: Evidence | None = None
+    meeting: Meeting | None = None
+    goal: Goal | None = None
+    strip: Strip | None = None  # the certification it is about
+    domain: DomainReadiness | None = None
+    days: int | None = None
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,7 @@ def _next_step(
     for strip in strips:
         soon = strip.exam_in_days is not None and 0 <= strip.exam_in_days <= EXAM_SOON.days
         if soon and not strip.readiness.ready:
-            return NextStep("exam_soon", domain=strip.readiness.next_domain, days=strip.exam_in_days)
+            return NextStep("exam_soon", strip=strip, domain=strip.readiness.next_domain, days=strip.exam_in_days)
     for goal in goals:
         if goal.due_on < today:
             return NextStep("goal_overdue", goal=goal, days=(today - goal.due_on).days)
@@ -269,7 +270,7 @@ def _certification_step(strips: Sequence[Strip], pieces: list[tuple[Evidence, da
     studying = [strip for strip in strips if strip.pursuit.status not in ("awarded", "passed")]
     for strip in studying:
         if any(domain.own is None for domain in strip.readiness.domains):
-            return NextStep("not_rated")
+            return NextStep("not_rated", strip=strip)
     for strip in studying:
         on_the_way = {
             piece.domain_code
@@ -278,7 +279,7 @@ def _certification_step(strips: Sequence[Strip], pieces: list[tuple[Evidence, da
         }
         open_gaps = [d for d in strip.readiness.domains if d.gap > 0 and d.code not in on_the_way]
         if open_gaps:
-            return NextStep("largest_gap", domain=max(open_gaps, key=lambda domain: domain.gap))
+            return NextStep("largest_gap", strip=strip, domain=max(open_gaps, key=lambda domain: domain.gap))
     return None
 
 
@@ -289,5 +290,5 @@ def _nothing_due(strips: Sequence[Strip], mentor: MyMentor | None) -> NextStep:
     for strip in strips:
         expires_on = strip.pursuit.expires_on
         if expires_on is not None and 0 <= (expires_on - clock.today()).days <= RENEWAL.days:
-            return NextStep("renewal", days=(expires_on - clock.today()).days)
+            return NextStep("renewal", strip=strip, days=(expires_on - clock.today()).days)
     return NextStep("nothing_due")

@@ -95,8 +95,11 @@ def home(db: Session, mentor: Person) -> MentorHome:
 
 
 def _urgency(row: MenteeRow) -> tuple[int, int, str]:
+    """A silent pair with nothing planned is overdue against its cadence as well, and that reason comes first."""
     days = row.days or 0
-    return REASONS.index(row.reason), days if row.reason == "exam_soon" else -days, row.person.name or ""
+    is_overdue_too = row.reason == "silent" and row.next_meeting is None
+    reason = "meeting_overdue" if is_overdue_too else row.reason
+    return REASONS.index(reason), days if row.reason == "exam_soon" else -days, row.person.name or ""
 
 
 def _find(db: Session, organization_id: uuid.UUID, mentorships: Sequence[Mentorship]) -> _Found:

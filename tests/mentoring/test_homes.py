@@ -1,0 +1,64 @@
+"""What stands first on the homes of learner and mentor."""
+
+from datetime import timedelta
+
+import pytest
+
+from lti_mentor import clock
+from lti_mentor.mentoring import catalog, goals, meetings, mentorships, programs, pursuits
+from lti_mentor.mentoring.goals import GoalDraft
+from lti_mentor.mentoring.homes import learner, mentor
+from tests.conftest import met
+
+
+@pytest.fixture
+def db(database, cast):
+    with database.transaction() as session:
+        yield session
+
+
+def rated(db, pursuit, value=50):
+    pursuits.rate_self(db, pursuit, {domain.code: value for domain in catalog.entry(pursuit.certification_id).domains})
+
+
+def with_goal(db, cast):
+    draft = GoalDraft(title="Read", baseline=0, target=10, due_on=clock.today() + timedelta(days=9))
+    goals.set_goal(db, cast.learner, draft)
+
+
+def test_the_next_step_names_the_certification_it_is_about(db, cast):
+    with_goal(db, cast)
+    newer = pursuits.start(db, cast.learner, "cka")
+    rated(db, newer)
+    step = learner.home(db, cast.learner, None).next_step
+    assert (step.code, step.strip.pursuit.id) == ("not_rated", cast.pursuit.id)
+    rated(db, cast.pursuit)
+    pursuits.pass_exam(db, newer)
+    pursuits.award(db, newer, awarded_on=clock.today(), expires_on=clock.today() + timedelta(days=30))
+    step = learner.home(db, cast.learner, None).next_step
+    assert (step.code, step.strip.pursuit.id) == ("largest_gap", cast.pursuit.id)
+    older = pursuits.get_own(db, cast.learner, cast.pursuit.id)
+    pursuits.book_exam(db, older, clock.today() + timedelta(days=9))
+    step = learner.home(db, cast.learner, None).next_step
+    assert (step.code, step.strip.pursuit.id) == ("exam_soon", cast.pursuit.id)
+
+
+def test_the_mentors_rows_are_sorted_by_the_first_reason_that_fires(db, cast):
+    now = clock.now()
+    names = ("nothing", "overdue_goal", "silent_with_a_plan", "not_met_20", "not_met_40")
+    pairs = {}
+    programs.enroll(db, cast.program, cast.mentor, "mentor", capacity=9)
+    for name in names:
+        person = met(db, "Home", name)
+        programs.enroll(db, cast.program, person, "mentee")
+        pairs[name] = mentorships.pair(db, cast.program, mentor=cast.mentor, mentee=person, by=cast.coordinator)
+    for name, days in (("not_met_20", 20), ("not_met_40", 40), ("silent_with_a_plan", 40)):
+        pairs[name].started_at = now - timedelta(days=days)
+    meetings.plan(db, pairs["silent_with_a_plan"], planned_at=now + timedelta(days=3), minutes=30, by=cast.mentor)
+    late = met(db, "Home", "overdue_goal")
+    with clock.moved_to(now - timedelta(days=9)):
+        draft = GoalDraft(title="Late", baseline=0, target=1, due_on=clock.today() + timedelta(days=2))
+        goals.set_goal(db, late, draft)
+    rows = mentor.home(db, cast.mentor).rows
+    order = [row.person.name for row in rows if row.person.id != cast.learner.id]
+    assert order == ["Not_Met_40", "Not_Met_20", "Silent_With_A_Plan", "Overdue_Goal", "Nothing"]

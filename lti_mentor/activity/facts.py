@@ -179,6 +179,13 @@ class EvidenceQuestioned(EvidenceFact):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Withdrawn(Fact):
+    """The statement with the id ``said`` does not hold any more."""
+
+    said: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class DomainValue:
     """One part of a readiness; ``weight`` is percent of the exam."""
 

@@ -334,6 +334,11 @@ def _about_meeting(verb: Term, fact: facts.MeetingFact, base: str, duration: str
 
 
 @say.register
+def _(fact: facts.Withdrawn, base: str) -> Said:
+    return Said(Verbs.VOIDED, tincan.StatementRef(id=str(fact.said)))
+
+
+@say.register
 def _(fact: facts.MeetingPlanned, base: str) -> Said:
     return _about_meeting(Verbs.SCHEDULED, fact, base)
 

@@ -21,7 +21,7 @@ from lti_mentor.mentoring.people import Person
 from lti_mentor.mentoring.pursuits import Pursuit
 from lti_mentor.mentoring.readiness import SCALE
 
-STATES = ("waiting", "accepted", "returned")
+STATES = ("waiting", "asked", "accepted", "returned")  # with the mentor, with the learner, and the two ends
 DECISIONS = ("accepted", "returned", "asked")
 
 
@@ -55,6 +55,7 @@ class Review(Row):
     rating: Mapped[int | None]
     comment: Mapped[str]
     topics: Mapped[list[str]] = mapped_column(JSON)
+    statement_ids: Mapped[list[str]] = mapped_column(JSON, default=list)  # what it said, voided when it is taken back
     decided_at: Mapped[datetime] = mapped_column(default=clock.now)
     seen_at: Mapped[datetime | None]  # by the learner; until then it may be taken back
     taken_back_at: Mapped[datetime | None]
@@ -132,7 +133,7 @@ def _check(submission: Submission) -> None:
 
 def _record(
     db: Session, evidence: Evidence, kind: type[facts.EvidenceFact], actor_id: uuid.UUID, **values: Any
-) -> None:
+) -> uuid.UUID:
     pursuit = db.get_one(Pursuit, evidence.pursuit_id)
     fact = kind(
         actor=people.actor_name(db, actor_id),
@@ -144,7 +145,7 @@ def _record(
         **mentorships.about(db, db.get_one(Mentorship, evidence.mentorship_id)),
         **values,
     )
-    record(db, evidence.organization_id, fact)
+    return record(db, evidence.organization_id, fact)
 
 
 def accept(db: Session, evidence: Evidence, verdict: Verdict, *, by: Person) -> Review:
@@ -155,8 +156,9 @@ def accept(db: Session, evidence: Evidence, verdict: Verdict, *, by: Person) -> 
     pursuit = db.get_one(Pursuit, evidence.pursuit_id)
     before = standing.of(db, pursuit).readiness
     review = _decide(db, evidence, verdict, by, "accepted")
-    _record(db, evidence, facts.EvidenceAccepted, by.id, value=verdict.rating)
-    pursuits.rate_by_mentor(db, pursuit, evidence.domain_code, verdict.rating, by=by, evidence_id=evidence.id)
+    accepted = _record(db, evidence, facts.EvidenceAccepted, by.id, value=verdict.rating)
+    rated = pursuits.rate_by_mentor(db, pursuit, evidence.domain_code, verdict.rating, by=by, evidence_id=evidence.id)
+    review.statement_ids = [str(accepted), str(rated)]
     standing.record_change(db, pursuit, before)
     return review
 
@@ -166,16 +168,16 @@ def return_it(db: Session, evidence: Evidence, verdict: Verdict, *, by: Person) 
     _may_review(db, evidence, verdict, by)
     _need_comment(verdict)
     review = _decide(db, evidence, verdict, by, "returned")
-    _record(db, evidence, facts.EvidenceReturned, by.id)
+    review.statement_ids = [str(_record(db, evidence, facts.EvidenceReturned, by.id))]
     return review
 
 
 def ask(db: Session, evidence: Evidence, verdict: Verdict, *, by: Person) -> Review:
-    """A question; the piece keeps waiting."""
+    """A question: it is the learner's turn, with a new version."""
     _may_review(db, evidence, verdict, by)
     _need_comment(verdict)
     review = _decide(db, evidence, verdict, by, "asked")
-    _record(db, evidence, facts.EvidenceQuestioned, by.id)
+    review.statement_ids = [str(_record(db, evidence, facts.EvidenceQuestioned, by.id))]
     return review
 
 
@@ -188,10 +190,10 @@ def _may_review(db: Session, evidence: Evidence, verdict: Verdict, by: Person) -
     mentorship = db.get_one(Mentorship, evidence.mentorship_id)
     if mentorship.mentor_id != by.id or mentorship.status != "open":
         raise NotAllowed("evidence.not_mentor")
-    if evidence.status != "waiting":
+    if evidence.status not in ("waiting", "asked"):
         raise Refused("evidence.answered")
     if evidence.version != verdict.version:
-        raise Refused("evidence.changed")
+        raise Invalid({"version": "evidence.changed"})
     if len(verdict.comment) > 20_000:
         raise Invalid({"comment": "text.too_long"})
 
@@ -209,21 +211,20 @@ def _decide(db: Session, evidence: Evidence, verdict: Verdict, by: Person, decis
         decided_at=clock.now(),
     )
     db.add(review)
-    if decision != "asked":
-        evidence.status = decision
+    evidence.status = decision
     db.flush()
     return review
 
 
 def take_back(db: Session, review: Review, *, by: Person) -> None:
-    """Undo an answer that the learner has not seen: the piece waits again, and the rating it gave goes."""
+    """Undo an answer that the learner has not seen: the piece waits as before, and what the answer said is void."""
     evidence = db.get_one(Evidence, review.evidence_id)
     if review.reviewer_id != by.id:
         raise NotAllowed("evidence.not_mentor")
     if review.seen_at is not None:
         raise Refused("evidence.seen")
     if review.taken_back_at is not None or evidence.version != review.version:
-        raise Refused("evidence.changed")
+        raise Refused("evidence.answered")
     pursuit = db.get_one(Pursuit, evidence.pursuit_id)
     before = standing.of(db, pursuit).readiness
     review.taken_back_at = clock.now()
@@ -231,7 +232,9 @@ def take_back(db: Session, review: Review, *, by: Person) -> None:
     if review.decision == "accepted":
         pursuits.forget_rating(db, pursuit, evidence.id)
     db.flush()
-    _record(db, evidence, facts.EvidenceSubmitted, pursuit.person_id)
+    for statement_id in review.statement_ids:
+        withdrawn = facts.Withdrawn(actor=people.actor_name(db, by.id), at=clock.now(), said=uuid.UUID(statement_id))
+        record(db, evidence.organization_id, withdrawn)
     standing.record_change(db, pursuit, before)
 
 

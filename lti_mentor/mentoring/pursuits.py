@@ -87,8 +87,8 @@ def start(
     return pursuit
 
 
-def _record(db: Session, pursuit: Pursuit, kind: type[facts.Fact], **values: object) -> None:
-    """A fact whose actor is the learner."""
+def _record(db: Session, pursuit: Pursuit, kind: type[facts.Fact], **values: object) -> uuid.UUID:
+    """A fact whose actor is the learner; gives the id of its statement."""
     mentorship = mentorships.of_mentee_id(db, pursuit.organization_id, pursuit.person_id)
     common = {
         "actor": people.actor_name(db, pursuit.person_id),
@@ -96,7 +96,7 @@ def _record(db: Session, pursuit: Pursuit, kind: type[facts.Fact], **values: obj
         "certification": pursuit.certification_id,
         **mentorships.about(db, mentorship),
     }
-    record(db, pursuit.organization_id, kind(**{**common, **values}))  # type: ignore[arg-type]
+    return record(db, pursuit.organization_id, kind(**{**common, **values}))  # type: ignore[arg-type]
 
 
 def of_person(db: Session, person: Person, certification_id: str) -> Pursuit | None:
@@ -196,11 +196,12 @@ def rate_self(db: Session, pursuit: Pursuit, ratings: Mapping[str, int]) -> None
 
 def rate_by_mentor(
     db: Session, pursuit: Pursuit, code: str, value: int, *, by: Person, evidence_id: uuid.UUID | None = None
-) -> None:
-    """The mentor's rating of one domain, perhaps because of a piece of evidence."""
+) -> uuid.UUID:
+    """The mentor's rating of one domain, perhaps because of a piece of evidence; gives the id of its statement."""
     _check_ratings(db, pursuit, {code: value})
     _rate(db, pursuit, code, value, rated_by="mentor", rater_id=by.id, evidence_id=evidence_id)
-    _record(db, pursuit, facts.DomainRatedByMentor, actor=people.actor_name(db, by.id), domain=code, value=value)
+    actor = people.actor_name(db, by.id)
+    return _record(db, pursuit, facts.DomainRatedByMentor, actor=actor, domain=code, value=value)
 
 
 def _check_ratings(db: Session, pursuit: Pursuit, ratings: Mapping[str, int]) -> None:

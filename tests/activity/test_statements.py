@@ -58,6 +58,7 @@ VALUES = {
     "confirmed": Fraction("46.204"),
     "own_estimate": Fraction(55),
     "covered": Fraction(80),
+    "said": an_id(9),
     "meeting": an_id(8),
     "planned_at": datetime(2026, 5, 2, 14, tzinfo=UTC),
     "minutes": 45,

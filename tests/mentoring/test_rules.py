@@ -27,6 +27,7 @@ from lti_mentor.mentoring.homes import learner as learner_home
 from lti_mentor.mentoring.homes import mentor as mentor_home
 from lti_mentor.mentoring.readiness import shown
 from tests.conftest import gather_cast
+from xapi import store
 from xapi.rows import StoredStatement
 
 
@@ -128,9 +129,29 @@ def test_evidence_is_returned_with_a_comment_and_comes_again_as_a_new_version(db
     evidence.return_it(db, piece, Verdict(version=1, comment="Show the result."), by=cast.mentor)
     evidence.resubmit(db, piece, Submission(link="https://example.org/result"))
     assert (piece.version, piece.status) == (2, "waiting")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Invalid) as refused:
         evidence.accept(db, piece, Verdict(version=1, rating=75), by=cast.mentor)
-    assert refused.value.reason == "evidence.changed"
+    assert refused.value.fields == {"version": "evidence.changed"}
+
+
+def test_a_question_is_the_learners_turn_until_a_new_version_comes(db, cast):
+    piece = submitted(db, cast)
+    evidence.ask(db, piece, Verdict(version=1, comment="Where is the log?"), by=cast.mentor)
+    assert learner_home.home(db, cast.learner, None).next_step.code == "evidence_asked"
+    assert mentor_home.home(db, cast.mentor).reviews == 0
+    evidence.resubmit(db, piece, Submission(text="Here is the log."))
+    assert learner_home.home(db, cast.learner, None).next_step.code != "evidence_asked"
+    assert mentor_home.home(db, cast.mentor).reviews == 1
+
+
+def test_an_answer_that_is_taken_back_is_void_in_the_record_store(db, cast):
+    piece = submitted(db, cast)
+    review = evidence.accept(db, piece, Verdict(version=1, rating=75), by=cast.mentor)
+    evidence.take_back(db, review, by=cast.mentor)
+    said = [each["verb"]["id"].rpartition("/")[2] for each in store.scan(db, tenant=cast.learner.organization_id)]
+    assert said.count("shared") == 1
+    assert said.count("accept") == said.count("rated") == 0
+    assert said.count("voided") == 2
 
 
 def test_an_answer_is_taken_back_until_the_learner_has_seen_it(db, cast):

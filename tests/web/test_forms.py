@@ -11,7 +11,6 @@ from lti_mentor import clock
 from lti_mentor.mentoring import evidence
 from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.goals import Goal
-from lti_mentor.mentoring.pursuits import Rating
 from tests.support.member import Member
 
 
@@ -60,20 +59,6 @@ def test_a_wrong_field_can_be_mended_in_the_same_form(database, learner):
     answer = learner.again("learner/goals", {**learner.sent, "due_on": due()})
     assert answer.status_code == 303
     assert count(database, Goal) == 1
-
-
-def test_a_review_of_a_version_that_was_replaced_is_refused_and_the_comment_is_kept(database, cast, mentor):
-    with database.transaction() as db:
-        piece = evidence.submit(db, db.merge(cast.pursuit), "1", Submission(text="One"))
-        page = f"mentor/evidence/{piece.id}"
-    typed = {"version": "1", "rating": "75", "comment": "A comment that took some minutes", "decision": "accept"}
-    with database.transaction() as db:
-        evidence.resubmit(db, db.merge(piece), Submission(text="Two"))
-    answer = mentor.post(page, page, **typed)
-    assert answer.status_code == 409
-    assert "sent a new version meanwhile" in answer.text
-    assert "A comment that took some minutes" in answer.text
-    assert count(database, Rating) == 0
 
 
 def test_accepting_without_a_rating_and_returning_without_a_comment_are_refused(database, cast, mentor):
@@ -153,3 +138,20 @@ def test_a_number_that_is_none_is_said_beside_its_field(sqlite_database, sqlite_
         assert answer.status_code == 422
         assert "This number cannot be used." in answer.text
         assert "Try again in a moment" not in answer.text
+
+
+def test_a_version_that_came_meanwhile_is_shown_and_nothing_of_the_review_is_lost(database, cast, mentor):
+    with database.transaction() as db:
+        piece = evidence.submit(db, db.merge(cast.pursuit), "1", Submission(text="The first version."))
+    page = f"mentor/evidence/{piece.id}"
+    hidden = dict(re.findall(r'name="(csrf|once)" value="([^"]*)"', mentor.get(page).text))
+    with database.transaction() as db:
+        found = evidence.get_own(db, cast.learner, piece.id)
+        evidence.resubmit(db, found, Submission(text="The second version."))
+    typed = {**hidden, "version": "1", "rating": "50", "comment": "Yes.", "decision": "accept"}
+    answer = mentor.again(page, typed)
+    assert answer.status_code == 422
+    for shown in ("The second version.", "Yes.", 'name="version" value="2"', "sent a new version meanwhile"):
+        assert shown in answer.text
+    assert re.search(r'name="rating" value="50" checked', answer.text)
+    assert mentor.again(page, typed | {"version": "2"}).status_code == 303

@@ -248,8 +248,8 @@ def _next_step(
     now, today = clock.now(), clock.today()
     meeting = mentor.next_meeting if mentor else None
     for piece, _ in pieces:
-        if piece.status == "returned":
-            return NextStep("evidence_returned", evidence=piece)
+        if piece.status in ("returned", "asked"):
+            return NextStep(f"evidence_{piece.status}", evidence=piece)
     if meeting is not None and meeting.planned_at - now <= timedelta(hours=24):
         return NextStep("meeting_soon", meeting=meeting)
     for strip in strips:

@@ -15,11 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from lti_mentor import backup, clock, migrations, settings
+from lti_mentor.activity import record
 from lti_mentor.app import create_app
 from lti_mentor.db import Database, connect
 from lti_mentor.errors import MentorError, SettingsError
 from lti_mentor.jobs import worker as jobs
-from lti_mentor.lti import connection, keys, platforms, registration
+from lti_mentor.lti import connection, keys, platforms, registration, tokens
 from lti_mentor.mentoring import audit, organizations, people
 from lti_mentor.mentoring.organizations import Organization
 from lti_mentor.mentoring.people import Account, Person
@@ -274,7 +275,10 @@ def keys_reseal() -> None:
     """Seal everything stored with the first value of the secret key, so that the older ones can go."""
     vault = _vault()
     with _writing() as session:
-        click.echo(f"{keys.reseal(session, vault)} secrets are sealed with the current secret key.")
+        count = keys.reseal(session, vault) + 1
+        record.reseal_pepper(session, vault)
+        tokens.forget(session)
+    click.echo(f"{count} secrets are sealed with the current secret key.")
 
 
 @main.group()
@@ -304,7 +308,7 @@ def lrs_key_add(organization: str, label: str, scopes: tuple[str, ...]) -> None:
             tenant=owner.id,
             label=label,
             now=clock.now(),
-            fingerprint=lambda text: vault.fingerprint("lrs-key", text),
+            fingerprint=lambda text: record.key_hashes(session, vault, text)[0],
             scopes=scopes,
         )
         audit.write(session, owner.id, "key_added", place="lrs key add")

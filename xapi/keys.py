@@ -52,7 +52,7 @@ def add(
 
 
 def find(db: Session, *, key: str, secret: str, fingerprints: Callable[[bytes], Sequence[bytes]]) -> Caller | None:
-    """Who this is, or nobody. ``fingerprints`` gives the hash under every secret key in use, the current one first."""
+    """Who this is, or nobody. ``fingerprints`` gives the hash in every way in use, the current one first."""
     row = db.scalar(select(Key).where(Key.key == key, Key.disabled_at.is_(None)))
     kept = row.secret_hash if row else b"\0" * 32
     fits = [hmac.compare_digest(kept, candidate) for candidate in fingerprints(secret.encode())]
@@ -62,7 +62,7 @@ def find(db: Session, *, key: str, secret: str, fingerprints: Callable[[bytes], 
 
 
 def renew(db: Session, caller: Caller, fingerprint: bytes) -> None:
-    """Keep the hash of the caller's secret under the current secret key, so that the older one can go."""
+    """Keep the hash of the caller's secret in the current way, so that what made the older one can go."""
     db.get_one(Key, caller.key).secret_hash = fingerprint
 
 

@@ -1,5 +1,7 @@
 """Writing a fact as a statement, in the transaction of whoever reports it."""
 
+import hmac
+import secrets
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -11,10 +13,13 @@ from lti_mentor.activity.facts import Fact
 from lti_mentor.activity.statements import statement
 from lti_mentor.db import Base
 from lti_mentor.errors import SettingsError
+from lti_mentor.vault import Vault
 from xapi import store
 
 AUTHORITY = "lti-mentor"  # the account that vouches for our own statements
+PEPPER = "lrs-pepper"
 _BASES: WeakKeyDictionary[Engine, str] = WeakKeyDictionary()
+_PEPPERS: WeakKeyDictionary[Engine, bytes] = WeakKeyDictionary()
 
 
 class Installation(Base):
@@ -24,6 +29,7 @@ class Installation(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     iri_base: Mapped[str]
+    sealed_pepper: Mapped[str | None]  # what secrets of the record store's keys are hashed with
 
 
 def fix_iri_base(db: Session, base_url: str) -> str:
@@ -45,6 +51,29 @@ def iri_base(db: Session) -> str:
             raise SettingsError("The database is not prepared: run lti-mentor db upgrade.")
         _BASES[engine] = kept
     return _BASES[engine]
+
+
+def ensure_pepper(db: Session, vault: Vault) -> None:
+    """Make the pepper once; a rotation of the secret key seals it anew and leaves the hashes as they are."""
+    row = db.get_one(Installation, 1)
+    if row.sealed_pepper is None:
+        row.sealed_pepper = vault.seal(PEPPER, secrets.token_bytes(32))
+
+
+def reseal_pepper(db: Session, vault: Vault) -> None:
+    row = db.get_one(Installation, 1)
+    row.sealed_pepper = vault.reseal(PEPPER, row.sealed_pepper) if row.sealed_pepper else None
+
+
+def key_hashes(db: Session, vault: Vault, secret: bytes) -> list[bytes]:
+    """Fast keyed hashes (32 bytes) of a random secret: under the pepper, then as older versions made them."""
+    engine = db.get_bind().engine
+    if engine not in _PEPPERS:
+        sealed = db.scalar(select(Installation.sealed_pepper).where(Installation.id == 1))
+        if sealed is None:
+            raise SettingsError("The database is not prepared: run lti-mentor db upgrade.")
+        _PEPPERS[engine] = vault.open(PEPPER, sealed)
+    return [hmac.digest(_PEPPERS[engine], secret, "sha256"), *vault.fingerprints("lrs-key", secret)]
 
 
 def record(db: Session, organization_id: UUID, fact: Fact) -> UUID:

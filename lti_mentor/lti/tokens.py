@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import ForeignKey, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -97,6 +97,11 @@ def _read(answer: Any) -> tuple[str, int]:
     seconds = answer.get("expires_in", 0)
     is_number = isinstance(seconds, int | float) and math.isfinite(seconds)
     return token, int(min(max(seconds, 0), LONGEST_SECONDS)) if is_number else 0
+
+
+def forget(db: Session) -> None:
+    """Ask for all tokens anew, such as after the secret key that sealed them was rotated."""
+    db.execute(delete(AccessToken))
 
 
 def _keep(db: Session, platform: Platform, scopes: str, sealed: str, expires_at: datetime) -> None:

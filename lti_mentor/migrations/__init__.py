@@ -88,4 +88,5 @@ def prepare(database: Database, settings: Settings, vault: Vault) -> None:
     with database.transaction() as db:
         record.fix_iri_base(db, settings.base_url)
         certifications.sync_catalog(db)
+        record.ensure_pepper(db, vault)
         keys.ensure(db, vault)

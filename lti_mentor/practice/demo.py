@@ -18,6 +18,7 @@ from pathlib import Path
 import click
 
 from lti_mentor import clock, migrations, settings
+from lti_mentor.activity import record
 from lti_mentor.db import Database, connect
 from lti_mentor.lti import platforms, registration
 from lti_mentor.mentoring import organizations
@@ -111,7 +112,7 @@ def _key(database: Database, vault: Vault, organization: str) -> str:
             tenant=owner.id,
             label="practice LMS",
             now=clock.now(),
-            fingerprint=lambda text: vault.fingerprint("lrs-key", text),
+            fingerprint=lambda text: record.key_hashes(db, vault, text)[0],
         )
     return f"{key}:{secret}"
 

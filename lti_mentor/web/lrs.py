@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from lti_mentor import clock
+from lti_mentor.activity import record
 from lti_mentor.mentoring import results
 from lti_mentor.web.tool import tool
 from xapi import keys, store, times
@@ -116,13 +117,13 @@ def _caller() -> keys.Caller:
     secret, vault = given.password or "", tool().vault
     with tool().database.reading() as db:
         caller = keys.find(
-            db, key=given.username, secret=secret, fingerprints=lambda text: vault.fingerprints("lrs-key", text)
+            db, key=given.username, secret=secret, fingerprints=lambda text: record.key_hashes(db, vault, text)
         )
     if caller is None:
         raise _Refused(401, "key.unknown", "This key is not known, or its secret is wrong.")
     if caller.is_aged:
         with tool().database.transaction() as db:
-            keys.renew(db, caller, vault.fingerprint("lrs-key", secret.encode()))
+            keys.renew(db, caller, record.key_hashes(db, vault, secret.encode())[0])
     return caller
 
 

@@ -172,7 +172,7 @@ def test_an_administrator_sets_everything_up_from_the_command_line(tmp_path):
     with db.connect(url).reading() as session:
         assert sorted(session.scalars(select(ToolKey.status))) == ["current", "retiring"]
     both = "n" * 40 + "," + "s" * 40
-    assert "2 secrets" in run(url, "keys", "reseal", LTI_MENTOR_SECRET_KEY=both).output
+    assert "3 secrets" in run(url, "keys", "reseal", LTI_MENTOR_SECRET_KEY=both).output
 
 
 def test_a_backup_brings_everything_back(tmp_path):

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON, Index, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -42,11 +43,12 @@ def add(
     run_after: datetime | None = None,
 ) -> Job:
     """Ask for some work; asking again under the same key changes nothing while it waits."""
-    job = db.scalar(select(Job).where(Job.unique_key == unique_key))
-    if job is None:
-        job = Job(kind=kind, unique_key=unique_key, payload=dict(payload or {}), run_after=run_after or clock.now())
-        db.add(job)
-    elif job.status != "waiting":
+    dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
+    first = {"id": new_id(), "kind": kind, "unique_key": unique_key, "payload": dict(payload or {}), "attempts": 0}
+    first |= {"status": "waiting", "run_after": run_after or clock.now()}
+    db.execute(dialect.insert(Job).values(first).on_conflict_do_nothing())  # others may ask at the same moment
+    job = db.scalars(select(Job).where(Job.unique_key == unique_key)).one()
+    if job.status != "waiting":
         job.status, job.attempts, job.leased_until = "waiting", 0, None
         job.run_after = run_after or clock.now()
     db.flush()
@@ -65,9 +67,11 @@ def claim(db: Session, *, lease_seconds: int) -> Job | None:
     return job
 
 
-def done(db: Session, job_id: uuid.UUID, *, again_after: timedelta | None = None) -> None:
-    """The work is done, once, or until it is due again."""
-    job = db.get_one(Job, job_id)
+def done(db: Session, claimed: Job, *, again_after: timedelta | None = None) -> None:
+    """The work is done, once, or until it is due again. Nothing changes when another worker owns it by now."""
+    job = _still_ours(db, claimed)
+    if job is None:
+        return
     job.leased_until, job.last_problem = None, None
     if again_after is None:
         job.status = "done"
@@ -75,10 +79,18 @@ def done(db: Session, job_id: uuid.UUID, *, again_after: timedelta | None = None
         job.attempts, job.run_after = 0, clock.now() + again_after
 
 
-def failed(db: Session, job_id: uuid.UUID, problem: str) -> None:
+def failed(db: Session, claimed: Job, problem: str) -> None:
     """Try again later, each time twice as late; after MOST_ATTEMPTS it is put aside for a person to look at."""
-    job = db.get_one(Job, job_id)
+    job = _still_ours(db, claimed)
+    if job is None:
+        return
     job.leased_until, job.last_problem = None, problem
     job.run_after = clock.now() + timedelta(seconds=2**job.attempts)
     if job.attempts >= MOST_ATTEMPTS:
         job.status = "dead"
+
+
+def _still_ours(db: Session, claimed: Job) -> Job | None:
+    """The row under the lease of this claim; each claim counts one attempt more."""
+    mine = (Job.id == claimed.id, Job.attempts == claimed.attempts, Job.leased_until == claimed.leased_until)
+    return db.scalar(select(Job).where(*mine).with_for_update())

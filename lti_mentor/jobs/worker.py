@@ -37,13 +37,18 @@ def work(database: Database, settings: Settings, stop: threading.Event) -> None:
             stop.wait(settings.worker_poll_seconds)
 
 
+def _unknown(database: Database, settings: Settings) -> None:
+    """Left by another version of the tool, which may come back."""
+    raise LookupError("this version has no such job")
+
+
 def work_once(database: Database, settings: Settings) -> bool:
     """Do one job, if one is due: claim, work, mark as done. A job that fails is logged and tried again later."""
     with database.transaction() as db:
         job = queue.claim(db, lease_seconds=settings.job_lease_seconds)
     if job is None:
         return False
-    step, every = STEPS[job.kind]
+    step, every = STEPS.get(job.kind, (_unknown, None))
     try:
         step(database, settings)
     except OperationalError:
@@ -51,8 +56,8 @@ def work_once(database: Database, settings: Settings) -> bool:
     except Exception as problem:
         log.exception("job failed", extra={"job": job.kind})
         with database.transaction() as db:
-            queue.failed(db, job.id, type(problem).__name__)
+            queue.failed(db, job, type(problem).__name__)
         return True
     with database.transaction() as db:
-        queue.done(db, job.id, again_after=every)
+        queue.done(db, job, again_after=every)
     return True

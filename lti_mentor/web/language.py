@@ -95,9 +95,15 @@ def ngettext(one: str, many: str, count: int, **values: object) -> str:
     return _translations(locale_name()).ngettext(one, many, count) % {"count": count, **values}
 
 
+def language() -> str:
+    """Of the sentences on the page, which fall back to English; dates and numbers follow the person's own locale."""
+    name = str(_locale().language)
+    return name if name in {text.partition("_")[0] for text in LANGUAGES} else "en"
+
+
 def direction() -> str:
-    """rtl or ltr."""
-    return _locale().text_direction
+    """rtl or ltr, as the sentences run."""
+    return Locale.parse(language()).text_direction
 
 
 def day(value: date) -> str:
@@ -137,7 +143,7 @@ def install(app: Flask) -> None:
         _=_,
         ngettext=ngettext,
         direction=direction,
-        language=lambda: str(_locale().language),
+        language=language,
         shown=shown,
         shown_gap=shown_gap,
         today=clock.today,

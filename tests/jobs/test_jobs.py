@@ -1,6 +1,7 @@
 """Jobs: claimed once, done once more when the worker dies, tried again when they fail."""
 
 import logging
+import threading
 from datetime import timedelta
 
 from sqlalchemy import func, insert, select
@@ -80,7 +81,42 @@ def test_a_job_that_keeps_failing_is_put_aside(database):
     for _ in range(queue.MOST_ATTEMPTS):
         later += timedelta(hours=1)
         with clock.moved_to(later), database.transaction() as session:
-            assert queue.claim(session, lease_seconds=60).id == job_id
-            queue.failed(session, job_id, "ValueError")
+            job = queue.claim(session, lease_seconds=60)
+            assert job.id == job_id
+            queue.failed(session, job, "ValueError")
     with clock.moved_to(later + timedelta(days=1)), database.transaction() as session:
         assert queue.claim(session, lease_seconds=60) is None
+
+
+def test_a_worker_whose_lease_ended_does_not_mark_the_work_of_another(database):
+    with database.transaction() as session:
+        queue.add(session, "upkeep", unique_key="upkeep")
+        slow = queue.claim(session, lease_seconds=60)
+        session.flush()
+        session.expunge(slow)
+    with clock.moved_to(clock.now() + timedelta(seconds=61)), database.transaction() as session:
+        queue.claim(session, lease_seconds=60)
+    with database.transaction() as session:
+        queue.failed(session, slow, "TooSlow")
+    with database.reading() as session:
+        job = session.scalars(select(Job)).one()
+    assert (job.attempts, job.last_problem) == (2, None)
+    assert job.leased_until is not None
+
+
+def test_a_job_of_another_version_does_not_stop_the_worker(database, loaded_settings):
+    with database.transaction() as session:
+        queue.add(session, "a kind nobody knows", unique_key="strange")
+    assert worker.work_once(database, loaded_settings)
+    with database.reading() as session:
+        assert session.scalars(select(Job)).one().last_problem == "LookupError"
+
+
+def test_workers_that_start_together_ask_for_each_job_once(database):
+    threads = [threading.Thread(target=worker.schedule, args=(database,)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Job)) == len(worker.STEPS)

@@ -11,6 +11,7 @@ from lti_mentor.mentoring import catalog
 from lti_mentor.mentoring.people import Person
 from lti_mentor.web import language, visit
 from lti_mentor.web.language import PSEUDO, PseudoTranslations, known_locale, known_zone
+from tests.support.member import Member
 from tests.support.walk import ask, open_visit, routes
 from xapi import vocabulary
 
@@ -113,3 +114,13 @@ def test_times_are_shown_in_the_zone_of_the_person_with_the_exact_time_on_hover(
         shown = language.moment(datetime(2026, 5, 1, 20, 0, tzinfo=UTC))
     assert "05:00" in shown
     assert "2026-05-02T05:00:00+09:00" in shown
+
+
+def test_a_locale_without_sentences_has_its_dates_and_the_direction_of_english(
+    sqlite_database, sqlite_cast, loaded_settings
+):
+    with sqlite_database.transaction() as db:
+        reader = db.merge(sqlite_cast.learner)
+        reader.locale = "ar"
+    page = Member(sqlite_database, loaded_settings, reader, sqlite_cast.course).get("learner/")
+    assert '<html lang="en" dir="ltr">' in page.text

@@ -188,7 +188,7 @@ def choose_certification(error: Invalid | None = None) -> str:
     """The catalog."""
     visit = current_visit()
     with tool().database.reading() as db:
-        known = {pursuit.certification_id for pursuit in pursuits.all_of(db, visit.person)}
+        known = {pursuit.certification_id: pursuit.id for pursuit in pursuits.all_of(db, visit.person)}
         entries = [catalog.entry(row.id) for row in certifications.listed(db)]
     return render_template("learner/certifications.html", entries=entries, known=known, error=error, typed=request.form)
 
@@ -203,6 +203,8 @@ class PursuitForm(FormSchema):
 @form(again=choose_certification)
 def start_pursuit(db: Session) -> str:
     typed = fields.load(PursuitForm)
+    if not typed["certification"]:
+        raise Invalid({"certification": "choice.missing"})
     pursuit = pursuits.start(
         db,
         current_visit().person,
@@ -231,6 +233,14 @@ def pursuit(pursuit_id: uuid.UUID, error: Invalid | None = None) -> str:
         typed=request.form,
         today=clock.today(),
     )
+
+
+@learner.post("/pursuits/<uuid:pursuit_id>/studying")
+@form()
+def start_studying(db: Session, pursuit_id: uuid.UUID) -> str:
+    """From interest to work."""
+    pursuits.study(db, pursuits.get_own(db, current_visit().person, pursuit_id))
+    return visit_url("learner.pursuit", pursuit_id=pursuit_id)
 
 
 @learner.get("/pursuits/<uuid:pursuit_id>/rating")

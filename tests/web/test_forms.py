@@ -155,3 +155,15 @@ def test_a_version_that_came_meanwhile_is_shown_and_nothing_of_the_review_is_los
         assert shown in answer.text
     assert re.search(r'name="rating" value="50" checked', answer.text)
     assert mentor.again(page, typed | {"version": "2"}).status_code == 303
+
+
+def test_somebody_interested_in_a_second_certification_starts_studying(database, cast, learner):
+    page = learner.get("learner/certifications")
+    assert "already on your way" in page.text
+    assert learner.post("learner/certifications", "learner/certifications", status="interested").status_code == 422
+    begun = learner.post("learner/certifications", "learner/certifications", certification="cka", status="interested")
+    place = begun.headers["Location"].split("/learner/")[1].removesuffix("/rating")
+    assert "Start studying" in learner.get(f"learner/{place}").text
+    assert learner.post(f"learner/{place}/studying", f"learner/{place}").status_code == 303
+    assert "Start studying" not in learner.get(f"learner/{place}").text
+    assert "Choose another certification" in learner.get("learner/").text

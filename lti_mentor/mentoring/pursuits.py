@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, UniqueConstraint, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -178,7 +178,9 @@ def award(db: Session, pursuit: Pursuit, *, awarded_on: date, expires_on: date |
     if expires_on is not None and expires_on <= awarded_on:
         raise Invalid({"expires_on": "pursuit.expires_before_award"})
     pursuit.status, pursuit.awarded_on, pursuit.expires_on = "awarded", awarded_on, expires_on
-    _record(db, pursuit, facts.CertificationAwarded, valid_until=expires_on)
+    noon = datetime.combine(awarded_on, time(12), UTC)  # a certificate has a day, not an hour
+    at = clock.now() if awarded_on == clock.today() else noon
+    _record(db, pursuit, facts.CertificationAwarded, at=at, valid_until=expires_on)
 
 
 def _expect(pursuit: Pursuit, *states: str) -> None:

@@ -145,6 +145,11 @@ class Readiness:
         """When the latest confirmed part of any domain was given."""
         return max((domain.at for domain in self.domains if domain.at), default=None)
 
+    def results_since(self, moment: datetime) -> tuple[ItemResult, ...]:
+        """What was graded after this moment, each item once."""
+        items = (item for domain in self.domains for item in domain.course.parts if item.at and item.at > moment)
+        return tuple({item.item_id: item for item in items}.values())
+
     @property
     def next_domain(self) -> DomainReadiness | None:
         """The one with the largest gap; none when no domain is below the line."""

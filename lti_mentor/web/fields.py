@@ -9,6 +9,7 @@ from flask import request
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
 
 from lti_mentor.errors import Invalid
+from lti_mentor.web import language
 
 
 def _messages(missing: str, wrong: str | None = None) -> dict[str, Any]:
@@ -37,8 +38,15 @@ class FormSchema(Schema):
         return {name: value for name, value in clean.items() if value}
 
 
+class LocalNumber(fields.Float):
+    """A number as people of the language write it, or as computers do."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
+        return super()._deserialize(language.plain_number(value), attr, data, **kwargs)
+
+
 def number(**options: Any) -> fields.Float:
-    return fields.Float(error_messages=_messages("number.missing", "number.range"), **options)
+    return LocalNumber(error_messages=_messages("number.missing", "number.range"), **options)
 
 
 def whole(**options: Any) -> fields.Integer:

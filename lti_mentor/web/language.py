@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_timedelta
-from babel.numbers import format_decimal
+from babel.numbers import NumberFormatError, format_decimal, parse_decimal
 from babel.support import NullTranslations, Translations
 from flask import Flask, g, has_request_context, request
 from markupsafe import Markup, escape
@@ -135,6 +135,14 @@ def _time(here: datetime, text: str) -> Markup:
 def number(value: float) -> str:
     """A number as people of this language write it."""
     return format_decimal(value, locale=_locale(), decimal_quantization=False)
+
+
+def plain_number(text: str) -> str:
+    """What was typed with the separators of the person's language, without them; anything else as it is."""
+    try:
+        return str(parse_decimal(text.strip(), locale=_locale(), strict=True))
+    except NumberFormatError:
+        return text
 
 
 def install(app: Flask) -> None:

@@ -1,14 +1,16 @@
 """What stands first on the homes of learner and mentor."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from lti_mentor import clock
-from lti_mentor.mentoring import catalog, goals, meetings, mentorships, programs, pursuits
+from lti_mentor.mentoring import catalog, courses, goals, meetings, mentorships, programs, pursuits, results
 from lti_mentor.mentoring.goals import GoalDraft
 from lti_mentor.mentoring.homes import learner, mentor
 from tests.conftest import met
+from xapi import store
+from xapi.vocabulary import Verbs
 
 
 @pytest.fixture
@@ -62,3 +64,22 @@ def test_the_mentors_rows_are_sorted_by_the_first_reason_that_fires(db, cast):
     rows = mentor.home(db, cast.mentor).rows
     order = [row.person.name for row in rows if row.person.id != cast.learner.id]
     assert order == ["Not_Met_40", "Not_Met_20", "Silent_With_A_Plan", "Overdue_Goal", "Nothing"]
+
+
+def test_a_mentor_reads_what_changed_since_the_last_meeting(db, cast):
+    item = courses.add_item(db, cast.course, activity_iri="https://lms.example.org/items/1", title="Quiz 1")
+    courses.save_map(db, cast.course, {item.id: [("comptia-security-plus", "1")]}, by=cast.coordinator)
+    results.take(db, item, cast.learner, score=68, maximum=100, source="statement", at=clock.now())
+    with_goal(db, cast)
+    goals.achieve(db, goals.all_of(db, cast.learner)[0], by=cast.learner)
+    (row,) = mentor.home(db, cast.mentor).rows
+    assert [(each.item_title, each.value) for each in row.new_results] == [("Quiz 1", 68)]
+    assert row.goals_achieved == 1
+
+
+def test_a_certificate_counts_on_the_day_it_was_awarded(db, cast):
+    way = pursuits.get_own(db, cast.learner, cast.pursuit.id)
+    pursuits.pass_exam(db, way)
+    pursuits.award(db, way, awarded_on=date(2019, 3, 1), expires_on=None)
+    last = list(store.scan(db, tenant=cast.learner.organization_id, verbs=[Verbs.EARNED.iri]))[-1]
+    assert last["timestamp"].startswith("2019-03-01T12:00")

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from lti_mentor import clock
-from lti_mentor.mentoring import evidence
+from lti_mentor.mentoring import evidence, notices
 from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.goals import Goal
 from tests.support.member import Member
@@ -167,3 +167,31 @@ def test_somebody_interested_in_a_second_certification_starts_studying(database,
     assert learner.post(f"learner/{place}/studying", f"learner/{place}").status_code == 303
     assert "Start studying" not in learner.get(f"learner/{place}").text
     assert "Choose another certification" in learner.get("learner/").text
+
+
+@pytest.mark.parametrize(
+    ("locale", "typed", "kept"), [("en", "1,234.5", 1234.5), ("de", "1.234,5", 1234.5), ("de", "0.5", 0.5)]
+)
+def test_a_number_is_read_as_the_language_writes_it(database, cast, loaded_settings, locale, typed, kept):
+    with database.transaction() as db:
+        person = db.merge(cast.learner)
+        person.locale = locale
+    member = Member(database, loaded_settings, person, cast.course)
+    assert (
+        member.post("learner/goals", "learner/goals/new", due_on=due(), **GOAL | {"target": typed}).status_code == 303
+    )
+    with database.reading() as db:
+        goal = db.scalars(select(Goal)).one()
+    assert goal.target == kept
+    page = member.get(f"learner/goals/{goal.id}").text
+    shown = re.search(r'name="current"[^>]* value="([^"]*)"', page)[1]
+    again = member.post(f"learner/goals/{goal.id}/progress", f"learner/goals/{goal.id}", current=shown)
+    assert again.status_code == 303
+
+
+def test_a_reminder_says_whom_it_is_about(database, cast, mentor, learner):
+    with database.transaction() as db:
+        pair = db.merge(cast.mentorship)
+        notices.remind(db, pair, "silent", by=db.merge(cast.coordinator))
+    assert "it is time to meet Learner" in mentor.get("mentor/").text
+    assert "it is time to meet Mentor" in learner.get("learner/").text

@@ -186,7 +186,7 @@ def _strips(sources: standing.Sources, since: datetime | None) -> tuple[Strip, .
             readiness=now[pursuit.id].readiness,
             exam_in_days=_days_to(pursuit),
             change=now[pursuit.id].readiness.confirmed - before[pursuit.id].readiness.confirmed if before else None,
-            new_results=_new_results(now[pursuit.id].readiness, since),
+            new_results=now[pursuit.id].readiness.results_since(since) if since else (),
         )
         for pursuit in sources.pursuits
     )
@@ -196,13 +196,6 @@ def _days_to(pursuit: Pursuit) -> int | None:
     if pursuit.exam_on is None or pursuit.status != "booked":
         return None
     return (pursuit.exam_on - clock.today()).days
-
-
-def _new_results(readiness: Readiness, since: datetime | None) -> tuple[ItemResult, ...]:
-    if since is None:
-        return ()
-    items = (item for domain in readiness.domains for item in domain.course.parts if item.at and item.at > since)
-    return tuple({item.item_id: item for item in items}.values())
 
 
 def _goals(db: Session, person: Person, course_id: uuid.UUID | None) -> tuple[Sequence[Goal], int]:

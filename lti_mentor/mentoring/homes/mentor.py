@@ -18,7 +18,7 @@ from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.people import Person
 from lti_mentor.mentoring.programs import Program
 from lti_mentor.mentoring.pursuits import Pursuit
-from lti_mentor.mentoring.readiness import DomainReadiness, Readiness
+from lti_mentor.mentoring.readiness import DomainReadiness, ItemResult, Readiness
 
 REASONS = ("evidence_waiting", "exam_soon", "meeting_overdue", "silent", "goal_overdue", "nothing")
 EXAM_SOON = 14
@@ -42,11 +42,18 @@ class MenteeRow:
     weakest: DomainReadiness | None
     last_meeting: datetime | None
     next_meeting: datetime | None
+    new_results: tuple[ItemResult, ...]  # since they met, or since the pair began
+    goals_achieved: int
 
 
 @dataclass(frozen=True)
 class MentorHome:
     rows: tuple[MenteeRow, ...]
+
+    @property
+    def partners(self) -> dict[uuid.UUID, Person]:
+        """Each mentee by id of the mentorship."""
+        return {row.mentorship.id: row.person for row in self.rows}
 
     @property
     def reviews(self) -> int:
@@ -71,6 +78,7 @@ class _Found:
     waiting: dict[uuid.UUID, list[Evidence]]
     meetings: dict[uuid.UUID, tuple[datetime | None, datetime | None]]  # last held, next planned
     overdue: dict[uuid.UUID, int]
+    achieved: dict[uuid.UUID, list[datetime]]
     pursuits: dict[uuid.UUID, Pursuit]
     now: dict[uuid.UUID, standing.Standing]
     before: dict[uuid.UUID, standing.Standing]
@@ -112,6 +120,7 @@ def _find(db: Session, organization_id: uuid.UUID, mentorships: Sequence[Mentors
         waiting=_waiting(db, organization_id, ids),
         meetings=_meetings(db, organization_id, ids),
         overdue=_overdue(db, organization_id, people),
+        achieved=_achieved(db, organization_id, people),
         pursuits=pursuits,
         now=sources.at(clock.now()),
         before=sources.at(clock.now() - CHANGE),
@@ -172,12 +181,28 @@ def _overdue(db: Session, organization_id: uuid.UUID, people: Sequence[uuid.UUID
     return {owner: (clock.today() - due).days for owner, due in db.execute(wanted)}
 
 
+def _achieved(db: Session, organization_id: uuid.UUID, people: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[datetime]]:
+    """When shared goals of each were achieved."""
+    wanted = select(Goal.owner_id, Goal.closed_at).where(
+        Goal.organization_id == organization_id,
+        Goal.owner_id.in_(people),
+        Goal.status == "achieved",
+        Goal.visibility == "shared",
+    )
+    found: dict[uuid.UUID, list[datetime]] = {}
+    for owner, closed_at in db.execute(wanted):
+        if closed_at is not None:
+            found.setdefault(owner, []).append(closed_at)
+    return found
+
+
 def _row(mentorship: Mentorship, person: Person, program: Program, found: _Found) -> MenteeRow:
     pursuit = found.pursuits.get(person.id)
     readiness = found.now[pursuit.id].readiness if pursuit else None
     waiting = found.waiting.get(mentorship.id, [])
     last, following = found.meetings.get(mentorship.id, (None, None))
     exam = _days_until(pursuit.exam_on) if pursuit and pursuit.status == "booked" else None
+    since = last or mentorship.started_at
     reason, days = _reason(mentorship, program, found, waiting, readiness, exam, last)
     return MenteeRow(
         mentorship=mentorship,
@@ -194,6 +219,8 @@ def _row(mentorship: Mentorship, person: Person, program: Program, found: _Found
         weakest=readiness.weakest if readiness else None,
         last_meeting=last,
         next_meeting=following,
+        new_results=readiness.results_since(since) if readiness else (),
+        goals_achieved=sum(at > since for at in found.achieved.get(person.id, [])),
     )
 
 

@@ -103,25 +103,41 @@ def _connected(address: SplitResult, ip: str, port: int, settings: Settings) -> 
     """A connection to exactly this address, cut when the whole exchange takes too long."""
     connection = http.client.HTTPConnection(str(address.hostname), port)
     try:
-        connection.sock = socket.create_connection((ip, port), timeout=settings.connect_timeout_seconds)
-        if address.scheme == "https":
-            trusted = ssl.create_default_context()
-            connection.sock = trusted.wrap_socket(connection.sock, server_hostname=address.hostname)
+        sock = _socket(address, ip, port, settings)
     except OSError:
-        connection.close()
         raise PlatformError("platform.no_answer", retryable=True) from None
-    connection.sock.settimeout(settings.read_timeout_seconds)
+    connection.sock = sock
     was_cut = threading.Event()
-    deadline = threading.Timer(settings.answer_timeout_seconds, _cut, (connection.sock, was_cut))
+    deadline = threading.Timer(settings.answer_timeout_seconds, _cut, (sock, was_cut))
     deadline.daemon = True
     deadline.start()
     try:
+        _greet(sock)
         yield connection
         if was_cut.is_set():  # what was read so far looks like an answer that ended
             raise PlatformError("platform.no_answer", retryable=True)
     finally:
         deadline.cancel()
         connection.close()
+
+
+def _socket(address: SplitResult, ip: str, port: int, settings: Settings) -> socket.socket:
+    """Connected, and wrapped for TLS without having said anything yet. Raises OSError."""
+    sock = socket.create_connection((ip, port), timeout=settings.connect_timeout_seconds)
+    sock.settimeout(settings.read_timeout_seconds)
+    if address.scheme == "http":
+        return sock
+    trusted = ssl.create_default_context()
+    return trusted.wrap_socket(sock, server_hostname=address.hostname, do_handshake_on_connect=False)
+
+
+def _greet(sock: socket.socket) -> None:
+    """The handshake of TLS, which checks certificate and name; inside the deadline like everything that is read."""
+    try:
+        if isinstance(sock, ssl.SSLSocket):
+            sock.do_handshake()
+    except (OSError, ValueError):
+        raise PlatformError("platform.no_answer", retryable=True) from None
 
 
 def _cut(sock: socket.socket, was_cut: threading.Event) -> None:

@@ -147,12 +147,23 @@ def read_offer(url: str, token: str | None, settings: Settings) -> Offer:
         variables=_words(about.get("variables")),
         placements=_placements(about.get("messages_supported")),
     )
+    check_safety(url, offer)
     asked = urlsplit(url).hostname or ""
     if not quirks.speaks_for(asked, offer.issuer):
         raise Refused("registration.issuer", issuer=offer.issuer)
     if not quirks.speaks_for(urlsplit(offer.registration_endpoint).hostname or "", offer.issuer):
         raise Refused("registration.endpoint")
     return offer
+
+
+def check_safety(url: str, offer: Offer) -> None:
+    """A platform of https names no address that anybody on the way could answer for it. Raises Refused."""
+    names = ("authorization_endpoint", "token_endpoint", "jwks_uri", "registration_endpoint")
+    if offer.issuer.startswith("https:") and not url.startswith("https:"):
+        raise Refused("registration.issuer", issuer=offer.issuer)
+    for name in names:
+        if offer.issuer.startswith("https:") and not getattr(offer, name).startswith("https:"):
+            raise Refused("registration.incomplete", name=name)
 
 
 def _address(given: Mapping[str, Any], name: str) -> str:

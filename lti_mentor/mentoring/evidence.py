@@ -224,11 +224,11 @@ def take_back(db: Session, review: Review, *, by: Person) -> None:
     if review.seen_at is not None:
         raise Refused("evidence.seen")
     if review.taken_back_at is not None or evidence.version != review.version:
-        raise Refused("evidence.answered")
+        raise Refused("evidence.moved_on")
     pursuit = db.get_one(Pursuit, evidence.pursuit_id)
     before = standing.of(db, pursuit).readiness
     review.taken_back_at = clock.now()
-    evidence.status = "waiting"
+    evidence.status = _status_before(db, evidence)
     if review.decision == "accepted":
         pursuits.forget_rating(db, pursuit, evidence.id)
     db.flush()
@@ -236,6 +236,13 @@ def take_back(db: Session, review: Review, *, by: Person) -> None:
         withdrawn = facts.Withdrawn(actor=people.actor_name(db, by.id), at=clock.now(), said=uuid.UUID(statement_id))
         record(db, evidence.organization_id, withdrawn)
     standing.record_change(db, pursuit, before)
+
+
+def _status_before(db: Session, evidence: Evidence) -> str:
+    """With the learner when a question about this version still stands, else with the mentor."""
+    standing_ones = (each for each in reviews(db, evidence) if each.taken_back_at is None)
+    asked = any(each.decision == "asked" and each.version == evidence.version for each in standing_ones)
+    return "asked" if asked else "waiting"
 
 
 def mark_seen(db: Session, evidence: Evidence) -> None:

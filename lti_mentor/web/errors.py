@@ -149,6 +149,7 @@ SENTENCES = {
     "evidence.accepted": "This evidence is accepted already. Add a new piece instead.",
     "evidence.answered": "This evidence is answered already.",
     "evidence.changed": "The learner sent a new version meanwhile. Have a look at it first; your comment is kept.",
+    "evidence.moved_on": "This answer cannot be taken back any more. Open the evidence to see how it stands.",
     "evidence.seen": "The learner has seen the answer, so it stays. Talk about it instead.",
     "evidence.not_mentor": "Only the learner's mentor may answer.",
     "meeting.unknown": "There is no such meeting of yours.",

@@ -2,12 +2,19 @@
 
 import json
 import socket
+import ssl
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti import http
@@ -131,6 +138,63 @@ def test_a_silent_platform_is_not_waited_for(loaded_settings):
         assert reason(url, replace(loaded_settings, read_timeout_seconds=1)) == "platform.no_answer"
         hold.set()
     assert reason("http://127.0.0.1:9/", loaded_settings) == "platform.no_answer"
+
+
+@contextmanager
+def answering_with_tls(folder, name, *, speaks=True):
+    """A platform with a certificate of its own for this name; or one that takes connections and says nothing."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(issuer_name=who, subject_name=who, public_key=key.public_key(), serial_number=1)
+    made = made.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    certificate, secret = folder / "certificate.pem", folder / "key.pem"
+    certificate.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    secret.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, secret)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"a": 1}')
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda *_: None  # a client that does not trust us hangs up
+    if speaks:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"https://localhost:{server.server_port}/jwks", certificate
+    finally:
+        if speaks:
+            server.shutdown()
+        server.server_close()
+
+
+def test_a_trusted_platform_answers_over_tls(loaded_settings, tmp_path, monkeypatch):
+    with answering_with_tls(tmp_path, "localhost") as (url, certificate):
+        assert reason(url, loaded_settings) == "platform.no_answer"
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert http.get_json(url, loaded_settings) == {"a": 1}
+
+
+def test_a_certificate_of_another_name_is_not_believed(loaded_settings, tmp_path, monkeypatch):
+    with answering_with_tls(tmp_path, "lms.example.org") as (url, certificate):
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert reason(url, loaded_settings) == "platform.no_answer"
+
+
+def test_a_platform_that_never_shakes_hands_is_cut_by_the_deadline(loaded_settings, tmp_path):
+    patient = replace(loaded_settings, read_timeout_seconds=60, answer_timeout_seconds=1)
+    with answering_with_tls(tmp_path, "localhost", speaks=False) as (url, _):
+        assert reason(url, patient) == "platform.no_answer"
 
 
 def test_an_answer_in_drops_is_cut(loaded_settings):

@@ -19,6 +19,7 @@ from sqlalchemy import func, select
 from lti_mentor import clock
 from lti_mentor.app import create_app
 from lti_mentor.cli import main
+from lti_mentor.errors import Refused
 from lti_mentor.lti import quirks, registration
 from lti_mentor.lti.platforms import Deployment, Platform
 from lti_mentor.lti.registration import TOOL_CONFIGURATION, Invitation
@@ -186,6 +187,7 @@ def test_moodle_registers_in_the_shape_that_was_recorded(site):
 
 HOSTILE = [
     ({"issuer": "https://bank.example.org"}, None, 200, "registration.issuer"),
+    ({"issuer": "https://localhost"}, None, 200, "registration.issuer"),
     ({"issuer": None}, None, 200, "registration.incomplete"),
     ({"jwks_uri": "javascript:alert(1)"}, None, 200, "registration.incomplete"),
     ({"token_endpoint": ["x"]}, None, 200, "registration.incomplete"),
@@ -211,6 +213,23 @@ def test_a_platform_that_is_not_right_is_refused_and_the_invitation_stays_good(s
     assert len(platforms(site)) == known
     with platform() as (url, _):
         assert open_address(address, url).status_code == 200
+
+
+def test_a_platform_of_https_names_no_plain_address():
+    ends = dict.fromkeys(("authorization_endpoint", "token_endpoint", "jwks_uri"), "https://lms.example.org/x")
+    rest = {"token_audience": None, "family": "", "scopes": frozenset(), "claims": None, "variables": None}
+    offer = registration.Offer(
+        issuer="https://lms.example.org",
+        registration_endpoint="https://lms.example.org/x",
+        placements=frozenset(),
+        **ends,
+        **rest,
+    )
+    registration.check_safety("https://lms.example.org/configuration", offer)
+    for name in (*ends, "registration_endpoint"):
+        with pytest.raises(Refused):
+            plain = replace(offer, **{name: "http://lms.example.org/x"})
+            registration.check_safety("https://lms.example.org/configuration", plain)
 
 
 def test_private_addresses_are_not_asked_by_a_tool_in_production(sqlite_database, loaded_settings):

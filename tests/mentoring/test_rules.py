@@ -144,6 +144,17 @@ def test_a_question_is_the_learners_turn_until_a_new_version_comes(db, cast):
     assert mentor_home.home(db, cast.mentor).reviews == 1
 
 
+def test_an_answer_taken_back_leaves_the_question_before_it(db, cast):
+    piece = submitted(db, cast)
+    evidence.ask(db, piece, Verdict(version=1, comment="Where is the log?"), by=cast.mentor)
+    review = evidence.accept(db, piece, Verdict(version=1, rating=75), by=cast.mentor)
+    evidence.take_back(db, review, by=cast.mentor)
+    assert piece.status == "asked"
+    with pytest.raises(Refused) as refused:
+        evidence.take_back(db, review, by=cast.mentor)
+    assert refused.value.reason == "evidence.moved_on"
+
+
 def test_an_answer_that_is_taken_back_is_void_in_the_record_store(db, cast):
     piece = submitted(db, cast)
     review = evidence.accept(db, piece, Verdict(version=1, rating=75), by=cast.mentor)

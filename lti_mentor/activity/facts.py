@@ -231,3 +231,18 @@ class MeetingMissed(MeetingFact):
 @dataclass(frozen=True, kw_only=True)
 class MeetingCalledOff(MeetingFact):
     """Not held, and both knew before."""
+
+
+# What makes a pair active: one of the two worked on something.
+ACTIVITY = (
+    MeetingHeld,
+    GoalSet,
+    ProgressMade,
+    GoalAchieved,
+    DomainRatedByLearner,
+    DomainRatedByMentor,
+    EvidenceSubmitted,
+    EvidenceAccepted,
+    EvidenceReturned,
+    EvidenceQuestioned,
+)

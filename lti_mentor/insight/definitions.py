@@ -18,5 +18,6 @@ ACTIVITY_VERBS = (
     Verbs.ACCEPTED,
     Verbs.REJECTED,
     Verbs.RATED,
+    Verbs.COMMENTED,
 )
 ACTIVITY = frozenset(verb.iri for verb in ACTIVITY_VERBS)

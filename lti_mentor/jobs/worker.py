@@ -8,13 +8,16 @@ from datetime import timedelta
 from sqlalchemy.exc import OperationalError
 
 from lti_mentor.db import Database
-from lti_mentor.jobs import queue, upkeep
+from lti_mentor.jobs import due_items, queue, upkeep
 from lti_mentor.settings import Settings
 
 log = logging.getLogger(__name__)
 Step = Callable[[Database, Settings], object]
 
-STEPS: dict[str, tuple[Step, timedelta]] = {"upkeep": (upkeep.run, upkeep.EVERY)}
+STEPS: dict[str, tuple[Step, timedelta]] = {
+    "upkeep": (upkeep.run, upkeep.EVERY),
+    "due_items": (due_items.run, due_items.EVERY),
+}
 
 
 def schedule(database: Database) -> None:

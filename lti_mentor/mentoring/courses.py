@@ -1,18 +1,18 @@
 """Courses of the LMS, their graded items, and the map from items to exam domains."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, and_, bindparam, delete, select
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, and_, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.activity import facts
 from lti_mentor.activity.record import record
 from lti_mentor.db import Row, one_of
-from lti_mentor.errors import NotAllowed, NotFound, Refused
+from lti_mentor.errors import NotFound, Refused
 from lti_mentor.mentoring import people
 from lti_mentor.mentoring.people import Person
 
@@ -56,6 +56,7 @@ class Item(Row):
     activity_iri: Mapped[str]
     title: Mapped[str]
     due_at: Mapped[datetime | None]
+    overdue_noted_at: Mapped[datetime | None]  # when the readiness it moved by becoming due was recorded
 
     __table_args__ = (UniqueConstraint("organization_id", "course_id", "activity_iri"),)
 
@@ -77,7 +78,7 @@ class MappedItem(Row):
 
 
 class Result(Row):
-    """The latest result of a person for an item."""
+    """A result of a person for an item. The latest counts; earlier ones stay as history."""
 
     __tablename__ = "results"
 
@@ -88,7 +89,10 @@ class Result(Row):
     source: Mapped[str]
     achieved_at: Mapped[datetime]
 
-    __table_args__ = (UniqueConstraint("organization_id", "item_id", "person_id"), one_of("source", SOURCES))
+    __table_args__ = (
+        UniqueConstraint("organization_id", "item_id", "person_id", "achieved_at"),
+        one_of("source", SOURCES),
+    )
 
 
 def meet(
@@ -231,44 +235,10 @@ def items(db: Session, course: Course) -> Sequence[Item]:
     return db.scalars(wanted.order_by(Item.title)).all()
 
 
-DomainKey = tuple[str, str]  # certification, domain code
-
-
-def save_map(db: Session, course: Course, entries: Mapping[uuid.UUID, Sequence[DomainKey]], *, by: Person) -> None:
-    """Replace the course map: for each item the exam domains it shows. Only a teacher of the course may."""
-    if not teaches(db, by, course):
-        raise NotAllowed("course.not_teacher")
-    own = {item.id for item in items(db, course)}
-    if not set(entries) <= own:
-        raise NotFound("item.unknown")
-    db.execute(
-        delete(MappedItem).where(MappedItem.organization_id == course.organization_id, MappedItem.item_id.in_(own))
-    )
-    for item_id, domains in entries.items():
-        for certification_id, code in dict.fromkeys(domains):
-            db.add(
-                MappedItem(
-                    organization_id=course.organization_id,
-                    item_id=item_id,
-                    certification_id=certification_id,
-                    domain_code=code,
-                )
-            )
-    db.flush()
-
-
-def course_map(db: Session, course: Course) -> dict[uuid.UUID, list[DomainKey]]:
-    """For each item the exam domains it shows."""
-    wanted = (
-        select(MappedItem)
-        .join(Item, Item.id == MappedItem.item_id)
-        .where(MappedItem.organization_id == course.organization_id, Item.course_id == course.id)
-        .order_by(MappedItem.certification_id, MappedItem.domain_code)
-    )
-    found: dict[uuid.UUID, list[DomainKey]] = {}
-    for entry in db.scalars(wanted):
-        found.setdefault(entry.item_id, []).append((entry.certification_id, entry.domain_code))
-    return found
+def next_due(db: Session) -> Item | None:
+    """The item of any course that became due first and is not noted yet."""
+    wanted = select(Item).where(Item.due_at < clock.now(), Item.overdue_noted_at.is_(None)).order_by(Item.due_at)
+    return db.scalar(wanted.limit(1).with_for_update(skip_locked=True))
 
 
 def people_of(db: Session, chosen: Sequence[Course]) -> dict[uuid.UUID, Person]:

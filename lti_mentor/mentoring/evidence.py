@@ -57,6 +57,7 @@ class Review(Row):
     topics: Mapped[list[str]] = mapped_column(JSON)
     statement_ids: Mapped[list[str]] = mapped_column(JSON, default=list)  # what it said, voided when it is taken back
     decided_at: Mapped[datetime] = mapped_column(default=clock.now)
+    submitted_at: Mapped[datetime | None]  # when the version it answers was sent
     seen_at: Mapped[datetime | None]  # by the learner; until then it may be taken back
     taken_back_at: Mapped[datetime | None]
 
@@ -117,6 +118,25 @@ def resubmit(db: Session, evidence: Evidence, submission: Submission) -> None:
     _record(db, evidence, facts.EvidenceSubmitted, db.get_one(Pursuit, evidence.pursuit_id).person_id)
 
 
+def hand_over(db: Session, mentorship: Mentorship) -> None:
+    """What still waits with a mentor of before goes to the one the learner has now."""
+    mine = select(Pursuit.id).where(
+        Pursuit.organization_id == mentorship.organization_id, Pursuit.person_id == mentorship.mentee_id
+    )
+    closed = select(Mentorship.id).where(
+        Mentorship.organization_id == mentorship.organization_id, Mentorship.status != "open"
+    )
+    wanted = select(Evidence).where(
+        Evidence.organization_id == mentorship.organization_id,
+        Evidence.pursuit_id.in_(mine),
+        Evidence.mentorship_id.in_(closed),
+        Evidence.status.in_(("waiting", "asked", "returned")),
+    )
+    for piece in db.scalars(wanted):
+        piece.mentorship_id = mentorship.id
+    db.flush()
+
+
 def _check(submission: Submission) -> None:
     wrong = {}
     if not submission.text.strip() and not submission.link:
@@ -135,6 +155,7 @@ def _record(
     db: Session, evidence: Evidence, kind: type[facts.EvidenceFact], actor_id: uuid.UUID, **values: Any
 ) -> uuid.UUID:
     pursuit = db.get_one(Pursuit, evidence.pursuit_id)
+    mentorship = db.get_one(Mentorship, evidence.mentorship_id)
     fact = kind(
         actor=people.actor_name(db, actor_id),
         at=clock.now(),
@@ -142,10 +163,10 @@ def _record(
         domain=evidence.domain_code,
         evidence=evidence.id,
         version=evidence.version,
-        **mentorships.about(db, db.get_one(Mentorship, evidence.mentorship_id)),
+        **mentorships.about(db, mentorship),
         **values,
     )
-    return record(db, evidence.organization_id, fact)
+    return mentorships.note(db, evidence.organization_id, mentorship, fact)
 
 
 def accept(db: Session, evidence: Evidence, verdict: Verdict, *, by: Person) -> Review:
@@ -154,7 +175,7 @@ def accept(db: Session, evidence: Evidence, verdict: Verdict, *, by: Person) -> 
     if verdict.rating not in SCALE:
         raise Invalid({"rating": "rating.missing"})
     pursuit = db.get_one(Pursuit, evidence.pursuit_id)
-    before = standing.of(db, pursuit).readiness
+    before = standing.of(db, pursuit)
     review = _decide(db, evidence, verdict, by, "accepted")
     accepted = _record(db, evidence, facts.EvidenceAccepted, by.id, value=verdict.rating)
     rated = pursuits.rate_by_mentor(db, pursuit, evidence.domain_code, verdict.rating, by=by, evidence_id=evidence.id)
@@ -209,6 +230,7 @@ def _decide(db: Session, evidence: Evidence, verdict: Verdict, by: Person, decis
         comment=verdict.comment.strip(),
         topics=list(verdict.topics),
         decided_at=clock.now(),
+        submitted_at=evidence.submitted_at,
     )
     db.add(review)
     evidence.status = decision
@@ -226,7 +248,7 @@ def take_back(db: Session, review: Review, *, by: Person) -> None:
     if review.taken_back_at is not None or evidence.version != review.version:
         raise Refused("evidence.moved_on")
     pursuit = db.get_one(Pursuit, evidence.pursuit_id)
-    before = standing.of(db, pursuit).readiness
+    before = standing.of(db, pursuit)
     review.taken_back_at = clock.now()
     evidence.status = _status_before(db, evidence)
     if review.decision == "accepted":

@@ -125,9 +125,10 @@ def _items(db: Session, goals: Sequence[Goal]) -> _Items:
                 Item.organization_id == goals[0].organization_id,
                 (Item.course_id.in_(course_ids) & Item.id.in_(mapped)) | Item.id.in_(item_ids),
             )
-            .order_by(Item.title)
+            .order_by(Item.title, Item.id, Result.achieved_at)
         )
-        for item, result, is_mapped in db.execute(wanted):
+        latest = {item.id: (item, result, is_mapped) for item, result, is_mapped in db.execute(wanted)}
+        for item, result, is_mapped in latest.values():
             found.setdefault((owner_id, item.course_id), []).append(standing.item_result(item, result))
             if is_mapped:
                 mapped_ids.add(item.id)

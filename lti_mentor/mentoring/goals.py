@@ -2,7 +2,7 @@
 
 import math
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -12,7 +12,6 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from lti_mentor import clock
 from lti_mentor.activity import facts
-from lti_mentor.activity.record import record
 from lti_mentor.db import Row, new_id, one_of
 from lti_mentor.errors import Invalid, NotAllowed, NotFound, Refused
 from lti_mentor.mentoring import catalog, courses, mentorships, people
@@ -104,6 +103,9 @@ def set_goal(db: Session, owner: Person, draft: GoalDraft) -> Goal:
     links = list(draft.links) or [LinkDraft(kind="measure")]
     for link in links:
         _check_link(db, owner, link)
+    same = (Goal.owner_id == owner.id, Goal.status == "open", Goal.title == draft.title.strip())
+    if db.scalar(select(Goal.id).where(Goal.organization_id == owner.organization_id, *same)) is not None:
+        raise Invalid({"title": "goal.same_title"})
     mentorship = mentorships.of_mentee(db, owner)
     goal = Goal(
         id=new_id(),
@@ -131,26 +133,31 @@ def set_goal(db: Session, owner: Person, draft: GoalDraft) -> Goal:
         (link.certification_id, link.domain_code) for link in links if link.certification_id and link.domain_code
     )
     fact = facts.GoalSet(id=goal.statement_id, due_on=goal.due_on, domains=domains, **_about(db, goal, goal.owner_id))
-    record(db, goal.organization_id, fact)
+    _note(db, goal, fact)
     return goal
 
 
-def _check(draft: GoalDraft) -> None:
+def problems(values: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with the fields of a draft that are given, by name."""
     wrong: dict[str, str] = {}
-    if not draft.title.strip():
-        wrong["title"] = "goal.no_title"
-    elif len(draft.title) > 200:
-        wrong["title"] = "text.too_long"
-    if len(draft.unit) > 100:
+    title = values.get("title", "")
+    if not title.strip() or len(title) > 200:
+        wrong["title"] = "text.too_long" if title.strip() else "goal.no_title"
+    if len(values.get("unit", "")) > 100:
         wrong["unit"] = "text.too_long"
     for name in ("baseline", "target", "current"):
-        value = getattr(draft, name)
+        value = values.get(name)
         if value is not None and not (math.isfinite(value) and abs(value) < 1e12):
             wrong[name] = "number.range"
-    if draft.target == draft.baseline:
+    if values.get("target") is not None and values["target"] == values.get("baseline"):
         wrong["target"] = "goal.target_is_baseline"
-    if draft.due_on < clock.today():
+    if values.get("due_on") is not None and values["due_on"] < clock.today():
         wrong["due_on"] = "date.past"
+    return wrong
+
+
+def _check(draft: GoalDraft) -> None:
+    wrong = problems(vars(draft))
     if draft.visibility not in VISIBILITIES:
         wrong["visibility"] = "goal.visibility"
     if any(not 1 <= link.weight <= 100 or link.kind not in LINK_KINDS for link in draft.links):
@@ -174,7 +181,7 @@ def _check_link(db: Session, owner: Person, link: LinkDraft) -> None:
 
 def _about(db: Session, goal: Goal, actor_id: uuid.UUID) -> dict[str, Any]:
     """What every fact about the goal carries."""
-    mentorship = db.get(Mentorship, goal.mentorship_id) if goal.mentorship_id else None
+    mentorship = _mentorship(db, goal)
     course_ids = [link.course_id for link in goal.links if link.course_id]
     certification_ids = [link.certification_id for link in goal.links if link.certification_id]
     return {
@@ -185,6 +192,16 @@ def _about(db: Session, goal: Goal, actor_id: uuid.UUID) -> dict[str, Any]:
         "certification": certification_ids[0] if certification_ids else None,
         **mentorships.about(db, mentorship),
     }
+
+
+def _mentorship(db: Session, goal: Goal) -> Mentorship | None:
+    """The owner's open one, else the one the goal was set in."""
+    current = mentorships.of_mentee_id(db, goal.organization_id, goal.owner_id)
+    return current or (db.get(Mentorship, goal.mentorship_id) if goal.mentorship_id else None)
+
+
+def _note(db: Session, goal: Goal, fact: facts.Fact) -> None:
+    mentorships.note(db, goal.organization_id, _mentorship(db, goal), fact)
 
 
 def _closing(db: Session, goal: Goal, actor_id: uuid.UUID) -> dict[str, Any]:
@@ -244,7 +261,7 @@ def move_due_date(db: Session, goal: Goal, due_on: date, *, by: Person) -> None:
     goal.due_on = due_on
     db.flush()
     about = _about(db, goal, by.id)
-    record(db, goal.organization_id, facts.DueDateMoved(due_on=due_on, original_due_on=goal.original_due_on, **about))
+    _note(db, goal, facts.DueDateMoved(due_on=due_on, original_due_on=goal.original_due_on, **about))
 
 
 def make_progress(db: Session, goal: Goal, current: float, *, by: Person) -> None:
@@ -257,7 +274,7 @@ def make_progress(db: Session, goal: Goal, current: float, *, by: Person) -> Non
     goal.current = current
     db.flush()
     percent = shown(measure_progress(baseline=goal.baseline, target=goal.target, current=current))
-    record(db, goal.organization_id, facts.ProgressMade(percent=percent, **_about(db, goal, by.id)))
+    _note(db, goal, facts.ProgressMade(percent=percent, **_about(db, goal, by.id)))
 
 
 def achieve(db: Session, goal: Goal, *, by: Person) -> None:
@@ -265,7 +282,7 @@ def achieve(db: Session, goal: Goal, *, by: Person) -> None:
     _open(goal, by)
     goal.status, goal.closed_at = "achieved", clock.now()
     db.flush()
-    record(db, goal.organization_id, facts.GoalAchieved(**_closing(db, goal, by.id)))
+    _note(db, goal, facts.GoalAchieved(**_closing(db, goal, by.id)))
 
 
 def confirm(db: Session, goal: Goal, *, by: Person) -> None:
@@ -276,7 +293,7 @@ def confirm(db: Session, goal: Goal, *, by: Person) -> None:
         raise Refused("goal.not_waiting")
     goal.confirmed_at = clock.now()
     db.flush()
-    record(db, goal.organization_id, facts.GoalConfirmed(**_closing(db, goal, by.id)))
+    _note(db, goal, facts.GoalConfirmed(**_closing(db, goal, by.id)))
 
 
 def remove(db: Session, goal: Goal, *, by: Person) -> None:
@@ -284,7 +301,7 @@ def remove(db: Session, goal: Goal, *, by: Person) -> None:
     _open(goal, by)
     goal.status, goal.closed_at = "removed", clock.now()
     db.flush()
-    record(db, goal.organization_id, facts.GoalRemoved(**_closing(db, goal, by.id)))
+    _note(db, goal, facts.GoalRemoved(**_closing(db, goal, by.id)))
 
 
 def override(db: Session, goal: Goal, *, percent: int, comment: str, by: Person) -> None:
@@ -300,4 +317,4 @@ def override(db: Session, goal: Goal, *, percent: int, comment: str, by: Person)
         raise Invalid(wrong)
     goal.override, goal.override_comment = percent, comment.strip()
     db.flush()
-    record(db, goal.organization_id, facts.ProgressMade(percent=percent, **_about(db, goal, by.id)))
+    _note(db, goal, facts.ProgressMade(percent=percent, **_about(db, goal, by.id)))

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.activity import facts
-from lti_mentor.activity.record import record
 from lti_mentor.db import Row, one_of
 from lti_mentor.errors import Invalid, NotAllowed, NotFound, Refused
 from lti_mentor.mentoring import mentorships, people
@@ -104,7 +103,7 @@ def _record(db: Session, meeting: Meeting, mentorship: Mentorship, kind: type[fa
         minutes=meeting.minutes,
         **mentorships.about(db, mentorship),
     )
-    record(db, meeting.organization_id, fact)
+    mentorships.note(db, meeting.organization_id, mentorship, fact)
 
 
 def get_for(db: Session, person: Person, meeting_id: uuid.UUID) -> Meeting:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypedDict
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func, or_, select, text
@@ -31,6 +31,7 @@ class Mentorship(Row):
     status: Mapped[str] = mapped_column(default="open")
     started_at: Mapped[datetime] = mapped_column(default=clock.now)
     ended_at: Mapped[datetime | None]
+    active_at: Mapped[datetime | None]  # the last time one of the two did something that counts as activity
 
     __table_args__ = (
         one_of("status", STATES),
@@ -64,6 +65,13 @@ def about(db: Session, mentorship: Mentorship | None) -> About:
         "registration": mentorship.id,
         "instructor": people.actor_name(db, mentorship.mentor_id),
     }
+
+
+def note(db: Session, organization_id: uuid.UUID, mentorship: Mentorship | None, fact: facts.Fact) -> uuid.UUID:
+    """Record what somebody did, and when their pair was active; gives the id of the statement."""
+    if mentorship is not None and isinstance(fact, facts.ACTIVITY):
+        mentorship.active_at = fact.at
+    return record(db, organization_id, fact)
 
 
 def pair(db: Session, program: Program, *, mentor: Person, mentee: Person, by: Person) -> Mentorship:
@@ -120,11 +128,6 @@ def load(db: Session, program: Program) -> dict[uuid.UUID, int]:
     return {row.mentor_id: row.total for row in db.execute(counted)}
 
 
-def pair_many(db: Session, program: Program, pairs: Sequence[tuple[Person, Person]], *, by: Person) -> list[Mentorship]:
-    """Open several, as (mentor, mentee), all or none."""
-    return [pair(db, program, mentor=mentor, mentee=mentee, by=by) for mentor, mentee in pairs]
-
-
 def complete(db: Session, mentorship: Mentorship, *, by: Person) -> None:
     """The pair reached what it wanted; early is as good as late."""
     _close(db, mentorship, by, "completed")
@@ -152,6 +155,19 @@ def _close(db: Session, mentorship: Mentorship, by: Person, status: str) -> None
         raise Refused("mentorship.closed")
     mentorship.status, mentorship.ended_at = status, clock.now()
     db.flush()
+
+
+SILENT = timedelta(days=30)
+
+
+def quiet_since(mentorship: Mentorship) -> datetime:
+    """The last time the two worked on something; the beginning when they never did."""
+    return mentorship.active_at or mentorship.started_at
+
+
+def is_silent(mentorship: Mentorship) -> bool:
+    """Whether thirty days went by without anything that counts as activity."""
+    return quiet_since(mentorship) <= clock.now() - SILENT
 
 
 def of_mentor(db: Session, mentor: Person) -> Sequence[Mentorship]:
@@ -194,6 +210,24 @@ def get_for(db: Session, person: Person, mentorship_id: uuid.UUID) -> Mentorship
     if mentorship is None:
         raise NotFound("mentorship.unknown")
     return mentorship
+
+
+def of_program(db: Session, program: Program) -> Sequence[Mentorship]:
+    """Its open mentorships, the oldest first."""
+    wanted = select(Mentorship).where(
+        Mentorship.organization_id == program.organization_id,
+        Mentorship.program_id == program.id,
+        Mentorship.status == "open",
+    )
+    return db.scalars(wanted.order_by(Mentorship.started_at, Mentorship.id)).all()
+
+
+def get_of_program(db: Session, program: Program, mentorship_id: uuid.UUID) -> Mentorship:
+    """One of its open mentorships. Raises NotFound."""
+    found = next((pair for pair in of_program(db, program) if pair.id == mentorship_id), None)
+    if found is None:
+        raise NotFound("mentorship.not_open")
+    return found
 
 
 def get_as_mentor(db: Session, mentor: Person, mentorship_id: uuid.UUID) -> Mentorship:

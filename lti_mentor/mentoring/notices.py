@@ -76,16 +76,16 @@ def remind(db: Session, mentorship: Mentorship, kind: str, *, by: Person) -> lis
     return cards
 
 
-def reminded(db: Session, mentorships: Sequence[Mentorship]) -> set[uuid.UUID]:
-    """Which of the pairs were reminded within a week."""
+def reminded(db: Session, mentorships: Sequence[Mentorship]) -> dict[uuid.UUID, str]:
+    """Which of the pairs got a card within a week, and of which kind."""
     if not mentorships:
-        return set()
-    wanted = select(Reminder.mentorship_id).where(
+        return {}
+    wanted = select(Reminder.mentorship_id, Reminder.kind).where(
         Reminder.organization_id == mentorships[0].organization_id,
         Reminder.mentorship_id.in_([mentorship.id for mentorship in mentorships]),
         Reminder.sent_at > clock.now() - PAUSE,
     )
-    return set(db.scalars(wanted))
+    return {mentorship_id: kind for mentorship_id, kind in db.execute(wanted)}  # noqa: C416 (rows are not tuples)
 
 
 def for_person(db: Session, person: Person) -> Sequence[Reminder]:

@@ -1,9 +1,10 @@
 """Programs: dates, cadence, targets and the people who take part."""
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -20,6 +21,7 @@ from lti_mentor.mentoring.readiness import Rules
 
 MODELS = ("one-to-one",)
 PARTS = ("mentee", "mentor", "coordinator")
+FIXED = ("starts_on", "target_active", "target_cadence", "target_on_time", "target_certified")  # once it has started
 
 
 class Program(Row):
@@ -38,6 +40,10 @@ class Program(Row):
     ready_line: Mapped[int] = mapped_column(default=75)
     floor: Mapped[int] = mapped_column(default=50)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    @property
+    def has_started(self) -> bool:
+        return self.starts_on <= clock.today()
 
     @property
     def rules(self) -> Rules:
@@ -99,43 +105,77 @@ def create(db: Session, course: Course, draft: ProgramDraft, *, by: Person) -> P
     program = Program(organization_id=course.organization_id, **vars(draft))
     db.add(program)
     db.flush()
-    fact = facts.ProgramPlanned(
-        actor=people.actor_name(db, by.id),
-        at=clock.now(),
-        program=program.id,
-        course=course.id,
-        **{name: value for name, value in vars(draft).items() if name != "name"},
-    )
-    record(db, program.organization_id, fact)
-    attach(db, program, course)
+    _record_plan(db, program, draft, by, course)
+    attach(db, program, course, by=by)
     enroll(db, program, by, "coordinator")
     return program
 
 
-def _check(db: Session, organization_id: uuid.UUID, draft: ProgramDraft) -> None:
+def _record_plan(db: Session, program: Program, draft: ProgramDraft, by: Person, course: Course | None = None) -> None:
+    fact = facts.ProgramPlanned(
+        actor=people.actor_name(db, by.id),
+        at=clock.now(),
+        program=program.id,
+        course=course.id if course else None,
+        **{name: value for name, value in vars(draft).items() if name != "name"},
+    )
+    record(db, program.organization_id, fact)
+
+
+def draft_of(program: Program) -> ProgramDraft:
+    """What is fixed of a program, as a draft to change."""
+    return ProgramDraft(**{field.name: getattr(program, field.name) for field in fields(ProgramDraft)})
+
+
+def change(db: Session, program: Program, draft: ProgramDraft, *, by: Person) -> None:
+    """Another name, end or cadence; before the start, anything. Targets stay as they were fixed: Refused after it."""
+    if participant(db, program, by.id, "coordinator") is None:
+        raise NotAllowed("program.not_coordinator")
+    before = draft_of(program)
+    if program.has_started and any(getattr(draft, name) != getattr(before, name) for name in FIXED):
+        raise Refused("program.started")
+    if draft == before:
+        return
+    _check(db, program.organization_id, draft, program)
+    for name, value in vars(draft).items():
+        setattr(program, name, value)
+    db.flush()
+    if replace(draft, name=before.name) != before:
+        _record_plan(db, program, draft, by)
+
+
+def problems(values: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with the fields of a draft that are given, by name."""
     wrong: dict[str, str] = {}
-    if not draft.name.strip():
-        wrong["name"] = "program.no_name"
-    if len(draft.name) > 200:
-        wrong["name"] = "text.too_long"
-    if draft.ends_on <= draft.starts_on:
+    name = values.get("name", "")
+    if not name.strip() or len(name) > 200:
+        wrong["name"] = "text.too_long" if name.strip() else "program.no_name"
+    starts_on, ends_on = values.get("starts_on"), values.get("ends_on")
+    if starts_on and ends_on and ends_on <= starts_on:
         wrong["ends_on"] = "program.ends_before_start"
-    if not 1 <= draft.meetings_per_month <= 31:
+    if not 1 <= values.get("meetings_per_month", 1) <= 31:
         wrong["meetings_per_month"] = "program.cadence"
-    for name in ("target_active", "target_cadence", "target_on_time"):
-        if not 0 <= getattr(draft, name) <= 100:
-            wrong[name] = "percent.range"
-    if draft.target_certified < 0:
-        wrong["target_certified"] = "number.negative"
+    for target in ("target_active", "target_cadence", "target_on_time"):
+        if not 0 <= values.get(target, 0) <= 100:
+            wrong[target] = "percent.range"
+    if not 0 <= values.get("target_certified", 0) < 1_000_000:
+        wrong["target_certified"] = "number.range"
+    return wrong
+
+
+def _check(db: Session, organization_id: uuid.UUID, draft: ProgramDraft, program: Program | None = None) -> None:
+    wrong = problems(vars(draft))
+    taken = select(Program.id).where(Program.organization_id == organization_id, Program.name == draft.name)
+    if db.scalar(taken) not in (None, program.id if program else None):
+        wrong["name"] = "program.name_taken"
     if wrong:
         raise Invalid(wrong)
-    taken = select(Program.id).where(Program.organization_id == organization_id, Program.name == draft.name)
-    if db.scalar(taken) is not None:
-        raise Invalid({"name": "program.name_taken"})
 
 
-def attach(db: Session, program: Program, course: Course) -> None:
-    """Let the program run in another course too; nothing happens when it does already."""
+def attach(db: Session, program: Program, course: Course, *, by: Person) -> None:
+    """Let the program run in a course that the person teaches too; nothing happens when it does already."""
+    if not courses.teaches(db, by, course):
+        raise NotAllowed("program.not_teacher")
     if course.id not in {attached.id for attached in courses_of(db, program)}:
         db.add(ProgramCourse(organization_id=program.organization_id, program_id=program.id, course_id=course.id))
         db.flush()
@@ -239,7 +279,16 @@ def enroll(db: Session, program: Program, person: Person, part: str, *, capacity
 
 def pause(db: Session, program: Program, mentor: Person) -> None:
     """Give the mentor no new mentees until resumed."""
+    _mentor(db, program, mentor).paused = True
+
+
+def resume(db: Session, program: Program, mentor: Person) -> None:
+    """The mentor may get new mentees again."""
+    _mentor(db, program, mentor).paused = False
+
+
+def _mentor(db: Session, program: Program, mentor: Person) -> Participant:
     row = participant(db, program, mentor.id, "mentor")
     if row is None:
         raise NotFound("mentor.unknown")
-    row.paused = True
+    return row

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.activity import facts
-from lti_mentor.activity.record import record
 from lti_mentor.db import Row, one_of
 from lti_mentor.errors import Invalid, NotFound, Refused
 from lti_mentor.mentoring import certifications, mentorships, people
@@ -96,7 +95,8 @@ def _record(db: Session, pursuit: Pursuit, kind: type[facts.Fact], **values: obj
         "certification": pursuit.certification_id,
         **mentorships.about(db, mentorship),
     }
-    return record(db, pursuit.organization_id, kind(**{**common, **values}))  # type: ignore[arg-type]
+    fact = kind(**{**common, **values})  # type: ignore[arg-type]
+    return mentorships.note(db, pursuit.organization_id, mentorship, fact)
 
 
 def of_person(db: Session, person: Person, certification_id: str) -> Pursuit | None:

@@ -75,22 +75,22 @@ def _items(db: Session, organization_id: uuid.UUID, activity_iri: str) -> list[I
 
 
 def take(db: Session, item: Item, person: Person, *, score: float, maximum: float, source: str, at: datetime) -> Result:
-    """Keep the latest result of the person for the item, and record how readiness moved."""
+    """Keep a result of the person for the item, and record how readiness moved; an older one moves nothing."""
     known = select(Result).where(
-        Result.organization_id == item.organization_id, Result.item_id == item.id, Result.person_id == person.id
+        Result.organization_id == item.organization_id,
+        Result.item_id == item.id,
+        Result.person_id == person.id,
+        Result.achieved_at == at,
     )
-    result = db.scalar(known)
-    if result is not None and result.achieved_at > at:
-        return result
     pursuits = _moved(db, item, person)
-    before = {pursuit_id: found.readiness for pursuit_id, found in standing.of_many(db, pursuits).items()}
+    before = standing.of_many(db, pursuits)
+    result = db.scalar(known)
     if result is None:
-        result = Result(organization_id=item.organization_id, item_id=item.id, person_id=person.id)
+        result = Result(organization_id=item.organization_id, item_id=item.id, person_id=person.id, achieved_at=at)
         db.add(result)
-    result.score, result.maximum, result.source, result.achieved_at = score, maximum, source, at
+    result.score, result.maximum, result.source = score, maximum, source
     db.flush()
-    for pursuit in pursuits:
-        standing.record_change(db, pursuit, before[pursuit.id])
+    standing.record_changes(db, pursuits, before)
     return result
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
+from itertools import groupby
 
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
@@ -51,7 +52,16 @@ class _MappedItem:
     person_id: uuid.UUID
     certification_id: str
     code: str
-    item: ItemResult
+    item: Item
+    weight: int
+    results: tuple[Result, ...]  # oldest first
+    due: bool = True  # false: as if it had no due date
+
+    def at(self, moment: datetime) -> ItemResult:
+        """With the result that counted then."""
+        known = [result for result in self.results if result.achieved_at <= moment]
+        found = item_result(self.item, known[-1] if known else None, self.weight)
+        return found if self.due else replace(found, due_at=None)
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class Sources:
     rules: Mapping[uuid.UUID, Rules]  # by person
 
     def at(self, moment: datetime) -> dict[uuid.UUID, Standing]:
-        """Where each pursuit stood then. Of results only the latest is kept, so a later one hides the one before."""
+        """Where each pursuit stood then."""
         ratings = {
             (rated.pursuit_id, rated.code, rated.rated_by): rated.rating
             for rated in self.ratings
@@ -73,8 +83,13 @@ class Sources:
         items: dict[tuple[uuid.UUID, str, str], list[ItemResult]] = {}
         for mapped in self.items:
             key = (mapped.person_id, mapped.certification_id, mapped.code)
-            items.setdefault(key, []).append(_as_of(mapped.item, moment))
+            items.setdefault(key, []).append(mapped.at(moment))
         return {pursuit.id: self._standing(pursuit, ratings, items, moment) for pursuit in self.pursuits}
+
+    def before_due(self, item_id: uuid.UUID) -> "Sources":
+        """The same, as if this item were not due yet."""
+        items = tuple(replace(each, due=False) if each.item.id == item_id else each for each in self.items)
+        return replace(self, items=items)
 
     def _standing(
         self,
@@ -96,10 +111,6 @@ class Sources:
         )
         rules = self.rules.get(pursuit.person_id, Rules())
         return Standing(inputs, rules, readiness(inputs, rules))
-
-
-def _as_of(item: ItemResult, moment: datetime) -> ItemResult:
-    return replace(item, score=None, at=None) if item.at and item.at > moment else item
 
 
 def of(db: Session, pursuit: Pursuit) -> Standing:
@@ -144,12 +155,11 @@ def _items(db: Session, organization_id: uuid.UUID, person_ids: set[uuid.UUID]) 
         .join(Member, Member.course_id == Item.course_id)
         .outerjoin(Result, and_(Result.item_id == Item.id, Result.person_id == Member.person_id))
         .where(MappedItem.organization_id == organization_id, Member.person_id.in_(person_ids))
-        .order_by(Item.title)
+        .order_by(Item.title, MappedItem.id, Member.person_id, Result.achieved_at)
     )
-    for person_id, mapped, item, result in db.execute(wanted):
-        yield _MappedItem(
-            person_id, mapped.certification_id, mapped.domain_code, item_result(item, result, mapped.weight)
-        )
+    for (person_id, mapped, item), rows in groupby(db.execute(wanted), key=lambda row: (row[0], row[1], row[2])):
+        results = tuple(row[3] for row in rows if row[3] is not None)
+        yield _MappedItem(person_id, mapped.certification_id, mapped.domain_code, item, mapped.weight, results)
 
 
 def item_result(item: Item, result: Result | None, weight: int = 1) -> ItemResult:
@@ -181,11 +191,21 @@ def _rules(db: Session, organization_id: uuid.UUID, person_ids: set[uuid.UUID]) 
     return {mentee_id: program.rules for mentee_id, program in db.execute(wanted)}
 
 
-def record_change(db: Session, pursuit: Pursuit, before: Readiness) -> Readiness:
-    """Record a fact when confirmed readiness or own estimate is not what it was; what it is now."""
-    now = of(db, pursuit).readiness
-    if (now.confirmed, now.own_estimate) == (before.confirmed, before.own_estimate):
-        return now
+def record_change(db: Session, pursuit: Pursuit, before: Standing) -> None:
+    """Record a fact when confirmed readiness or own estimate is not what it was."""
+    record_changes(db, [pursuit], {pursuit.id: before})
+
+
+def record_changes(db: Session, pursuits: Sequence[Pursuit], before: Mapping[uuid.UUID, Standing]) -> None:
+    """The same for several, by id of the pursuit."""
+    now = of_many(db, pursuits)
+    for pursuit in pursuits:
+        was, is_now = before[pursuit.id].readiness, now[pursuit.id].readiness
+        if (is_now.confirmed, is_now.own_estimate) != (was.confirmed, was.own_estimate):
+            _record(db, pursuit, is_now)
+
+
+def _record(db: Session, pursuit: Pursuit, now: Readiness) -> None:
     mentorship = mentorships.of_mentee_id(db, pursuit.organization_id, pursuit.person_id)
     fact = facts.ReadinessChanged(
         actor=people.actor_name(db, pursuit.person_id),
@@ -207,4 +227,3 @@ def record_change(db: Session, pursuit: Pursuit, before: Readiness) -> Readiness
         **mentorships.about(db, mentorship),
     )
     record(db, pursuit.organization_id, fact)
-    return now

@@ -86,7 +86,7 @@ SENTENCES = {
     # courses, certifications, programs
     "course.unknown": "This course is not known here.",
     "course.none": "Open this from a course in your learning platform.",
-    "course.not_teacher": "Only a teacher of the course may change its map.",
+    "course.not_teacher": "Only a teacher of the course or a coordinator of its program may change its map.",
     "item.unknown": "This course item is not known here.",
     "item.known": "%(title)s is in the list already.",
     "item.no_title": "Give the item a title.",
@@ -99,6 +99,8 @@ SENTENCES = {
     "program.no_name": "Give the program a name.",
     "program.name_taken": "There is a program with this name already. Choose another.",
     "program.ends_before_start": "The program has to end after it starts.",
+    "program.started": "The program has started, so its start and its targets stay as they were fixed.",
+    "program.floor": "This has to be at most the ready line.",
     "program.cadence": "Between 1 and 31 meetings a month.",
     "part.unknown": "There is no such part in a program.",
     "mentor.unknown": "This person is not a mentor in the program.",
@@ -108,9 +110,10 @@ SENTENCES = {
     "pair.has_mentor": "This learner has a mentor already.",
     "pair.no_mentor": "This person is not a mentor in the program.",
     "pair.paused": "This mentor is taking a break. Choose another.",
-    "pair.full": "This mentor has no free place. Choose another.",
+    "pair.full": "This mentor has no free place left, with the others you chose here. Choose another, or raise the number on the page People.",
     "pair.nothing": "Choose a mentor for at least one learner.",
     "mentorship.unknown": "There is no such open mentorship of yours.",
+    "mentorship.not_open": "There is no such open pair in this program.",
     "mentorship.not_yours": "Only the two of the mentorship may do this.",
     "mentorship.closed": "This mentorship is closed.",
     # fields
@@ -136,6 +139,7 @@ SENTENCES = {
     "rating.missing": "Choose a rating before you accept.",
     "goal.unknown": "There is no such goal for you.",
     "goal.no_title": "Give the goal a title, so that you recognize it.",
+    "goal.same_title": "You have an open goal with this title already. Open that one, or choose another title.",
     "goal.target_is_baseline": "The target has to differ from where you start.",
     "goal.visibility": "Choose who may see the goal.",
     "goal.link_weight": "A weight is between 1 and 100.",
@@ -165,6 +169,52 @@ SENTENCES = {
 }
 
 
+# What fields are called where a summary speaks of them.
+FIELDS = {
+    "title": "Title",
+    "unit": "What you count",
+    "baseline": "Where you start",
+    "target": "Target",
+    "current": "Where you are now",
+    "due_on": "Due date",
+    "visibility": "Who may see it",
+    "links": "What shows your progress",
+    "name": "Name",
+    "starts_on": "Starts",
+    "ends_on": "Ends",
+    "meetings_per_month": "Meetings a month",
+    "target_active": "Pairs active",
+    "target_cadence": "Meetings held",
+    "target_on_time": "Goals on time",
+    "target_certified": "People certified",
+    "mentor_weight": "The mentor’s share",
+    "ready_line": "Ready at",
+    "floor": "No domain below",
+    "capacity": "Mentees a mentor takes",
+    "activity_iri": "Address of the item",
+    "certification": "Certification",
+    "target_on": "When you want to have it",
+    "exam_on": "Date of the exam",
+    "outcome": "How it went",
+    "expires_on": "Valid until",
+    "text": "What you did",
+    "link": "Link",
+    "rating": "Rating",
+    "comment": "Comment",
+    "percent": "Your own number",
+    "day": "Day",
+    "planned_at": "Day and time",
+    "minutes": "Minutes",
+    "since": "Stored since",
+    "until": "Stored until",
+}
+
+
+def field_name(name: str) -> str | None:
+    """What a field is called, in the language of the request; none for one whose sentence says it all."""
+    return _(FIELDS[name]) if name in FIELDS else None
+
+
 def sentence(reason: str, **values: object) -> str:
     """The sentence for a reason, in the language of the request."""
     text = SENTENCES.get(reason, SENTENCES["error"])
@@ -179,7 +229,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(OperationalError, _show_database)
     app.register_error_handler(ProgrammingError, _show_database)
     app.register_error_handler(Exception, _show_unexpected)
-    app.jinja_env.globals.update(sentence=sentence)
+    app.jinja_env.globals.update(sentence=sentence, field_name=field_name)
 
 
 def _show(error: MentorError) -> tuple[str, int]:

@@ -1,6 +1,6 @@
 """Reading what people type into forms: marshmallow schemas whose messages are reason codes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -57,13 +57,23 @@ def day(**options: Any) -> fields.Date:
     return fields.Date(error_messages=_messages("date.missing"), **options)
 
 
-def load(schema: type[FormSchema]) -> dict[str, Any]:
-    """What was typed, as values. Raises Invalid with a reason per field."""
+Rules = Callable[[Mapping[str, Any]], Mapping[str, str]]
+
+
+def load(schema: type[FormSchema], rules: Rules | None = None) -> dict[str, Any]:
+    """What was typed, as values. Raises Invalid with a reason per field, in the order of the form.
+
+    ``rules`` looks at the values that could be read, so that whoever typed learns of every problem at once.
+    """
+    form = schema()
     try:
-        loaded: dict[str, Any] = schema().load(request.form.to_dict())
+        loaded: dict[str, Any] = form.load(request.form.to_dict())
     except ValidationError as error:
         problems: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
-        raise Invalid({name: _first(problem) for name, problem in problems.items()}) from None
+        unread = {name: _first(problem) for name, problem in problems.items()}
+        known = error.valid_data if isinstance(error.valid_data, dict) else {}
+        wrong = {**(rules(known) if rules else {}), **unread}
+        raise Invalid({name: wrong[name] for name in (*form.fields, *wrong) if name in wrong}) from None
     return loaded
 
 

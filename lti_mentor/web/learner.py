@@ -16,9 +16,7 @@ from lti_mentor.mentoring import (
     evidence,
     goal_progress,
     goals,
-    meetings,
     mentorships,
-    notices,
     pursuits,
     standing,
 )
@@ -26,7 +24,7 @@ from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.goals import GoalDraft, LinkDraft
 from lti_mentor.mentoring.homes import learner as homes
 from lti_mentor.mentoring.readiness import SCALE
-from lti_mentor.web import fields, language
+from lti_mentor.web import fields
 from lti_mentor.web.fields import FormSchema
 from lti_mentor.web.forms import form
 from lti_mentor.web.lists import page_of
@@ -84,7 +82,7 @@ def new_goal(error: Invalid | None = None) -> str:
 @learner.post("/goals")
 @form(again=new_goal)
 def set_goal(db: Session) -> str:
-    typed = fields.load(GoalForm)
+    typed = fields.load(GoalForm, goals.problems)
     draft = GoalDraft(**{**typed, "visibility": typed["visibility"] or "shared"}, links=_links())
     goal = goals.set_goal(db, current_visit().person, draft)
     return visit_url("learner.goal", goal_id=goal.id)
@@ -125,7 +123,9 @@ def goal(goal_id: uuid.UUID, error: Invalid | None = None) -> str:
     with tool().database.reading() as db:
         found = goals.get_own(db, visit.person, goal_id)
         progress = goal_progress.of_many(db, [found])[found.id]
-    return render_template("learner/goal.html", goal=found, progress=progress, error=error, today=clock.today())
+    return render_template(
+        "learner/goal.html", goal=found, progress=progress, error=error, typed=request.form, today=clock.today()
+    )
 
 
 class ProgressForm(FormSchema):
@@ -263,10 +263,10 @@ def rate_self(db: Session, pursuit_id: uuid.UUID) -> str:
     given = {name[7:]: _step(value) for name, value in request.form.items() if name.startswith("rating-")}
     if not given:
         raise Invalid({"rating": "choice.missing"})
-    before = standing.of(db, found).readiness
-    if set(given) - {domain.code for domain in before.domains}:
+    before = standing.of(db, found)
+    if set(given) - {domain.code for domain in before.readiness.domains}:
         raise Invalid({"rating": "domain.unknown"})
-    changed = {code: value for code, value in given.items() if not _is_same(before.domain(code).own, value)}
+    changed = {code: value for code, value in given.items() if not _is_same(before.readiness.domain(code).own, value)}
     pursuits.rate_self(db, found, changed)
     standing.record_change(db, found, before)
     return visit_url("learner.home")
@@ -381,71 +381,3 @@ def resubmit_evidence(db: Session, evidence_id: uuid.UUID) -> str:
     found = evidence.get_own(db, current_visit().person, evidence_id)
     evidence.resubmit(db, found, Submission(**fields.load(EvidenceForm)))
     return visit_url("learner.piece", evidence_id=evidence_id)
-
-
-# Meetings and reminders -----------------------------------------------------------------------------------------------
-
-
-@learner.get("/meetings/<uuid:mentorship_id>")
-def pair_meetings(mentorship_id: uuid.UUID, error: Invalid | None = None) -> str:
-    """The meetings of one of the person's mentorships, and a form for the next."""
-    visit = current_visit()
-    with tool().database.reading() as db:
-        mentorship = mentorships.get_for(db, visit.person, mentorship_id)
-        found = meetings.of_mentorship(db, mentorship)
-        partner = mentorships.partner(db, mentorship, visit.person)
-    return render_template(
-        "learner/meetings.html",
-        mentorship=mentorship,
-        meetings=found,
-        partner=partner,
-        error=error,
-        typed=request.form,
-        now=clock.now(),
-        tomorrow=(clock.today() + timedelta(days=7)).isoformat(),
-    )
-
-
-class MeetingForm(FormSchema):
-    day = fields.text()
-    time = fields.text()
-    minutes = fields.whole(load_default=45)
-
-
-@learner.post("/meetings/<uuid:mentorship_id>")
-@form(again=pair_meetings)
-def plan_meeting(db: Session, mentorship_id: uuid.UUID) -> str:
-    person, typed = current_visit().person, fields.load(MeetingForm)
-    mentorship = mentorships.get_for(db, person, mentorship_id)
-    moment = fields.local_moment(typed["day"], typed["time"], language.zone())
-    try:
-        meetings.plan(db, mentorship, planned_at=moment, minutes=typed["minutes"], by=person)
-    except Invalid as error:
-        raise Invalid({"day" if name == "planned_at" else name: why for name, why in error.fields.items()}) from None
-    return visit_url("learner.pair_meetings", mentorship_id=mentorship_id)
-
-
-_SETTLE = {"held": meetings.hold, "missed": meetings.miss, "called_off": meetings.call_off}
-
-
-@learner.post("/meetings/<uuid:mentorship_id>/<uuid:meeting_id>/<any(held, missed, called_off):outcome>")
-@form()
-def settle_meeting(db: Session, mentorship_id: uuid.UUID, meeting_id: uuid.UUID, outcome: str) -> str:
-    person = current_visit().person
-    _SETTLE[outcome](db, meetings.get_for(db, person, meeting_id), by=person)
-    return visit_url("learner.pair_meetings", mentorship_id=mentorship_id)
-
-
-@learner.post("/reminders/closed")
-@form()
-def close_reminders(db: Session) -> str:
-    notices.close_all(db, current_visit().person)
-    return visit_url("home.home")
-
-
-@learner.post("/check-ins/<uuid:reminder_id>/<any(fine, help):word>")
-@form()
-def answer_check_in(db: Session, reminder_id: uuid.UUID, word: str) -> str:
-    """Tell the coordinator how the pair is doing."""
-    notices.answer(db, current_visit().person, reminder_id, word)
-    return visit_url("home.home")

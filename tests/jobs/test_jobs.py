@@ -4,14 +4,18 @@ import logging
 import threading
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import func, insert, select
 
 from lti_mentor import clock
 from lti_mentor.jobs import queue, upkeep, worker
 from lti_mentor.jobs.queue import Job
+from lti_mentor.mentoring import course_map, courses, results
 from lti_mentor.web.forms import UsedForm
 from tests.conftest import SECRET, url_of
 from tests.support import processes
+from xapi import store
+from xapi.vocabulary import Verbs
 
 
 def test_a_job_is_claimed_once_and_again_when_its_lease_ends(database):
@@ -31,10 +35,16 @@ def test_a_job_is_claimed_once_and_again_when_its_lease_ends(database):
 
 def test_upkeep_runs_and_is_due_again(database, loaded_settings):
     worker.schedule(database)
-    assert worker.work_once(database, loaded_settings)
+    work_all(database, loaded_settings)
     assert not worker.work_once(database, loaded_settings)
     with clock.moved_to(clock.now() + timedelta(minutes=11)):
         assert worker.work_once(database, loaded_settings)
+
+
+def work_all(database, settings):
+    """Everything that is due."""
+    while worker.work_once(database, settings):
+        pass
 
 
 def used_forms(database):
@@ -53,9 +63,10 @@ def test_the_work_of_a_killed_worker_is_finished_by_another(database, cast, load
         processes.kill(process)
     left = used_forms(database)
     assert 0 < left < 40_000
-    assert not worker.work_once(database, loaded_settings), "the lease of the killed worker still holds"
+    work_all(database, loaded_settings)
+    assert used_forms(database) == left, "the lease of the killed worker still holds"
     with clock.moved_to(clock.now() + timedelta(seconds=loaded_settings.job_lease_seconds + 1)):
-        assert worker.work_once(database, loaded_settings)
+        work_all(database, loaded_settings)
     assert used_forms(database) == 0
 
 
@@ -66,10 +77,10 @@ def test_a_job_that_fails_is_logged_and_tried_again_later(database, loaded_setti
     monkeypatch.setitem(worker.STEPS, "upkeep", (fails, upkeep.EVERY))
     worker.schedule(database)
     with caplog.at_level(logging.ERROR):
-        assert worker.work_once(database, loaded_settings)
+        work_all(database, loaded_settings)
     assert "a mistake in a step" in caplog.text
     with database.reading() as session:
-        job = session.scalars(select(Job)).one()
+        job = session.scalars(select(Job).where(Job.kind == "upkeep")).one()
         assert (job.status, job.attempts, job.last_problem) == ("waiting", 1, "ValueError")
         assert job.run_after > clock.now()
 
@@ -110,6 +121,30 @@ def test_a_job_of_another_version_does_not_stop_the_worker(database, loaded_sett
     assert worker.work_once(database, loaded_settings)
     with database.reading() as session:
         assert session.scalars(select(Job)).one().last_problem == "LookupError"
+
+
+def test_an_item_that_becomes_due_without_a_result_moves_readiness_on_record_once(database, cast, loaded_settings):
+    due_at = clock.now() + timedelta(days=1)
+    with database.transaction() as db:
+        for number, due in ((1, due_at), (2, None)):
+            item = courses.add_item(db, cast.course, activity_iri=f"urn:quiz:{number}", title="Quiz", due_at=due)
+            course_map.save(db, cast.course, {item.id: {("comptia-security-plus", "1"): 1}}, by=cast.coordinator)
+        results.take(db, item, cast.learner, score=80, maximum=100, source="statement", at=clock.now())
+    worker.schedule(database)
+    work_all(database, loaded_settings)
+    confirmed = readiness_said(database, cast)
+    with clock.moved_to(due_at + timedelta(hours=2)):
+        work_all(database, loaded_settings)
+        assert readiness_said(database, cast) == [*confirmed, pytest.approx(confirmed[-1] / 2)]
+    with clock.moved_to(due_at + timedelta(hours=4)):
+        work_all(database, loaded_settings)
+        assert len(readiness_said(database, cast)) == len(confirmed) + 1
+
+
+def readiness_said(database, cast) -> list[float]:
+    with database.reading() as db:
+        said = list(store.scan(db, tenant=cast.learner.organization_id, verbs=[Verbs.SCORED.iri]))
+    return [each["result"]["score"]["raw"] for each in said]
 
 
 def test_workers_that_start_together_ask_for_each_job_once(database):

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from lti_mentor import clock
-from lti_mentor.mentoring import courses, goal_progress, goals, pursuits, results
+from lti_mentor.mentoring import course_map, courses, goal_progress, goals, pursuits, results
 from lti_mentor.mentoring.goals import GoalDraft, LinkDraft
 from lti_mentor.mentoring.readiness import shown
 
@@ -26,7 +26,7 @@ def set_goal(db, cast, *links: LinkDraft):
 def test_a_measure_a_course_and_a_domain_make_55(database, cast):
     with database.transaction() as db:
         chosen = [add_item(db, cast, "Quiz 1", 100), add_item(db, cast, "Quiz 2", 42)]
-        courses.save_map(db, cast.course, {item.id: [(SECURITY, "1")] for item in chosen}, by=cast.coordinator)
+        course_map.save(db, cast.course, {item.id: {(SECURITY, "1"): 1} for item in chosen}, by=cast.coordinator)
         pursuits.rate_by_mentor(db, cast.pursuit, "5", 50, by=cast.mentor)
         goal = set_goal(
             db,
@@ -53,8 +53,8 @@ def test_an_item_linked_by_itself_stays_out_of_the_course_part_when_it_is_not_ma
             add_item(db, cast, "Quiz 2"),
             add_item(db, cast, title, 10),
         )
-        lines = {item.id: [(SECURITY, "1"), (SECURITY, "2")] for item in (mapped, ungraded)}
-        courses.save_map(db, cast.course, lines, by=cast.coordinator)
+        lines = {item.id: {(SECURITY, "1"): 1, (SECURITY, "2"): 1} for item in (mapped, ungraded)}
+        course_map.save(db, cast.course, lines, by=cast.coordinator)
         goal = set_goal(
             db,
             cast,

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from lti_mentor import clock
-from lti_mentor.mentoring import catalog, courses, goals, meetings, mentorships, programs, pursuits, results
+from lti_mentor.mentoring import catalog, course_map, courses, goals, meetings, mentorships, programs, pursuits, results
 from lti_mentor.mentoring.goals import GoalDraft
 from lti_mentor.mentoring.homes import learner, mentor
 from tests.conftest import met
@@ -68,7 +68,7 @@ def test_the_mentors_rows_are_sorted_by_the_first_reason_that_fires(db, cast):
 
 def test_a_mentor_reads_what_changed_since_the_last_meeting(db, cast):
     item = courses.add_item(db, cast.course, activity_iri="https://lms.example.org/items/1", title="Quiz 1")
-    courses.save_map(db, cast.course, {item.id: [("comptia-security-plus", "1")]}, by=cast.coordinator)
+    course_map.save(db, cast.course, {item.id: {("comptia-security-plus", "1"): 1}}, by=cast.coordinator)
     results.take(db, item, cast.learner, score=68, maximum=100, source="statement", at=clock.now())
     with_goal(db, cast)
     goals.achieve(db, goals.all_of(db, cast.learner)[0], by=cast.learner)

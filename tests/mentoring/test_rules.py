@@ -1,5 +1,6 @@
 """The rules of goals, evidence, pursuits, meetings, pairing and programs, on both databases."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import select
 from lti_mentor import clock
 from lti_mentor.errors import Invalid, NotAllowed, NotFound, Refused
 from lti_mentor.mentoring import (
+    course_map,
     courses,
     evidence,
     goal_progress,
@@ -15,6 +17,7 @@ from lti_mentor.mentoring import (
     meetings,
     mentorships,
     notices,
+    program_rules,
     programs,
     pursuits,
     results,
@@ -25,10 +28,11 @@ from lti_mentor.mentoring.goals import GoalDraft, LinkDraft
 from lti_mentor.mentoring.homes import coordinator as coordinator_home
 from lti_mentor.mentoring.homes import learner as learner_home
 from lti_mentor.mentoring.homes import mentor as mentor_home
-from lti_mentor.mentoring.readiness import shown
+from lti_mentor.mentoring.readiness import Rules, shown
 from tests.conftest import gather_cast
 from xapi import store
 from xapi.rows import StoredStatement
+from xapi.vocabulary import Extensions
 
 
 @pytest.fixture
@@ -279,7 +283,7 @@ def test_meetings_are_planned_held_missed_and_called_off(db, cast):
 
 def mapped_item(db, cast):
     item = courses.add_item(db, cast.course, activity_iri="https://lms.example.org/items/1", title="Quiz 1")
-    courses.save_map(db, cast.course, {item.id: [("comptia-security-plus", "1")]}, by=cast.coordinator)
+    course_map.save(db, cast.course, {item.id: {("comptia-security-plus", "1"): 1}}, by=cast.coordinator)
     return item
 
 
@@ -322,7 +326,7 @@ def test_an_older_grade_or_one_about_something_else_changes_nothing(db, cast):
 def test_only_a_teacher_changes_the_course_map(db, cast):
     item = mapped_item(db, cast)
     with pytest.raises(NotAllowed):
-        courses.save_map(db, cast.course, {item.id: []}, by=cast.learner)
+        course_map.save(db, cast.course, {item.id: {}}, by=cast.learner)
 
 
 def test_the_next_step_of_a_learner_follows_the_rules_in_order(db, cast):
@@ -384,3 +388,84 @@ def test_a_coordinator_asks_a_pair_how_it_goes_and_reads_both_answers(db, cast):
     with clock.moved_to(clock.now() + timedelta(days=8)):
         notices.remind(db, cast.mentorship, "check_in", by=cast.coordinator)
     assert (asked().by_mentee, asked().by_mentor) == (None, None), "the last question counts"
+
+
+def test_targets_are_fixed_once_a_program_has_started(db, cast):
+    draft = programs.draft_of(cast.program)
+    later = replace(draft, ends_on=draft.ends_on + timedelta(days=30), meetings_per_month=3, name="Longer")
+    programs.change(db, cast.program, later, by=cast.coordinator)
+    assert (cast.program.meetings_per_month, cast.program.name, verbs(db)[-1]) == (3, "Longer", "planned")
+    with pytest.raises(Refused) as refused:
+        programs.change(db, cast.program, replace(later, target_certified=9), by=cast.coordinator)
+    assert refused.value.reason == "program.started"
+    with pytest.raises(Invalid):
+        programs.change(db, cast.program, replace(later, ends_on=draft.starts_on), by=cast.coordinator)
+    with pytest.raises(NotAllowed):
+        programs.change(db, cast.program, replace(later, name="Mine"), by=cast.mentor)
+
+
+def test_before_the_start_targets_may_change_and_the_figures_follow(db, cast):
+    soon_starting = replace(programs.draft_of(cast.program), name="Next", starts_on=soon(5), ends_on=soon(99))
+    program = programs.create(db, cast.course, soon_starting, by=cast.coordinator)
+    programs.change(db, program, replace(soon_starting, target_certified=9), by=cast.coordinator)
+    last = list(store.scan(db, tenant=program.organization_id))[-1]
+    assert last["context"]["extensions"][Extensions.TARGET.iri]["certified"] == 9
+
+
+def test_other_rules_of_a_program_move_readiness_on_record(db, cast):
+    item = mapped_item(db, cast)
+    results.take(db, item, cast.learner, score=100, maximum=100, source="statement", at=clock.now())
+    pursuits.rate_by_mentor(db, cast.pursuit, "1", 50, by=cast.mentor)
+    assert standing.of(db, cast.pursuit).readiness.domain("1").value == 70
+    program_rules.save(db, cast.program, Rules(mentor_weight=20, ready_line=80, floor=40), by=cast.coordinator)
+    now = standing.of(db, cast.pursuit).readiness
+    assert (now.domain("1").value, now.rules.ready_line, verbs(db)[-1]) == (90, 80, "scored")
+    for wrong in (Rules(mentor_weight=101), Rules(ready_line=50, floor=60)):
+        with pytest.raises(Invalid):
+            program_rules.save(db, cast.program, wrong, by=cast.coordinator)
+    with pytest.raises(NotAllowed):
+        program_rules.save(db, cast.program, Rules(), by=cast.learner)
+
+
+def test_a_program_runs_in_another_course_only_where_the_coordinator_teaches(db, cast):
+    deployment_id = cast.course.deployment_id
+    other = courses.meet(
+        db, cast.course.organization_id, deployment_id=deployment_id, context_id="2", label="C2", title="Course two"
+    )
+    with pytest.raises(NotAllowed):
+        programs.attach(db, cast.program, other, by=cast.coordinator)
+    courses.join(db, other, cast.coordinator, teaches=True)
+    programs.attach(db, cast.program, other, by=cast.coordinator)
+    assert [course.title for course in programs.courses_of(db, cast.program)] == ["Course one", "Course two"]
+
+
+def test_evidence_that_waits_goes_to_the_next_mentor(db, cast):
+    piece = evidence.submit(db, cast.pursuit, "1", Submission(text="I did it."))
+    mentorships.end(db, cast.mentorship, by=cast.coordinator)
+    programs.enroll(db, cast.program, cast.other_learner, "mentor", capacity=1)
+    pair = mentorships.pair(db, cast.program, mentor=cast.other_learner, mentee=cast.learner, by=cast.coordinator)
+    evidence.hand_over(db, pair)
+    assert evidence.get_for_mentor(db, cast.other_learner, piece.id).id == piece.id
+    with pytest.raises(NotFound):
+        evidence.get_for_mentor(db, cast.mentor, piece.id)
+
+
+def test_a_pair_that_works_without_meeting_is_not_silent(db, cast):
+    cast.mentorship.started_at = clock.now() - timedelta(days=60)
+    assert [row.days for row in coordinator_home.home(db, cast.program).silent] == [60]
+    assert mentor_home.home(db, cast.mentor).rows[0].reason == "silent"
+    goals.set_goal(db, cast.learner, GoalDraft(title="Read", baseline=0, target=10, due_on=soon()))
+    assert coordinator_home.home(db, cast.program).silent == ()
+    assert mentor_home.home(db, cast.mentor).rows[0].reason == "meeting_overdue"
+    with clock.moved_to(clock.now() + timedelta(days=31)):
+        assert [row.days for row in coordinator_home.home(db, cast.program).silent] == [31]
+
+
+def test_two_open_goals_of_one_title_are_refused(db, cast):
+    draft = GoalDraft(title="Read", baseline=0, target=10, due_on=soon())
+    first = goals.set_goal(db, cast.learner, draft)
+    with pytest.raises(Invalid) as refused:
+        goals.set_goal(db, cast.learner, replace(draft, title=" Read "))
+    assert refused.value.fields == {"title": "goal.same_title"}
+    goals.achieve(db, first, by=cast.learner)
+    goals.set_goal(db, cast.learner, draft)

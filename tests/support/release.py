@@ -55,7 +55,7 @@ def _live(db: Session) -> None:
     soon = clock.today() + timedelta(days=9)
     goals.set_goal(db, cast.learner, GoalDraft(title="Read the guide", baseline=0, target=10, due_on=soon))
     piece = evidence.submit(db, cast.pursuit, "1", Submission(text="I did it.\nAnd wrote it down; with 'care'."))
-    before = standing.of(db, cast.pursuit).readiness
+    before = standing.of(db, cast.pursuit)
     evidence.accept(db, piece, Verdict(version=1, rating=50, comment="Yes."), by=cast.mentor)
     standing.record_change(db, cast.pursuit, before)
     meetings.plan(db, cast.mentorship, planned_at=clock.now() + timedelta(days=2), minutes=30, by=cast.mentor)

@@ -29,11 +29,12 @@ def app(loaded_settings, sqlite_database):
 
 def test_a_coordinator_is_told_which_facts_are_older_than_12_months(app, sqlite_database, sqlite_cast):
     people = (sqlite_cast.coordinator, sqlite_cast.course)
+    address = f"/coordinator/courses/{sqlite_cast.course.id}/map"
     last_check = max(entry.checked_on for entry in catalog.load())
     with clock.moved_to(datetime.combine(last_check, datetime.min.time(), UTC)):
-        assert "more than 12 months ago" not in page(app, sqlite_database, *people, "/coordinator/map")
+        assert "more than 12 months ago" not in page(app, sqlite_database, *people, address)
     with clock.moved_to(TWO_YEARS_ON):
-        text = page(app, sqlite_database, *people, "/coordinator/map")
+        text = page(app, sqlite_database, *people, address)
     assert text.count("more than 12 months ago") == len(catalog.entries())
     assert catalog.entry("pmp").source_url in text
 

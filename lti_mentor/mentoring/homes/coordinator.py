@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.mentoring import notices, people, programs
+from lti_mentor.mentoring import mentorships, notices, people, programs
+from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.evidence import Evidence
 from lti_mentor.mentoring.meetings import Meeting
 from lti_mentor.mentoring.mentorships import Mentorship
@@ -18,7 +19,6 @@ from lti_mentor.mentoring.people import Person
 from lti_mentor.mentoring.programs import Program
 
 STUCK = timedelta(days=21)
-SILENT = timedelta(days=30)
 OLD_REVIEW = timedelta(days=7)
 
 
@@ -28,13 +28,18 @@ class PairRow:
     mentor: Person
     mentee: Person
     days: int
-    may_remind: bool
+    card: str | None  # the kind of the one they got within a week
     check_in: CheckIn | None
+
+    @property
+    def may_remind(self) -> bool:
+        return self.card is None
 
 
 @dataclass(frozen=True)
 class CoordinatorHome:
     program: Program
+    courses: tuple[Course, ...]
     without_mentor: tuple[Person, ...]
     never_met: tuple[PairRow, ...]
     silent: tuple[PairRow, ...]
@@ -44,7 +49,7 @@ class CoordinatorHome:
 
 def home(db: Session, program: Program) -> CoordinatorHome:
     """How the program stands; a fixed number of queries."""
-    pairs = _pairs(db, program)
+    pairs = mentorships.of_program(db, program)
     known = people.by_ids(
         db, program.organization_id, [pid for pair in pairs for pid in (pair.mentor_id, pair.mentee_id)]
     )
@@ -60,7 +65,7 @@ def home(db: Session, program: Program) -> CoordinatorHome:
                 mentor=known[pair.mentor_id],
                 mentee=known[pair.mentee_id],
                 days=(now - since).days,
-                may_remind=pair.id not in reminded,
+                card=reminded.get(pair.id),
                 check_in=check_ins.get(pair.id),
             )
             for pair, since in chosen
@@ -68,25 +73,16 @@ def home(db: Session, program: Program) -> CoordinatorHome:
         return tuple(sorted(found, key=lambda row: -row.days))
 
     unmet = [(pair, pair.started_at) for pair in pairs if pair.id not in met]
-    last = [(pair, met.get(pair.id, pair.started_at)) for pair in pairs]
     old = _old_reviews(db, program)
     return CoordinatorHome(
         program=program,
+        courses=tuple(programs.courses_of(db, program)),
         without_mentor=without_mentor(db, program),
         never_met=rows([(pair, since) for pair, since in unmet if now - since > STUCK]),
-        silent=rows([(pair, since) for pair, since in last if now - since > SILENT]),
+        silent=rows([(pair, mentorships.quiet_since(pair)) for pair in pairs if mentorships.is_silent(pair)]),
         old_reviews=rows([(pair, old[pair.id]) for pair in pairs if pair.id in old]),
         open_pairs=len(pairs),
     )
-
-
-def _pairs(db: Session, program: Program) -> Sequence[Mentorship]:
-    wanted = select(Mentorship).where(
-        Mentorship.organization_id == program.organization_id,
-        Mentorship.program_id == program.id,
-        Mentorship.status == "open",
-    )
-    return db.scalars(wanted).all()
 
 
 def _last_met(db: Session, program: Program) -> dict[uuid.UUID, datetime]:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.mentoring import catalog, standing
+from lti_mentor.mentoring import catalog, mentorships, standing
 from lti_mentor.mentoring.evidence import Evidence
 from lti_mentor.mentoring.goals import Goal
 from lti_mentor.mentoring.meetings import Meeting
@@ -22,7 +22,6 @@ from lti_mentor.mentoring.readiness import DomainReadiness, ItemResult, Readines
 
 REASONS = ("evidence_waiting", "exam_soon", "meeting_overdue", "silent", "goal_overdue", "nothing")
 EXAM_SOON = 14
-SILENT = timedelta(days=30)
 CHANGE = timedelta(days=28)
 
 
@@ -110,11 +109,11 @@ def _urgency(row: MenteeRow) -> tuple[int, int, str]:
     return REASONS.index(reason), days if row.reason == "exam_soon" else -days, row.person.name or ""
 
 
-def _find(db: Session, organization_id: uuid.UUID, mentorships: Sequence[Mentorship]) -> _Found:
-    people = [mentorship.mentee_id for mentorship in mentorships]
+def _find(db: Session, organization_id: uuid.UUID, pairs: Sequence[Mentorship]) -> _Found:
+    people = [mentorship.mentee_id for mentorship in pairs]
     pursuits = _main_pursuits(db, organization_id, people)
     chosen = list(pursuits.values())
-    ids = [mentorship.id for mentorship in mentorships]
+    ids = [mentorship.id for mentorship in pairs]
     sources = standing.gather(db, chosen)
     return _Found(
         waiting=_waiting(db, organization_id, ids),
@@ -240,8 +239,8 @@ def _reason(
         return "exam_soon", exam
     since_met = _days_since(last or mentorship.started_at)
     has_next = found.meetings.get(mentorship.id, (None, None))[1] is not None
-    if since_met >= SILENT.days:
-        return "silent", since_met
+    if mentorships.is_silent(mentorship):
+        return "silent", _days_since(mentorships.quiet_since(mentorship))
     if since_met > 31 / program.meetings_per_month and not has_next:
         return "meeting_overdue", since_met
     if mentorship.mentee_id in found.overdue:

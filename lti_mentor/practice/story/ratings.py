@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from lti_mentor.mentoring import pursuits, standing
 from lti_mentor.mentoring.pursuits import Pursuit
 from lti_mentor.mentoring.readiness import SCALE, Readiness
+from lti_mentor.mentoring.standing import Standing
 from lti_mentor.practice.story import plan
 
 if TYPE_CHECKING:
@@ -43,18 +44,18 @@ def _moments() -> Iterator[tuple[int, float]]:
 
 def _rate(db: Session, told: Told, learner: int, above: float) -> None:
     pursuit = db.get_one(Pursuit, told.pursuits[learner].id)
-    before = standing.of(db, pursuit).readiness
-    _save(db, pursuit, before, _ratings(before, above))
+    before = standing.of(db, pursuit)
+    _save(db, pursuit, before, _ratings(before.readiness, above))
 
 
 def _settle(db: Session, told: Told) -> None:
     """The ratings of the learner in the middle, as the story has them."""
     pursuit = db.get_one(Pursuit, told.pursuits[plan.MIDDLE].id)
-    _save(db, pursuit, standing.of(db, pursuit).readiness, MIDDLE_RATINGS)
+    _save(db, pursuit, standing.of(db, pursuit), MIDDLE_RATINGS)
 
 
-def _save(db: Session, pursuit: Pursuit, before: Readiness, wanted: dict[str, int]) -> None:
-    known = {domain.code: domain.own.value for domain in before.domains if domain.own}
+def _save(db: Session, pursuit: Pursuit, before: Standing, wanted: dict[str, int]) -> None:
+    known = {domain.code: domain.own.value for domain in before.readiness.domains if domain.own}
     pursuits.rate_self(db, pursuit, {code: value for code, value in wanted.items() if known.get(code) != value})
     standing.record_change(db, pursuit, before)
 

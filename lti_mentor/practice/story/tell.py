@@ -12,6 +12,7 @@ from lti_mentor import clock
 from lti_mentor.db import Database, Row
 from lti_mentor.mentoring import (
     catalog,
+    course_map,
     courses,
     evidence,
     goals,
@@ -159,10 +160,10 @@ def _arrivals(db: Session, told: Told, deployments: dict[str, uuid.UUID], now: d
                 due_at=now - timedelta(days=item.due_days_ago),
             )
         chosen = {
-            told.items[number, place].id: [(CERTIFICATIONS[number], str(item.domain))]
+            told.items[number, place].id: {(CERTIFICATIONS[number], str(item.domain)): 1}
             for place, item in enumerate(plan.ITEMS)
         }
-        courses.save_map(db, course, chosen, by=told.coordinator)
+        course_map.save(db, course, chosen, by=told.coordinator)
 
 
 def _start(db: Session, told: Told) -> None:
@@ -179,7 +180,7 @@ def _start(db: Session, told: Told) -> None:
     )
     told.program = programs.create(db, told.courses[0], draft, by=told.coordinator)
     for course in told.courses[1:]:
-        programs.attach(db, told.program, course)
+        programs.attach(db, told.program, course, by=told.coordinator)
     programs.enroll(db, told.program, told.people[cast.COORDINATORS[1].key], "coordinator")
     for number, mentor in enumerate(cast.MENTORS):
         programs.enroll(db, told.program, told.people[mentor.key], "mentor", capacity=4 if number == 0 else 3)
@@ -405,6 +406,15 @@ def _answer(db: Session, told: Told, planned: plan.EvidencePlan) -> None:
 def _results(told: Told, now: datetime) -> Iterator[Timed]:
     for planned in plan.results():
         yield planned.days_ago, later(_report, told, planned)
+    for item in plan.ITEMS:
+        if item.due_days_ago > 0:
+            yield item.due_days_ago - 0.01, _note_due
+
+
+def _note_due(db: Session) -> None:
+    """As the worker does it every hour."""
+    while item := courses.next_due(db):
+        course_map.note_due(db, item, clock.now())
 
 
 def _report(db: Session, told: Told, planned: plan.ResultPlan) -> None:

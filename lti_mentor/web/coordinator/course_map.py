@@ -1,0 +1,103 @@
+"""The course map: which item of a course shows which exam domain."""
+
+import uuid
+
+from flask import render_template, request
+from sqlalchemy.orm import Session
+
+from lti_mentor import clock
+from lti_mentor.errors import Invalid, MentorError
+from lti_mentor.mentoring import catalog, course_map, courses
+from lti_mentor.mentoring.course_map import DomainKey
+from lti_mentor.web import fields, language
+from lti_mentor.web.coordinator.blueprint import coordinator
+from lti_mentor.web.fields import FormSchema
+from lti_mentor.web.forms import form
+from lti_mentor.web.lists import page_of
+from lti_mentor.web.tool import tool
+from lti_mentor.web.visit import current_visit, visit_url
+
+
+@coordinator.get("/courses/<uuid:course_id>/map", endpoint="course_map")
+def show_map(course_id: uuid.UUID, error: MentorError | None = None) -> str:
+    """Which item of this course shows which exam domain; for the others, which domain has a title like theirs."""
+    with tool().database.reading() as db:
+        course = course_map.get_course(db, current_visit().person, course_id)
+        page = page_of(courses.items(db, course), lambda item: item.title)
+        mapped = course_map.of_course(db, course)
+        used = course_map.certifications_of(db, course)
+    entries = list(catalog.entries().values())
+    near = [entry for entry in entries if entry.slug in used] or entries
+    suggested = {item.id: course_map.suggest(item.title, near) for item in page.rows if item.id not in mapped}
+    return render_template(
+        "coordinator/map.html",
+        course=course,
+        page=page,
+        mapped=mapped,
+        suggested=suggested,
+        entries=entries,
+        stale=[entry for entry in entries if entry.is_stale(clock.today())],
+        error=error,
+        typed=request.form,
+    )
+
+
+@coordinator.post("/courses/<uuid:course_id>/map")
+@form(again=show_map)
+def save_map(db: Session, course_id: uuid.UUID) -> str:
+    """The items that were on the page."""
+    person = current_visit().person
+    course = course_map.get_course(db, person, course_id)
+    items = {item_id: _lines(item_id) for text in request.form.getlist("item") if (item_id := _uuid(text))}
+    course_map.save(db, course, items, by=person)
+    return visit_url("coordinator.course_map", course_id=course_id, q=request.args.get("q"), page=_page())
+
+
+def _page() -> str | None:
+    return request.args.get("page")
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def _lines(item_id: uuid.UUID) -> dict[DomainKey, int]:
+    """The chosen domains of one item with their weights. Raises Invalid for a weight that is no number."""
+    chosen = request.form.getlist(f"domain-{item_id}")
+    weights = request.form.getlist(f"weight-{item_id}")
+    lines: dict[DomainKey, int] = {}
+    for place, text in enumerate(chosen):
+        given = weights[place].strip() if place < len(weights) else ""
+        if not text:
+            continue
+        if given and not (given.isdecimal() and len(given) < 4):
+            raise Invalid({f"weight-{item_id}": "goal.link_weight"})
+        slug, _, code = text.partition("/")
+        lines[slug, code] = int(given or 1)
+    return lines
+
+
+class ItemForm(FormSchema):
+    title = fields.text()
+    activity_iri = fields.text()
+    due_on = fields.day(load_default=None)
+
+
+@coordinator.post("/courses/<uuid:course_id>/items")
+@form(again=show_map)
+def add_item(db: Session, course_id: uuid.UUID) -> str:
+    course = course_map.get_course(db, current_visit().person, course_id)
+    typed = fields.load(ItemForm)
+    wrong = {}
+    if not typed["title"]:
+        wrong["title"] = "item.no_title"
+    if ":" not in typed["activity_iri"]:
+        wrong["activity_iri"] = "item.address"
+    if wrong:
+        raise Invalid(wrong)
+    due_at = fields.local_moment(typed["due_on"].isoformat(), "23:59", language.zone()) if typed["due_on"] else None
+    courses.add_item(db, course, activity_iri=typed["activity_iri"], title=typed["title"], due_at=due_at)
+    return visit_url("coordinator.course_map", course_id=course_id)

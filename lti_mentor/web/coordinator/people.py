@@ -1,0 +1,192 @@
+"""Who takes part, and who is paired with whom."""
+
+import uuid
+
+from flask import render_template, request
+from sqlalchemy.orm import Session
+
+from lti_mentor.errors import Invalid, Refused
+from lti_mentor.mentoring import courses, evidence, meetings, mentorships, people, programs
+from lti_mentor.mentoring.homes import coordinator as homes
+from lti_mentor.mentoring.mentorships import Mentorship
+from lti_mentor.mentoring.people import Person
+from lti_mentor.web.coordinator.blueprint import coordinator
+from lti_mentor.web.forms import form
+from lti_mentor.web.lists import page_of
+from lti_mentor.web.tool import tool
+from lti_mentor.web.visit import current_visit, visit_url
+
+
+@coordinator.get("/programs/<uuid:program_id>/people")
+def people_(program_id: uuid.UUID, error: Invalid | None = None) -> str:
+    """Everybody met in the program's courses, and the part each has."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        program = programs.get_for_coordinator(db, visit.person, program_id)
+        parts = {
+            part: {row.person_id: row for row in programs.participants(db, program, part)} for part in programs.PARTS
+        }
+        known = courses.people_of(db, programs.courses_of(db, program))
+        enrolled = people.by_ids(db, visit.organization_id, [pid for rows in parts.values() for pid in rows])
+    everybody = sorted({**known, **enrolled}.values(), key=lambda person: person.number)
+    return render_template(
+        "coordinator/people.html",
+        program=program,
+        page=page_of(everybody, _name),
+        parts_of=parts,
+        error=error,
+        typed=request.form,
+    )
+
+
+def _name(person: Person) -> str:
+    return person.name or str(person.number)
+
+
+@coordinator.post("/programs/<uuid:program_id>/people")
+@form(again=people_)
+def enroll_people(db: Session, program_id: uuid.UUID) -> str:
+    """Enroll the ticked people with one part."""
+    visit = current_visit()
+    program = programs.get_for_coordinator(db, visit.person, program_id)
+    chosen = _people(db, request.form.getlist("person"))
+    if not chosen:
+        raise Invalid({"person": "choice.missing"})
+    part = request.form.get("part", "mentee")
+    capacity = request.form.get("capacity", "3")
+    for person in chosen:
+        programs.enroll(
+            db, program, person, part, capacity=int(capacity) if part == "mentor" and capacity.isdecimal() else 0
+        )
+    return visit_url(
+        "coordinator.people_", program_id=program_id, q=request.args.get("q"), page=request.args.get("page")
+    )
+
+
+def _people(db: Session, ids: list[str]) -> list[Person]:
+    try:
+        wanted = [uuid.UUID(text) for text in ids if text]
+    except ValueError:
+        raise Invalid({"person": "person.unknown"}) from None
+    return [people.get(db, current_visit().organization_id, person_id) for person_id in wanted]
+
+
+@coordinator.get("/programs/<uuid:program_id>/pairing")
+def pairing(program_id: uuid.UUID, error: Invalid | None = None) -> str:
+    """Learners without a mentor, and mentors with free places."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        program = programs.get_for_coordinator(db, visit.person, program_id)
+        waiting = homes.without_mentor(db, program)
+        load = mentorships.load(db, program)
+        rows = programs.participants(db, program, "mentor")
+        known = people.by_ids(db, visit.organization_id, [row.person_id for row in rows])
+    mentors = [
+        (known[row.person_id], row.capacity - load.get(row.person_id, 0), row.paused, row.capacity) for row in rows
+    ]
+    mentors.sort(key=lambda row: (row[2], -row[1], row[0].number))
+    return render_template(
+        "coordinator/pairing.html",
+        program=program,
+        page=page_of(waiting, _name),
+        mentors=mentors,
+        error=error,
+        typed=request.form,
+    )
+
+
+@coordinator.post("/programs/<uuid:program_id>/pairing")
+@form(again=pairing)
+def pair_people(db: Session, program_id: uuid.UUID) -> str:
+    """Every learner for whom a mentor was chosen, all or none."""
+    visit = current_visit()
+    program = programs.get_for_coordinator(db, visit.person, program_id)
+    chosen = {name[7:]: value for name, value in request.form.items() if name.startswith("mentor-") and value}
+    if not chosen:
+        raise Invalid({"mentor": "pair.nothing"})
+    for learner_id, mentor_id in chosen.items():
+        mentee, mentor = _people(db, [learner_id, mentor_id])
+        try:
+            pair = mentorships.pair(db, program, mentor=mentor, mentee=mentee, by=visit.person)
+        except Refused as error:
+            raise Invalid({f"mentor-{learner_id}": error.reason}) from None
+        evidence.hand_over(db, pair)
+    return visit_url("coordinator.home", program=program_id)
+
+
+@coordinator.post("/programs/<uuid:program_id>/mentors/<uuid:person_id>/paused")
+@form()
+def pause_mentor(db: Session, program_id: uuid.UUID, person_id: uuid.UUID) -> str:
+    """No new mentees for a while."""
+    visit = current_visit()
+    program = programs.get_for_coordinator(db, visit.person, program_id)
+    programs.pause(db, program, people.get(db, visit.organization_id, person_id))
+    return _people_url(program_id)
+
+
+@coordinator.post("/programs/<uuid:program_id>/mentors/<uuid:person_id>/resumed")
+@form()
+def resume_mentor(db: Session, program_id: uuid.UUID, person_id: uuid.UUID) -> str:
+    """Free for new mentees again."""
+    visit = current_visit()
+    program = programs.get_for_coordinator(db, visit.person, program_id)
+    programs.resume(db, program, people.get(db, visit.organization_id, person_id))
+    return _people_url(program_id)
+
+
+def _people_url(program_id: uuid.UUID) -> str:
+    """The same page of the list as before."""
+    kept = {name: request.args.get(name) for name in ("q", "page")}
+    return visit_url("coordinator.people_", program_id=program_id, **kept)
+
+
+# Pairs ----------------------------------------------------------------------------------------------------------------
+
+
+@coordinator.get("/programs/<uuid:program_id>/pairs")
+def pairs(program_id: uuid.UUID) -> str:
+    """Who is with whom, and since when."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        program = programs.get_for_coordinator(db, visit.person, program_id)
+        found = mentorships.of_program(db, program)
+        known = people.by_ids(
+            db, visit.organization_id, [pid for pair in found for pid in (pair.mentor_id, pair.mentee_id)]
+        )
+
+    def names(pair: Mentorship) -> str:
+        return f"{_name(known[pair.mentee_id])} {_name(known[pair.mentor_id])}"
+
+    return render_template("coordinator/pairs.html", program=program, page=page_of(found, names), known=known)
+
+
+@coordinator.get("/programs/<uuid:program_id>/pairs/<uuid:mentorship_id>")
+def pair(program_id: uuid.UUID, mentorship_id: uuid.UUID) -> str:
+    """One pair: how often they met, and how it may finish."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        program = programs.get_for_coordinator(db, visit.person, program_id)
+        found = mentorships.get_of_program(db, program, mentorship_id)
+        known = people.by_ids(db, visit.organization_id, [found.mentor_id, found.mentee_id])
+        held = [each for each in meetings.of_mentorship(db, found) if each.status == "held"]
+    return render_template(
+        "coordinator/pair.html",
+        program=program,
+        pair=found,
+        mentor=known[found.mentor_id],
+        mentee=known[found.mentee_id],
+        held=held,
+        quiet_since=mentorships.quiet_since(found),
+    )
+
+
+@coordinator.post("/programs/<uuid:program_id>/pairs/<uuid:mentorship_id>/<any(completed, ended):how>")
+@form()
+def finish_pair(db: Session, program_id: uuid.UUID, mentorship_id: uuid.UUID, how: str) -> str:
+    """They reached what they wanted, or stop without anybody's fault."""
+    visit = current_visit()
+    program = programs.get_for_coordinator(db, visit.person, program_id)
+    found = mentorships.get_of_program(db, program, mentorship_id)
+    finish = {"completed": mentorships.complete, "ended": mentorships.end}[how]
+    finish(db, found, by=visit.person)
+    return visit_url("coordinator.pairs", program_id=program_id)

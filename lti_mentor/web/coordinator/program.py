@@ -1,0 +1,135 @@
+"""Starting a program, and its settings."""
+
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+
+from flask import render_template, request
+from sqlalchemy.orm import Session
+
+from lti_mentor import clock
+from lti_mentor.errors import Invalid, MentorError, NotAllowed, Refused
+from lti_mentor.mentoring import courses, program_rules, programs
+from lti_mentor.mentoring.courses import Course
+from lti_mentor.mentoring.programs import ProgramDraft
+from lti_mentor.mentoring.readiness import Rules
+from lti_mentor.web import fields
+from lti_mentor.web.coordinator.blueprint import coordinator
+from lti_mentor.web.fields import FormSchema
+from lti_mentor.web.forms import form
+from lti_mentor.web.tool import tool
+from lti_mentor.web.visit import current_visit, visit_url
+
+
+class ProgramForm(FormSchema):
+    name = fields.text()
+    starts_on = fields.day(required=True)
+    ends_on = fields.day(required=True)
+    meetings_per_month = fields.whole(load_default=2)
+    target_active = fields.whole(load_default=80)
+    target_cadence = fields.whole(load_default=70)
+    target_on_time = fields.whole(load_default=70)
+    target_certified = fields.whole(load_default=1)
+
+
+@coordinator.get("/programs/new")
+def new_program(error: Invalid | None = None) -> str:
+    """The program form."""
+    with tool().database.reading() as db:
+        course = _own_course(db)
+    today = clock.today()
+    return render_template(
+        "coordinator/program_form.html",
+        course=course,
+        error=error,
+        typed=request.form,
+        starts_on=today.isoformat(),
+        ends_on=(today + timedelta(weeks=26)).isoformat(),
+    )
+
+
+def _own_course(db: Session) -> Course:
+    """The course of the visit, which the person teaches. Raises Refused and NotAllowed."""
+    visit = current_visit()
+    if visit.course_id is None:
+        raise Refused("course.none")
+    course = courses.get(db, visit.organization_id, visit.course_id)
+    if not courses.teaches(db, visit.person, course):
+        raise NotAllowed("program.not_teacher")
+    return course
+
+
+@coordinator.post("/programs")
+@form(again=new_program)
+def create_program(db: Session) -> str:
+    draft = ProgramDraft(**fields.load(ProgramForm, programs.problems))
+    program = programs.create(db, _own_course(db), draft, by=current_visit().person)
+    return visit_url("coordinator.people_", program_id=program.id)
+
+
+@coordinator.get("/programs/<uuid:program_id>/settings")
+def program_settings(program_id: uuid.UUID, error: MentorError | None = None) -> str:
+    """What may still be changed, and what was fixed before the start."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        program = programs.get_for_coordinator(db, visit.person, program_id)
+        attached = programs.courses_of(db, program)
+        here = courses.get(db, visit.organization_id, visit.course_id) if visit.course_id else None
+        may_attach = here is not None and here.id not in {course.id for course in attached}
+        may_attach = may_attach and here is not None and courses.teaches(db, visit.person, here)
+    return render_template(
+        "coordinator/settings.html",
+        program=program,
+        attached=attached,
+        attachable=here if may_attach else None,
+        error=error,
+        typed=request.form,
+    )
+
+
+class ChangesForm(FormSchema):
+    """What is not sent stays as it is: after the start the fixed fields are not on the page."""
+
+    name = fields.text()
+    starts_on = fields.day()
+    ends_on = fields.day(required=True)
+    meetings_per_month = fields.whole(required=True)
+    target_active = fields.whole()
+    target_cadence = fields.whole()
+    target_on_time = fields.whole()
+    target_certified = fields.whole()
+
+
+@coordinator.post("/programs/<uuid:program_id>/settings")
+@form(again=program_settings)
+def change_program(db: Session, program_id: uuid.UUID) -> str:
+    visit = current_visit()
+    program = programs.get_for_coordinator(db, visit.person, program_id)
+    changes = fields.load(ChangesForm, programs.problems)
+    programs.change(db, program, replace(programs.draft_of(program), **changes), by=visit.person)
+    return visit_url("coordinator.program_settings", program_id=program_id)
+
+
+class RulesForm(FormSchema):
+    mentor_weight = fields.whole(required=True)
+    ready_line = fields.whole(required=True)
+    floor = fields.whole(required=True)
+
+
+@coordinator.post("/programs/<uuid:program_id>/rules")
+@form(again=program_settings)
+def change_rules(db: Session, program_id: uuid.UUID) -> str:
+    visit = current_visit()
+    program = programs.get_for_coordinator(db, visit.person, program_id)
+    program_rules.save(db, program, Rules(**fields.load(RulesForm)), by=visit.person)
+    return visit_url("coordinator.program_settings", program_id=program_id)
+
+
+@coordinator.post("/programs/<uuid:program_id>/courses")
+@form()
+def attach_course(db: Session, program_id: uuid.UUID) -> str:
+    """Let the program run in the course of this visit too."""
+    visit = current_visit()
+    program = programs.get_for_coordinator(db, visit.person, program_id)
+    programs.attach(db, program, _own_course(db), by=visit.person)
+    return visit_url("coordinator.program_settings", program_id=program_id)

@@ -180,6 +180,7 @@ def platform_add(organization: str, **given: object) -> None:
         owner = organizations.named(session, organization)
         registration = platforms.Registration(**given)  # type: ignore[arg-type]
         added = platforms.add(session, registration, organization_id=owner.id)
+        audit.write(session, owner.id, "registered", place=f"platform {added.id}")
         click.echo(f"Platform {added.id} ({added.issuer}, client {added.client_id}) may launch for {owner.name}.")
 
 
@@ -205,6 +206,7 @@ def platform_approve(platform_id: uuid.UUID) -> None:
     """Let its launches in: for the first time, or again after it was disabled."""
     with _writing() as session:
         approved = platforms.approve(session, platform_id)
+        _audit(session, approved, "approved")
     click.echo(f"{approved.issuer} may launch.")
 
 
@@ -238,6 +240,7 @@ def platform_disable(platform_id: uuid.UUID) -> None:
     """Refuse its launches and end the visits that came from it; nothing is lost."""
     with _writing() as session:
         disabled = platforms.disable(session, platform_id)
+        _audit(session, disabled, "disabled")
         closed = _close_visits(session, disabled)
     click.echo(f"{disabled.issuer} may not launch any more; {closed} open visits are ended.")
 
@@ -247,9 +250,17 @@ def platform_disable(platform_id: uuid.UUID) -> None:
 def platform_remove(platform_id: uuid.UUID) -> None:
     """Forget the registration and end the visits that came from it; people, courses and statements stay."""
     with _writing() as session:
-        closed = _close_visits(session, platforms.get(session, platform_id))
+        leaving = platforms.get(session, platform_id)
+        _audit(session, leaving, "removed")
+        closed = _close_visits(session, leaving)
         removed = platforms.remove(session, platform_id)
     click.echo(f"{removed.issuer} is not registered any more; {closed} open visits are ended.")
+
+
+def _audit(session: Session, platform: platforms.Platform, action: str) -> None:
+    """For each organization that it launches for."""
+    for organization_id in {deployment.organization_id for deployment in platform.deployments}:
+        audit.write(session, organization_id, action, place=f"platform {platform.id}")
 
 
 def _close_visits(session: Session, platform: platforms.Platform) -> int:

@@ -83,6 +83,11 @@ class Extensions:
     PROGRESS = Term("https://w3id.org/xapi/cmi5/result/extensions/progress", "progress", CMI5)
 
 
+def verbs() -> tuple[Term, ...]:
+    """Those of Verbs, in the order they are written."""
+    return tuple(value for value in vars(Verbs).values() if isinstance(value, Term))
+
+
 def terms() -> tuple[Term, ...]:
     """All of them, in the order they are written."""
     return tuple(

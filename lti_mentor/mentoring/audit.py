@@ -9,8 +9,6 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from lti_mentor import clock
 from lti_mentor.db import Row
 
-ACTIONS = ("read_record", "read_statements", "granted", "revoked", "key_added", "key_disabled")
-
 
 class AuditEntry(Row):
     __tablename__ = "audit_entries"
@@ -20,7 +18,7 @@ class AuditEntry(Row):
         ForeignKey("people.id", ondelete="SET NULL")
     )  # none: the command line
     subject_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
-    action: Mapped[str]
+    action: Mapped[str]  # such as read_record, read_statements, granted, key_added, disabled
     place: Mapped[str]  # the page or command
 
     __table_args__ = (Index("ix_audit_entries_organization_at", "organization_id", "at"),)
@@ -40,4 +38,3 @@ def write(
         organization_id=organization_id, action=action, place=place, actor_id=actor_id, subject_id=subject_id
     )
     db.add(entry)
-    db.flush()

@@ -305,16 +305,29 @@ def remove(db: Session, goal: Goal, *, by: Person) -> None:
 
 
 def override(db: Session, goal: Goal, *, percent: int, comment: str, by: Person) -> None:
-    """The mentor's own number, shown as one, with its reason."""
-    if goal.visibility != "shared" or not mentorships.mentors(db, by, goal.owner_id):
-        raise NotAllowed("goal.not_mentor")
+    """The mentor's own number for an open goal, shown as one, with its reason."""
+    _check_mentor(db, goal, by)
     wrong = {}
     if not 0 <= percent <= 100:
         wrong["percent"] = "percent.range"
-    if not comment.strip():
-        wrong["comment"] = "comment.missing"
+    if not comment.strip() or len(comment) > 2_000:
+        wrong["comment"] = "text.too_long" if comment.strip() else "comment.missing"
     if wrong:
         raise Invalid(wrong)
     goal.override, goal.override_comment = percent, comment.strip()
     db.flush()
     _note(db, goal, facts.ProgressMade(percent=percent, **_about(db, goal, by.id)))
+
+
+def stop_overriding(db: Session, goal: Goal, *, by: Person) -> None:
+    """The number is made of its parts again."""
+    _check_mentor(db, goal, by)
+    goal.override = goal.override_comment = None
+    db.flush()
+
+
+def _check_mentor(db: Session, goal: Goal, by: Person) -> None:
+    if goal.visibility != "shared" or not mentorships.mentors(db, by, goal.owner_id):
+        raise NotAllowed("goal.not_mentor")
+    if goal.status != "open":
+        raise Refused("goal.closed", status=goal.status)

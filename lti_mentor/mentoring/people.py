@@ -123,6 +123,15 @@ def by_account(db: Session, organization_id: uuid.UUID, issuer: str, subject: st
     return person
 
 
+def by_actor_name(db: Session, organization_id: uuid.UUID, actor_name: str) -> Person | None:
+    """Whoever statements call so; none when nobody of the organization is."""
+    return db.scalar(
+        select(Person)
+        .join(Pseudonym, Pseudonym.person_id == Person.id)
+        .where(Pseudonym.organization_id == organization_id, Pseudonym.actor_name == actor_name)
+    )
+
+
 def _new(db: Session, organization_id: uuid.UUID, identity: Identity) -> Person:
     last = db.scalar(select(func.max(Person.number)).where(Person.organization_id == organization_id))
     person = Person(

@@ -15,17 +15,19 @@ def require(part: str) -> None:
         raise NotAllowed("insight.not_analyst" if part == "analyst" else "not_allowed")
 
 
-def note_read(subject: Person) -> None:
-    """Write down that this visit looks at another person's record."""
+def note_read(*subjects: Person) -> None:
+    """Write down that this visit looks at the records of other people."""
     visit = current_visit()
-    if subject.id == visit.person_id:
+    others = [subject for subject in subjects if subject.id != visit.person_id]
+    if not others:
         return
     with tool().database.transaction() as db:
-        audit.write(
-            db,
-            visit.organization_id,
-            "read_record",
-            place=request.endpoint or "",
-            actor_id=visit.person_id,
-            subject_id=subject.id,
-        )
+        for subject in others:
+            audit.write(
+                db,
+                visit.organization_id,
+                "read_record",
+                place=request.endpoint or "",
+                actor_id=visit.person_id,
+                subject_id=subject.id,
+            )

@@ -16,12 +16,12 @@ log = logging.getLogger(__name__)
 SENTENCES = {
     "error": "Something went wrong here, and nothing was saved. Try again in a moment.",
     "invalid": "Something in the form needs another look.",
-    "not_found": "There is nothing at this address for you. Go back to your start page.",
+    "not_found": "There is nothing at this address for you. Go back, or open the course in your learning platform.",
     "not_allowed": "You may not do this. Ask the coordinator of your program.",
     "refused": "This is not possible right now. Reload the page to see how things stand.",
     # visits and forms
     "visit.over": "Your visit is over. Open the course in your learning platform again to go on.",
-    "visit.other_browser": "This address belongs to a visit in another browser. Open the course there again.",
+    "visit.other_browser": "This address works only inside the course it was opened from. Open the course in your learning platform again.",
     "form.forged": "This form did not come from your visit, so nothing was saved. Open the course again and retry.",
     # launches
     "launch.refused": "The learning platform could not open this page. Go back to the course and try again.",

@@ -5,19 +5,21 @@ import uuid
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, make_response, render_template, request
 
 from lti_mentor import clock
 from lti_mentor.activity.record import iri_base
 from lti_mentor.errors import Invalid
 from lti_mentor.insight import explain, figures, privacy
-from lti_mentor.mentoring import audit, programs
+from lti_mentor.mentoring import audit, people, programs
 from lti_mentor.web import access
+from lti_mentor.web.forms import Shown
+from lti_mentor.web.language import _
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit
 from xapi import store, times
 from xapi.facets import agent_key
-from xapi.vocabulary import terms
+from xapi.vocabulary import Term, Verbs, verbs
 
 insight = Blueprint("insight", __name__, url_prefix="/insight")
 PAGE = 20
@@ -61,43 +63,65 @@ def _curl(verb: str) -> str:
 
 
 @insight.get("/statements")
-def statements() -> str:
+def statements() -> Shown:
     """Single statements; who and how much only with the right to records. Each view is written down."""
     access.require("analyst")
     visit = current_visit()
     may_see_people = "records" in visit.parts
-    wanted = _wanted()
+    try:
+        wanted, error = _wanted(), None
+    except Invalid as problem:
+        wanted, error = None, problem
+    person = request.args.get("person", "") if may_see_people else ""
     with tool().database.reading() as db:
         base = iri_base(db)
-        if may_see_people and request.args.get("person"):
-            wanted = _about(wanted, base, request.args["person"])
-        page = store.query(db, tenant=visit.organization_id, wanted=wanted)
+        subject = people.by_actor_name(db, visit.organization_id, person) if person else None
+        if wanted is not None and person:
+            wanted = _about(wanted, base, person)
+        page = store.query(db, tenant=visit.organization_id, wanted=wanted) if wanted else None
     with tool().database.transaction() as db:
-        audit.write(db, visit.organization_id, "read_statements", place="insight.statements", actor_id=visit.person_id)
-    return render_template(
+        about = {"actor_id": visit.person_id, "subject_id": subject.id if subject else None}
+        audit.write(db, visit.organization_id, "read_statements", place="insight.statements", **about)
+    shown = render_template(
         "insight/statements.html",
-        rows=[_row(json.loads(body), base, may_see_people) for body in page.statements],
-        following=page.next.after if page.next else None,
+        rows=[_row(json.loads(body), base, may_see_people) for body in page.statements] if page else [],
+        following=page.next.after if page and page.next else None,
         may_see_people=may_see_people,
-        verbs=[term for term in terms() if "/verb" in term.iri or "schema/1.0" in term.iri],
+        verbs=[(term.iri, _verb_label(term)) for term in verbs()],
         given=request.args,
+        error=error,
     )
+    return make_response(shown, error.status) if error else shown
+
+
+def _verb_label(term: Term) -> str:
+    """Two verbs are both called scheduled."""
+    return {
+        Verbs.SCHEDULED: _("scheduled (a meeting)"),
+        Verbs.DATED: _("scheduled (a goal or an exam)"),
+    }.get(term, term.display)
 
 
 def _wanted() -> store.Query:
-    given = request.args
-    try:
-        return store.Query(
-            verb=given.get("verb") or None,
-            activity=given.get("activity") or None,
-            related_activities=True,
-            since=times.parsed(f"{given['since']}T00:00:00Z") if given.get("since") else None,
-            until=times.parsed(f"{given['until']}T23:59:59Z") if given.get("until") else None,
-            after=int(given["after"]) if given.get("after", "").isdecimal() else None,
-            limit=PAGE,
-        )
-    except ValueError:
-        raise Invalid({"since": "date.missing"}) from None
+    """What the filters ask for. Raises Invalid."""
+    given, moments, wrong = request.args, {}, {}
+    for name, time in (("since", "T00:00:00Z"), ("until", "T23:59:59Z")):
+        if given.get(name):
+            try:
+                moments[name] = times.parsed(given[name] + time)
+            except ValueError:
+                wrong[name] = "date.missing"
+    if wrong:
+        raise Invalid(wrong)
+    return store.Query(
+        verb=given.get("verb") or None,
+        activity=given.get("activity") or None,
+        related_activities=True,
+        since=moments.get("since"),
+        until=moments.get("until"),
+        after=int(given["after"]) if given.get("after", "").isdecimal() and len(given["after"]) < 19 else None,
+        limit=PAGE,
+    )
 
 
 def _about(wanted: store.Query, base: str, person: str) -> store.Query:

@@ -39,6 +39,7 @@ def show_home() -> str:
     with tool().database.reading() as db:
         page = homes.home(db, person)
         cards = notices.for_person(db, person)
+    access.note_read(*(row.person for row in page.rows))
     return render_template("mentor/home.html", home=page, cards=cards)
 
 
@@ -173,6 +174,16 @@ def override_goal(db: Session, goal_id: uuid.UUID) -> str:
     person, typed = current_visit().person, fields.load(OverrideForm)
     goal = goals.get_for_mentor(db, person, goal_id)
     goals.override(db, goal, percent=typed["percent"], comment=typed["comment"], by=person)
+    return _mentee_url(db, goal.owner_id)
+
+
+@mentor.post("/goals/<uuid:goal_id>/override/removed")
+@form()
+def stop_overriding(db: Session, goal_id: uuid.UUID) -> str:
+    """Back to the number that the parts make."""
+    person = current_visit().person
+    goal = goals.get_for_mentor(db, person, goal_id)
+    goals.stop_overriding(db, goal, by=person)
     return _mentee_url(db, goal.owner_id)
 
 

@@ -5,9 +5,11 @@ from datetime import timedelta
 import pytest
 
 from lti_mentor import clock
-from lti_mentor.mentoring import evidence, goals, meetings, notices
+from lti_mentor.mentoring import courses, evidence, goals, meetings, mentorships, notices, programs
 from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.goals import GoalDraft
+from lti_mentor.mentoring.programs import ProgramDraft
+from tests.conftest import met
 
 
 @pytest.fixture
@@ -39,3 +41,25 @@ def things(sqlite_database, sqlite_cast):
         "reminder_id": card.id,
         "word": "fine",
     }
+
+
+@pytest.fixture
+def seconds(sqlite_database, sqlite_cast):
+    """A mentor and a coordinator of another program in the same course, with a pair of their own."""
+    cast = sqlite_cast
+    with sqlite_database.transaction() as db:
+        found = {
+            name: met(db, "Home", name) for name in ("second_mentor", "second_coordinator", "teacher", "learner_two")
+        }
+        for name, person in found.items():
+            courses.join(db, db.merge(cast.course), person, teaches=name == "teacher")
+        today = clock.today()
+        draft = ProgramDraft(name="Another", starts_on=today, ends_on=today + timedelta(weeks=26))
+        program = programs.create(db, db.merge(cast.course), draft, by=found["teacher"])
+        programs.enroll(db, program, found["second_coordinator"], "coordinator")
+        programs.enroll(db, program, found["second_mentor"], "mentor", capacity=1)
+        programs.enroll(db, program, found["learner_two"], "mentee")
+        mentorships.pair(
+            db, program, mentor=found["second_mentor"], mentee=found["learner_two"], by=found["second_coordinator"]
+        )
+    return found

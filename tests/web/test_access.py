@@ -10,6 +10,7 @@ from lti_mentor.app import create_app
 from lti_mentor.mentoring import people
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.web import visit
+from tests.support.member import Member
 from tests.support.walk import ask, open_visit, routes
 from xapi.rows import StoredStatement
 
@@ -20,21 +21,37 @@ OPEN = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("who", ["outsider", "other_learner"])
+# What else each of these may open; everything at the addresses of ``things`` is refused to them.
+OWN = {
+    "outsider": (),
+    "other_learner": (),
+    "second_mentor": ("mentor.home",),
+    # both programs run in the course, so its map is theirs too
+    "second_coordinator": tuple(f"coordinator.{name}" for name in ("home", "course_map", "save_map", "add_item")),
+    "analyst": ("insight.",),
+    "learner": ("learner.", "pair."),
+    "mentor": ("mentor.", "pair."),
+    "coordinator": ("coordinator.",),
+}
+
+
+@pytest.mark.parametrize("who", OWN)
 def test_every_page_of_others_is_refused_to_the_wrong_person(
-    sqlite_database, sqlite_cast, loaded_settings, things, who
+    sqlite_database, sqlite_cast, loaded_settings, things, seconds, who
 ):
     app = create_app(loaded_settings, sqlite_database)
-    person = getattr(sqlite_cast, who)
-    opened = open_visit(sqlite_database, app, person, sqlite_cast.course.id if who == "other_learner" else None)
+    person = seconds.get(who) or getattr(sqlite_cast, who)
+    opened = open_visit(sqlite_database, app, person, None if who == "outsider" else sqlite_cast.course.id)
     with sqlite_database.reading() as db:
         before = db.scalar(select(func.count()).select_from(StoredStatement))
+    asked = [rule for rule in routes(app) if rule.endpoint not in OPEN and not rule.endpoint.startswith(OWN[who])]
     wrong = {
         f"{rule.endpoint} {answer.status_code}"
-        for rule in routes(app)
-        if rule.endpoint not in OPEN and (answer := ask(app, opened, rule, things)).status_code not in (403, 404, 409)
+        for rule in asked
+        if (answer := ask(app, opened, rule, things)).status_code not in (403, 404, 409)
     }
     assert wrong == set()
+    assert len(asked) > 20
     with sqlite_database.reading() as db:
         assert db.scalar(select(func.count()).select_from(StoredStatement)) == before
 
@@ -77,6 +94,27 @@ def test_reading_a_mentees_record_is_written_down(sqlite_database, sqlite_cast, 
     with sqlite_database.reading() as db:
         entry = db.scalars(select(AuditEntry).where(AuditEntry.action == "read_record")).one()
     assert (entry.actor_id, entry.subject_id) == (sqlite_cast.mentor.id, sqlite_cast.learner.id)
+
+
+def test_the_list_of_mentees_and_the_statements_of_one_person_are_reads_too(
+    sqlite_database, sqlite_cast, loaded_settings
+):
+    with sqlite_database.transaction() as db:
+        people.grant(db, sqlite_cast.analyst, "records")
+        name = people.actor_name(db, sqlite_cast.learner.id)
+    for person, page in (
+        (sqlite_cast.mentor, "mentor/"),
+        (sqlite_cast.analyst, f"insight/statements?person={name}"),
+        (sqlite_cast.coordinator, f"coordinator/programs/{sqlite_cast.program.id}/pairs/{sqlite_cast.mentorship.id}"),
+    ):
+        answer = Member(sqlite_database, loaded_settings, person, sqlite_cast.course).get(page)
+        assert answer.status_code == 200
+    with sqlite_database.reading() as db:
+        entries = db.scalars(select(AuditEntry).where(AuditEntry.action.like("read%")).order_by(AuditEntry.at)).all()
+    readers = [sqlite_cast.mentor.id, sqlite_cast.analyst.id, sqlite_cast.coordinator.id]
+    assert [(entry.actor_id, entry.subject_id) for entry in entries] == [
+        (reader, sqlite_cast.learner.id) for reader in readers
+    ]
 
 
 def test_rights_given_on_the_command_line_are_on_record(sqlite_database, sqlite_cast):

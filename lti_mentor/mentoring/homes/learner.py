@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
+from math import floor
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from lti_mentor import clock
-from lti_mentor.mentoring import catalog, goal_progress, notices, standing
+from lti_mentor.mentoring import catalog, goal_progress, standing
 from lti_mentor.mentoring.evidence import Evidence, Review
 from lti_mentor.mentoring.goals import Goal, GoalLink
 from lti_mentor.mentoring.meetings import Meeting
@@ -85,19 +86,19 @@ def home(db: Session, person: Person, course_id: uuid.UUID | None, *, since: dat
     """Everything on the page; the number of queries does not depend on how much there is."""
     pursuits = _pursuits(db, person)
     pair = _pair(db, person)
-    pieces = _evidence(db, pursuits)
+    pieces, answer_days = _evidence(db, pursuits)
     rules = {person.id: pair.program.rules} if pair else {}
     strips = _strips(standing.gather(db, pursuits, rules=rules), since)
     goals, total = _goals(db, person, course_id)
-    mentor = _my_mentor(pair, pieces)
+    mentor = _my_mentor(pair, pieces, answer_days)
     return LearnerHome(
         next_step=_next_step(strips, mentor, goals, pieces),
         strips=strips,
         mentor=mentor,
         goals=tuple(_goal_rows(db, goals, strips)),
         goals_in_course=total,
-        returned=tuple(piece for piece, _ in pieces if piece.status == "returned"),
-        cards=tuple(notices.for_person(db, person)) if pair and pair.reminders else (),
+        returned=tuple(piece for piece in pieces if piece.status == "returned"),
+        cards=pair.reminders if pair else (),
     )
 
 
@@ -116,7 +117,7 @@ class _Pair:
     mentor: Person
     program: Program
     next_meeting: Meeting | None
-    reminders: int
+    reminders: tuple[Reminder, ...]  # the open ones, newest first
 
 
 def _pair(db: Session, person: Person) -> _Pair | None:
@@ -133,47 +134,45 @@ def _pair(db: Session, person: Person) -> _Pair | None:
         .correlate(Mentorship)
         .scalar_subquery()
     )
-    reminders = (
-        select(func.count())
-        .where(
-            Reminder.organization_id == person.organization_id,
-            Reminder.person_id == person.id,
-            Reminder.closed_at.is_(None),
-        )
-        .correlate(None)
-        .scalar_subquery()
-    )
+    mine = (Reminder.person_id == Mentorship.mentee_id, Reminder.closed_at.is_(None))
     wanted = (
-        select(Mentorship, Person, Program, Meeting, reminders)
+        select(Mentorship, Person, Program, Meeting, Reminder)
         .join(Person, Person.id == Mentorship.mentor_id)
         .join(Program, Program.id == Mentorship.program_id)
         .outerjoin(Meeting, Meeting.id == next_meeting)
+        .outerjoin(Reminder, and_(Reminder.organization_id == Mentorship.organization_id, *mine))
         .where(
             Mentorship.organization_id == person.organization_id,
             Mentorship.mentee_id == person.id,
             Mentorship.status == "open",
         )
-        .order_by(Mentorship.started_at.desc())
-        .limit(1)
+        .order_by(Mentorship.started_at.desc(), Mentorship.id, Reminder.sent_at.desc())
     )
-    found = db.execute(wanted).one_or_none()
-    return None if found is None else _Pair(found[0], found[1], found[2], found[3], found[4])
+    rows = [(row[0], row[1], row[2], row[3], row[4]) for row in db.execute(wanted)]
+    if not rows:
+        return None
+    first = rows[0]
+    reminders = tuple(row[4] for row in rows if row[0].id == first[0].id and row[4] is not None)
+    return _Pair(*first[:4], reminders)
 
 
-def _evidence(db: Session, pursuits: Sequence[Pursuit]) -> list[tuple[Evidence, datetime | None]]:
-    """Each piece with the time it was answered."""
+def _evidence(db: Session, pursuits: Sequence[Pursuit]) -> tuple[list[Evidence], list[float]]:
+    """The pieces, oldest first; and after how many days each version was answered."""
     if not pursuits:
-        return []
-    answered = (
-        select(func.max(Review.decided_at))
-        .where(Review.evidence_id == Evidence.id, Review.taken_back_at.is_(None), Review.decision != "asked")
-        .scalar_subquery()
+        return [], []
+    answered = (Review.taken_back_at.is_(None), Review.decision != "asked")
+    wanted = (
+        select(Evidence, Review)
+        .outerjoin(Review, and_(Review.evidence_id == Evidence.id, *answered))
+        .where(
+            Evidence.organization_id == pursuits[0].organization_id,
+            Evidence.pursuit_id.in_([pursuit.id for pursuit in pursuits]),
+        )
+        .order_by(Evidence.submitted_at, Evidence.id)
     )
-    wanted = select(Evidence, answered).where(
-        Evidence.organization_id == pursuits[0].organization_id,
-        Evidence.pursuit_id.in_([pursuit.id for pursuit in pursuits]),
-    )
-    return [(piece, when) for piece, when in db.execute(wanted.order_by(Evidence.submitted_at))]
+    rows = [(row[0], row[1]) for row in db.execute(wanted)]
+    waits = [review.decided_at - review.submitted_at for _, review in rows if review and review.submitted_at]
+    return list({piece.id: piece for piece, _ in rows}.values()), [wait / timedelta(days=1) for wait in waits]
 
 
 def _strips(sources: standing.Sources, since: datetime | None) -> tuple[Strip, ...]:
@@ -220,13 +219,12 @@ def _goal_rows(db: Session, goals: Sequence[Goal], strips: Sequence[Strip]) -> l
     return [GoalRow(goal, progress[goal.id]) for goal in goals]
 
 
-def _my_mentor(pair: _Pair | None, pieces: list[tuple[Evidence, datetime | None]]) -> MyMentor | None:
+def _my_mentor(pair: _Pair | None, pieces: list[Evidence], answer_days: list[float]) -> MyMentor | None:
     if pair is None:
         return None
-    waiting = [piece for piece, _ in pieces if piece.status == "waiting"]
+    waiting = [piece for piece in pieces if piece.status == "waiting"]
     oldest = min((piece.submitted_at for piece in waiting), default=None)
-    answered = [(when - piece.submitted_at).total_seconds() / 86400 for piece, when in pieces if when]
-    usual = round(statistics.median(answered)) if len(answered) > 2 else USUAL_ANSWER_DAYS
+    usual = floor(statistics.median(answer_days) + 0.5) if len(answer_days) > 2 else USUAL_ANSWER_DAYS
     days = None if oldest is None else (clock.now() - oldest).days
     return MyMentor(pair.mentorship, pair.mentor, pair.next_meeting, len(waiting), days, max(1, usual))
 
@@ -235,12 +233,12 @@ def _next_step(
     strips: Sequence[Strip],
     mentor: MyMentor | None,
     goals: Sequence[Goal],
-    pieces: list[tuple[Evidence, datetime | None]],
+    pieces: list[Evidence],
 ) -> NextStep:
     """The first rule that fires."""
     now, today = clock.now(), clock.today()
     meeting = mentor.next_meeting if mentor else None
-    for piece, _ in pieces:
+    for piece in pieces:
         if piece.status in ("returned", "asked"):
             return NextStep(f"evidence_{piece.status}", evidence=piece)
     if meeting is not None and meeting.planned_at - now <= timedelta(hours=24):
@@ -257,7 +255,7 @@ def _next_step(
     return _certification_step(strips, pieces) or _nothing_due(strips, mentor)
 
 
-def _certification_step(strips: Sequence[Strip], pieces: list[tuple[Evidence, datetime | None]]) -> NextStep | None:
+def _certification_step(strips: Sequence[Strip], pieces: list[Evidence]) -> NextStep | None:
     if not strips:
         return NextStep("no_certification")
     studying = [strip for strip in strips if strip.pursuit.status not in ("awarded", "passed")]
@@ -266,9 +264,7 @@ def _certification_step(strips: Sequence[Strip], pieces: list[tuple[Evidence, da
             return NextStep("not_rated", strip=strip)
     for strip in studying:
         on_the_way = {
-            piece.domain_code
-            for piece, _ in pieces
-            if piece.status == "waiting" and piece.pursuit_id == strip.pursuit.id
+            piece.domain_code for piece in pieces if piece.status == "waiting" and piece.pursuit_id == strip.pursuit.id
         }
         open_gaps = [d for d in strip.readiness.domains if d.gap > 0 and d.code not in on_the_way]
         if open_gaps:

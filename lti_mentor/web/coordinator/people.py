@@ -6,10 +6,11 @@ from flask import render_template, request
 from sqlalchemy.orm import Session
 
 from lti_mentor.errors import Invalid, Refused
-from lti_mentor.mentoring import courses, evidence, meetings, mentorships, people, programs
+from lti_mentor.mentoring import courses, evidence, goal_progress, goals, meetings, mentorships, people, programs
 from lti_mentor.mentoring.homes import coordinator as homes
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.people import Person
+from lti_mentor.web import access
 from lti_mentor.web.coordinator.blueprint import coordinator
 from lti_mentor.web.forms import form
 from lti_mentor.web.lists import page_of
@@ -169,6 +170,9 @@ def pair(program_id: uuid.UUID, mentorship_id: uuid.UUID) -> str:
         found = mentorships.get_of_program(db, program, mentorship_id)
         known = people.by_ids(db, visit.organization_id, [found.mentor_id, found.mentee_id])
         held = [each for each in meetings.of_mentorship(db, found) if each.status == "held"]
+        shared = [each for each in goals.all_of(db, known[found.mentee_id]) if each.visibility == "shared"]
+        progress = goal_progress.of_many(db, shared)
+    access.note_read(known[found.mentee_id])
     return render_template(
         "coordinator/pair.html",
         program=program,
@@ -176,6 +180,8 @@ def pair(program_id: uuid.UUID, mentorship_id: uuid.UUID) -> str:
         mentor=known[found.mentor_id],
         mentee=known[found.mentee_id],
         held=held,
+        goals=shared,
+        progress=progress,
         quiet_since=mentorships.quiet_since(found),
     )
 

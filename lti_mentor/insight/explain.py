@@ -21,9 +21,10 @@ EXPLANATIONS = (
     Explanation("certified", (Verbs.PLANNED, Verbs.REGISTERED, Verbs.EARNED)),
     Explanation("exams", (Verbs.REGISTERED, Verbs.DATED, Verbs.PASSED, Verbs.FAILED, Verbs.EARNED)),
     Explanation(
-        "funnel", (Verbs.REGISTERED, Verbs.LAUNCHED, Verbs.JOINED, Verbs.ATTENDED, Verbs.ACHIEVED, Verbs.EARNED)
+        "funnel",
+        (Verbs.PLANNED, Verbs.REGISTERED, Verbs.LAUNCHED, Verbs.JOINED, Verbs.ATTENDED, Verbs.ACHIEVED, Verbs.EARNED),
     ),
-    Explanation("weeks", (Verbs.ATTENDED, Verbs.MISSED, Verbs.CANCELED)),
+    Explanation("weeks", (Verbs.PLANNED, Verbs.ATTENDED, Verbs.MISSED, Verbs.CANCELED)),
     Explanation("readiness", (Verbs.PLANNED, Verbs.REGISTERED, Verbs.SCORED)),
 )
 

@@ -2,12 +2,19 @@
 
 import re
 import statistics
-from collections import Counter, defaultdict
+import uuid
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from math import floor
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, select, text
 
+from lti_mentor.db import connect
+from lti_mentor.insight import explain, figures
+from lti_mentor.insight.definitions import ACTIVITY_VERBS
+from lti_mentor.mentoring.mentorships import Mentorship
 from tests.support.story import Story, told
 from tests.support.visitor import Visitor
 
@@ -149,16 +156,119 @@ def test_pursuits(said):
     assert len(who(of(said, VERB + "failed", "/exam"))) == 2
 
 
-def test_readiness_rises_and_learners_overestimate_ever_less(said):
-    gaps = defaultdict(list)
-    for each in of(said, VERB + "scored", "/certifications/"):
-        own = each["result"]["extensions"]["https://w3id.org/xapi/tla/extensions/confidence"]
-        weeks_ago = (datetime.now(UTC) - at(each)).days // 7
-        gaps["late" if weeks_ago < 3 else "early" if weeks_ago > 16 else "between"].append(
-            own - each["result"]["score"]["raw"]
-        )
-    assert statistics.median(gaps["early"]) >= 7
-    assert 0 <= statistics.median(gaps["late"]) <= 5
+CONFIDENCE = "https://w3id.org/xapi/tla/extensions/confidence"
+EVIDENCE = "https://w3id.org/xapi/tla/extensions/evidence"
+
+
+def program_start(said) -> date:
+    return min(at(each) for each in of(said, TLA + "planned", "/programs/")).date()
+
+
+def week_of(said, moment: datetime) -> int:
+    return (moment.astimezone(UTC).date() - program_start(said)).days // 7 + 1
+
+
+def readiness_by_week(said) -> dict[int, tuple[float, float, int]]:
+    """Mean confirmed, mean own and how many people, of the last word of everybody at the end of each week."""
+    words = of(said, VERB + "scored", "/certifications/")
+    found = {}
+    for week in range(1, week_of(said, datetime.now(UTC)) + 1):
+        last = {(name(each), each["object"]["id"]): each["result"] for each in words if week_of(said, at(each)) <= week}
+        if last:
+            confirmed = statistics.fmean(each["score"]["raw"] for each in last.values())
+            own = statistics.fmean(each["extensions"][CONFIDENCE] for each in last.values())
+            found[week] = (confirmed, own, len({who_said for who_said, _ in last}))
+    return found
+
+
+def name(statement) -> str:
+    return statement["actor"]["account"]["name"]
+
+
+def test_readiness_rises_in_an_s(said):
+    confirmed = [values[0] for values in readiness_by_week(said).values()]
+    start, middle, end = confirmed[2] - confirmed[0], confirmed[14] - confirmed[2], confirmed[-1] - confirmed[14]
+    assert all(after > before - 0.5 for before, after in pairwise(confirmed))
+    assert start < 2
+    assert middle > 40
+    assert end < 5
+
+
+def test_learners_overestimate_by_9_points_at_the_start_and_3_in_the_end(said):
+    by_week = readiness_by_week(said)
+    first, last = by_week[2], by_week[max(by_week)]
+    assert 8.5 <= first[1] - first[0] <= 9.5
+    assert 2.5 <= last[1] - last[0] <= 3.5
+
+
+def test_domain_5_is_weakest_everywhere(said):
+    last = {(name(each), each["object"]["id"]): each["result"] for each in of(said, VERB + "scored", "/cert")}
+    for result in last.values():
+        values = {part["domain"][-1]: part["value"] for part in result["extensions"][EVIDENCE]}
+        assert values["5"] == min(values.values())
+
+
+def rows(page: str, section: str) -> list[list[int]]:
+    """The numbers in the table of a section of the page."""
+    table = re.search(rf'aria-labelledby="{section}".*?<tbody>(.*?)</tbody>', page, re.S)[1]
+    return [[int(cell) for cell in re.findall(r"<t[hd][^>]*>(\d+)<", row)] for row in table.split("</tr>")[:-1]]
+
+
+def half_up(value: float) -> int:
+    return floor(value + 0.5)
+
+
+def test_the_charts_of_the_analysts_page_equal_a_recount_from_statements(story, said):
+    page = Visitor().launch(story.world.issuer, "analyst-1", story.world.courses[0].id).text
+    counted = Counter(
+        (week_of(said, datetime.fromisoformat(extension(each, PLANNED_START))), verb)
+        for verb in (VERB + "attended", STREAM + "rsvp-no", STREAM + "cancel")
+        for each in of(said, verb)
+    )
+    weeks = range(1, week_of(said, datetime.now(UTC)) + 1)
+    kinds = (VERB + "attended", STREAM + "rsvp-no", STREAM + "cancel")
+    assert rows(page, "weeks") == [[week, *(counted[week, verb] for verb in kinds)] for week in weeks]
+    shown = {week: values for week, values in readiness_by_week(said).items() if values[2] >= 10}
+    assert rows(page, "readiness") == [
+        [week, half_up(confirmed), half_up(own), people] for week, (confirmed, own, people) in shown.items()
+    ]
+    held = [counted[week, VERB + "attended"] for week in weeks]
+    assert max(held[8:10]) < min(held[4:8]), "the dip of weeks 9 and 10"
+
+
+def test_the_statements_an_explanation_names_are_enough_for_its_figure(story, said):
+    """Each figure again, from nothing but the statements with the verbs that stand beside it."""
+    base, now = story.url, datetime.now(UTC)
+    program = of(said, TLA + "planned", "/programs/")[0]["object"]["id"]
+    whole = figures.summarize(figures.gather(said, program=program, base=base), now)
+
+    def again(figure):
+        verbs = {verb.iri for verb in explain.of(figure).verbs}
+        part = [each for each in said if each["verb"]["id"] in verbs]
+        return figures.summarize(figures.gather(part, program=program, base=base), now)
+
+    assert (again("active").active.part, again("active").active.whole) == (34, 41)
+    assert (again("meetings").meetings.part, again("meetings").meetings.whole) == (291, 334)
+    assert (again("on_time").on_time.part, again("on_time").on_time.whole) == (44, 61)
+    assert again("certified").certified == 11
+    assert again("exams").exams_booked == 7
+    assert again("funnel").funnel == whole.funnel
+    assert [week for week in again("weeks").weeks if week.held] == [week for week in whole.weeks if week.held]
+    assert again("readiness").readiness == whole.readiness
+
+
+def test_a_pair_is_silent_for_its_coordinator_when_the_record_store_says_so(story, said):
+    counted = {verb.iri for verb in ACTIVITY_VERBS}
+    last = {
+        registration(each): at(each)
+        for each in said
+        if each["verb"]["id"] in counted and "registration" in each.get("context", {})
+    }
+    database = connect(story.settings.database_url)
+    with database.reading() as db:
+        pairs = db.scalars(select(Mentorship).where(Mentorship.id.in_([uuid.UUID(text) for text in last]))).all()
+    database.engine.dispose()
+    assert {str(pair.id): pair.active_at for pair in pairs} == last
 
 
 def test_no_statement_carries_a_name_or_typed_text(story, said):
@@ -209,6 +319,7 @@ def test_the_mentor_and_the_coordinator_see_who_needs_them(story):
 def test_each_home_opens_for_each_link_of_the_demo(story):
     for person, course, words in (
         ("learner-1", 0, "46</strong> confirmed"),
+        ("learner-1", 0, "Quiz 4"),
         ("learner-56", 1, "Set your first goal in this course"),
         ("learner-18", 2, "certified"),
     ):

@@ -35,6 +35,7 @@ from lti_mentor.practice import lms
 from lti_mentor.practice.story import cast, plan, ratings
 from lti_mentor.practice.story.cast import Character
 from lti_mentor.practice.world import World
+from lti_mentor.web import visit
 from xapi import store
 
 CERTIFICATIONS = ("comptia-security-plus", "cka", "comptia-data-plus")
@@ -194,8 +195,9 @@ def _start(db: Session, told: Told) -> None:
 def _visits(told: Told) -> Iterator[Timed]:
     for learner in plan.OPENED:
         first = plan.AGE_DAYS - 1 - learner % 5
-        for visit in range(5 if learner in plan.ACTIVE else 1):
-            yield first - visit * 27, later(_open, told, learner)
+        for number in range(5 if learner in plan.ACTIVE else 1):
+            yield first - number * 27, later(_open, told, learner)
+    yield plan.LAST_VISIT, later(_open, told, plan.MIDDLE)
     for number, mentor in enumerate(cast.MENTORS):
         teaches = number == 1
         yield plan.AGE_DAYS - 2, later(_join, told, mentor, teaches)
@@ -207,6 +209,7 @@ def _open(db: Session, told: Told, learner: int) -> None:
     course = told.courses[plan.certification_of(learner)]
     courses.join(db, course, told.learner(learner), teaches=False)
     courses.launched(db, told.learner(learner), course)
+    visit.open_visit(db, told.learner(learner), course_id=course.id, framing_origins=[], hours=1)
 
 
 def _join(db: Session, told: Told, character: Character, teaches: bool) -> None:

@@ -129,7 +129,7 @@ def worker() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    jobs.work(_ready_database(), loaded, stop)
+    jobs.work(Tool(loaded, _ready_database(), _vault()), stop)
 
 
 @main.group()

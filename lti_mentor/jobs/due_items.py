@@ -3,18 +3,17 @@
 from datetime import timedelta
 
 from lti_mentor import clock
-from lti_mentor.db import Database
 from lti_mentor.mentoring import course_map, courses
-from lti_mentor.settings import Settings
+from lti_mentor.tool import Tool
 
 EVERY = timedelta(hours=1)
 
 
-def run(database: Database, settings: Settings) -> int:
+def run(tool: Tool) -> int:
     """How many items became due, one in a transaction."""
     total = 0
     while True:
-        with database.transaction() as db:
+        with tool.database.transaction() as db:
             item = courses.next_due(db)
             if item is None:
                 return total

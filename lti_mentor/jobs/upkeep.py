@@ -6,10 +6,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.db import Database
 from lti_mentor.lti.login import Login
 from lti_mentor.lti.tokens import AccessToken
 from lti_mentor.settings import Settings
+from lti_mentor.tool import Tool
 from lti_mentor.web.forms import UsedForm
 from lti_mentor.web.visit import VisitRow
 
@@ -17,12 +17,12 @@ EVERY = timedelta(minutes=10)
 BATCH = 500
 
 
-def run(database: Database, settings: Settings) -> int:
+def run(tool: Tool) -> int:
     """How many rows went, in small transactions that delay nobody."""
     total = 0
     while True:
-        with database.transaction() as db:
-            removed = _remove_batch(db, settings)
+        with tool.database.transaction() as db:
+            removed = _remove_batch(db, tool.settings)
         total += removed
         if removed == 0:
             return total

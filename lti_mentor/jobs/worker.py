@@ -8,15 +8,16 @@ from datetime import timedelta
 from sqlalchemy.exc import OperationalError
 
 from lti_mentor.db import Database
-from lti_mentor.jobs import due_items, queue, upkeep
-from lti_mentor.settings import Settings
+from lti_mentor.jobs import due_items, queue, rosters, upkeep
+from lti_mentor.tool import Tool
 
 log = logging.getLogger(__name__)
-Step = Callable[[Database, Settings], object]
+Step = Callable[[Tool], object]
 
 STEPS: dict[str, tuple[Step, timedelta]] = {
     "upkeep": (upkeep.run, upkeep.EVERY),
     "due_items": (due_items.run, due_items.EVERY),
+    "rosters": (rosters.run, rosters.EVERY),
 }
 
 
@@ -27,40 +28,40 @@ def schedule(database: Database) -> None:
             queue.add(db, kind, unique_key=kind)
 
 
-def work(database: Database, settings: Settings, stop: threading.Event) -> None:
+def work(tool: Tool, stop: threading.Event) -> None:
     """Until ``stop`` is set, and never in the middle of a job; a database that is away for a while is waited for."""
-    schedule(database)
+    schedule(tool.database)
     while not stop.is_set():
         try:
-            worked = work_once(database, settings)
+            worked = work_once(tool)
         except OperationalError:
             log.warning("the database does not answer")
             worked = False
         if not worked:
-            stop.wait(settings.worker_poll_seconds)
+            stop.wait(tool.settings.worker_poll_seconds)
 
 
-def _unknown(database: Database, settings: Settings) -> None:
+def _unknown(tool: Tool) -> None:
     """Left by another version of the tool, which may come back."""
     raise LookupError("this version has no such job")
 
 
-def work_once(database: Database, settings: Settings) -> bool:
+def work_once(tool: Tool) -> bool:
     """Do one job, if one is due: claim, work, mark as done. A job that fails is logged and tried again later."""
-    with database.transaction() as db:
-        job = queue.claim(db, lease_seconds=settings.job_lease_seconds)
+    with tool.database.transaction() as db:
+        job = queue.claim(db, lease_seconds=tool.settings.job_lease_seconds)
     if job is None:
         return False
     step, every = STEPS.get(job.kind, (_unknown, None))
     try:
-        step(database, settings)
+        step(tool)
     except OperationalError:
         raise  # nothing can be marked now: the lease ends by itself
     except Exception as problem:
         log.exception("job failed", extra={"job": job.kind})
-        with database.transaction() as db:
+        with tool.database.transaction() as db:
             queue.failed(db, job, type(problem).__name__)
         return True
-    with database.transaction() as db:
+    with tool.database.transaction() as db:
         queue.done(db, job, again_after=every)
     return True

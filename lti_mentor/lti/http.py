@@ -11,6 +11,8 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
@@ -22,28 +24,67 @@ MAXIMUM_BYTES = 1_000_000
 GOOD = (200, 201)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What came back, whatever its status."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+    @property
+    def is_good(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def is_retryable(self) -> bool:
+        return self.status == 429 or self.status >= 500
+
+    def json(self) -> Any:
+        """Raises PlatformError when it is none, and for one that is nested beyond reason."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise PlatformError("platform.not_json") from None
+
+
 def get_json(url: str, settings: Settings, *, bearer: str | None = None) -> Any:
     """The JSON at this address. Raises PlatformError, whose reason never carries what was answered."""
-    return _ask("GET", url, settings, None, _authorized(bearer))
+    return _json(ask("GET", url, settings, headers=authorized(bearer)))
 
 
 def post_json(url: str, body: Mapping[str, Any], settings: Settings, *, bearer: str | None = None) -> Any:
     """The JSON that answers this JSON. Raises PlatformError, as ``get_json`` does."""
-    sent = {**_authorized(bearer), "Content-Type": "application/json"}
-    return _ask("POST", url, settings, json.dumps(body).encode(), sent)
+    sent = {**authorized(bearer), "Content-Type": "application/json"}
+    return _json(ask("POST", url, settings, body=json.dumps(body).encode(), headers=sent))
 
 
 def post_form(url: str, fields: Mapping[str, str], settings: Settings) -> Any:
     """The JSON that answers this form. Raises PlatformError, as ``get_json`` does."""
     sent = {"Content-Type": "application/x-www-form-urlencoded"}
-    return _ask("POST", url, settings, urlencode(fields).encode(), sent)
+    return _json(ask("POST", url, settings, body=urlencode(fields).encode(), headers=sent))
 
 
-def _authorized(bearer: str | None) -> dict[str, str]:
+def authorized(bearer: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {bearer}"} if bearer else {}
 
 
-def _ask(method: str, url: str, settings: Settings, body: bytes | None, headers: dict[str, str]) -> Any:
+def _json(answer: Answer) -> Any:
+    if answer.status not in GOOD:
+        raise PlatformError("platform.bad_status", retryable=answer.is_retryable, status=answer.status)
+    return answer.json()
+
+
+def ask(
+    method: str,
+    url: str,
+    settings: Settings,
+    *,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    maximum_bytes: int = MAXIMUM_BYTES,
+) -> Answer:
+    """One exchange; a redirect is an answer like any other. Raises PlatformError when there is no whole answer."""
     if db.in_transaction():
         raise RuntimeError("an HTTP request is not made while a transaction is open")
     try:
@@ -55,15 +96,10 @@ def _ask(method: str, url: str, settings: Settings, body: bytes | None, headers:
         raise PlatformError("platform.address_refused")
     ip = _checked_address(address.hostname, port, settings)
     with _connected(address, ip, port, settings) as connection:
-        status, answer = _exchange(connection, method, address, body, headers)
-    if status not in GOOD:
-        raise PlatformError("platform.bad_status", retryable=status == 429 or status >= 500, status=status)
-    if len(answer) > MAXIMUM_BYTES:
+        answer = _exchange(connection, method, address, body, headers or {}, maximum_bytes)
+    if len(answer.body) > maximum_bytes:
         raise PlatformError("platform.too_large")
-    try:
-        return json.loads(answer)
-    except (ValueError, RecursionError):
-        raise PlatformError("platform.not_json") from None
+    return answer
 
 
 def _checked_address(host: str, port: int, settings: Settings) -> str:
@@ -154,13 +190,14 @@ def _exchange(
     method: str,
     address: SplitResult,
     body: bytes | None,
-    headers: dict[str, str],
-) -> tuple[int, bytes]:
+    headers: Mapping[str, str],
+    maximum_bytes: int,
+) -> Answer:
     path = (address.path or "/") + (f"?{address.query}" if address.query else "")
     usual = {"Host": address.netloc.rpartition("@")[2], "Accept": "application/json", "User-Agent": "lti-mentor"}
     try:
         connection.request(method, path, body, {**usual, **headers})
         with connection.getresponse() as answer:
-            return answer.status, answer.read(MAXIMUM_BYTES + 1)
+            return Answer(answer.status, answer.headers, answer.read(maximum_bytes + 1))
     except (OSError, ValueError, http.client.HTTPException):
         raise PlatformError("platform.no_answer", retryable=True) from None

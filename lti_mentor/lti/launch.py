@@ -16,15 +16,14 @@ from sqlalchemy.orm import Session, lazyload
 from lti_mentor import clock
 from lti_mentor.db import Base, Database, new_id
 from lti_mentor.errors import LaunchError
-from lti_mentor.lti import keysets, platforms, quirks
+from lti_mentor.lti import keysets, platforms, quirks, texts
+from lti_mentor.lti.contexts import Offered
 from lti_mentor.lti.login import Login, fits, hashed, is_ours
 from lti_mentor.lti.platforms import Deployment, KeySet, Platform
 from lti_mentor.settings import Settings
 
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 ALGORITHM = "RS256"
-LONGEST_ID = 255
-LONGEST_TEXT = 500
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,7 @@ class Launch:
     custom: Mapping[str, str]
     target_link_uri: str
     return_url: str | None
+    services: Offered
 
     @property
     def organization_id(self) -> UUID:
@@ -224,29 +224,24 @@ def _launch(claims: Mapping[str, Any], waiting: Pending, found: tuple[Deployment
         deployment=found[0],
         is_new_deployment=found[1],
         subject=_id(claims["sub"]),
-        name=_name(claims),
-        email=_shown(claims.get("email")),
-        locale=_shown(presentation.get("locale")) or _shown(claims.get("locale")),
-        zone=_shown(claims.get("zoneinfo")) or custom.get("time_zone"),
+        name=texts.full_name(claims),
+        email=texts.shown(claims.get("email")),
+        locale=texts.shown(presentation.get("locale")) or texts.shown(claims.get("locale")),
+        zone=texts.shown(claims.get("zoneinfo")) or custom.get("time_zone"),
         teaches=quirks.teaches(roles),
         context=_context(claims.get(f"{CLAIM}context")),
         resource_link_id=_id(claims[f"{CLAIM}resource_link"]["id"]),
         custom=custom,
         target_link_uri=target,
-        return_url=_shown(presentation.get("return_url")),
+        return_url=texts.shown(presentation.get("return_url")),
+        services=Offered.of(claims),
     )
 
 
 def _context(claim: Any) -> Context | None:
     if not isinstance(claim, dict) or not claim.get("id"):
         return None
-    return Context(_id(claim["id"]), _shown(claim.get("label")), _shown(claim.get("title")))
-
-
-def _name(claims: Mapping[str, Any]) -> str | None:
-    whole = _shown(claims.get("name"))
-    parts = [part for part in (_shown(claims.get("given_name")), _shown(claims.get("family_name"))) if part]
-    return whole or " ".join(parts) or None
+    return Context(_id(claim["id"]), texts.shown(claim.get("label")), texts.shown(claim.get("title")))
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:
@@ -258,14 +253,6 @@ def _text(claims: Mapping[str, Any], name: str) -> str:
 
 def _id(value: Any) -> str:
     text = str(value)
-    if len(text) > LONGEST_ID or not text.isprintable():
+    if not texts.is_id(text):
         raise LaunchError("launch.bad_id")
     return text
-
-
-def _shown(value: Any) -> str | None:
-    """A text for people: without control characters and not endless; none when there is nothing in it."""
-    if not isinstance(value, str):
-        return None
-    clean = "".join(character for character in value if character.isprintable()).strip()
-    return clean[:LONGEST_TEXT] or None

@@ -9,9 +9,11 @@ SHARED_ISSUERS  Canvas cloud and Blackboard use one issuer for all institutions,
              another host than the issuer (instructure/canvas-lms issue 1935, tsugiproject/tsugi issue 83,
              Simon-Initiative/oli-torus pull 1979).
 SHARED_CLIENTS  On Blackboard one client id serves all institutions too: an unknown deployment is a stranger.
+CURLY_LINKS  Moodle 4.5 writes the Link header of line items with curly quotes and ``&amp;`` (seen 2026-11).
 SHORT_ROLES  Moodle's roster and the certification suite send "Instructor" instead of the URI.
 """
 
+import html
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,6 +54,11 @@ def speaks_for(host: str, issuer: str) -> bool:
     """Whether a platform at this host may register under this issuer."""
     domains = SHARED_ISSUERS.get(issuer, ())
     return host == urlsplit(issuer).hostname or any(host == name or host.endswith(f".{name}") for name in domains)
+
+
+def link_header(text: str) -> str:
+    """A Link header as RFC 8288 writes it."""
+    return html.unescape(text.translate({0x201C: '"', 0x201D: '"'}))
 
 
 def custom(values: Any) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, and_, bindparam, select
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, and_, bindparam, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -35,14 +35,16 @@ class Course(Row):
 
 
 class Member(Row):
-    """A person met in a course through a launch. ``teaches`` is what the LMS said."""
+    """A person of a course: met through a launch, or named in its roster. ``teaches`` is what the LMS said."""
 
     __tablename__ = "members"
 
     course_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"), index=True)
     person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
     teaches: Mapped[bool]
-    seen_at: Mapped[datetime] = mapped_column(default=clock.now)
+    seen_at: Mapped[datetime | None]  # the last launch, to the hour; none for somebody only the roster knows
+    listed_at: Mapped[datetime | None]  # the last reading of the roster that had them
+    left_at: Mapped[datetime | None]  # gone or suspended; what they did stays
 
     __table_args__ = (UniqueConstraint("organization_id", "course_id", "person_id"),)
 
@@ -95,6 +97,17 @@ class Result(Row):
     )
 
 
+def find(db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID, context_id: str) -> Course | None:
+    """The course of this LTI context, if somebody came from it."""
+    return db.scalar(
+        select(Course).where(
+            Course.organization_id == organization_id,
+            Course.deployment_id == deployment_id,
+            Course.context_id == context_id,
+        )
+    )
+
+
 def meet(
     db: Session,
     organization_id: uuid.UUID,
@@ -105,13 +118,7 @@ def meet(
     title: str | None,
 ) -> Course:
     """The course of this LTI context, made at the first launch; label and title are kept up to date."""
-    course = db.scalar(
-        select(Course).where(
-            Course.organization_id == organization_id,
-            Course.deployment_id == deployment_id,
-            Course.context_id == context_id,
-        )
-    )
+    course = find(db, organization_id, deployment_id, context_id)
     if course is None:
         course = Course(organization_id=organization_id, deployment_id=deployment_id, context_id=context_id)
         db.add(course)
@@ -175,9 +182,10 @@ def enter(db: Session, person: Person, place: Place, *, teaches: bool) -> Course
 
 
 def _seen(member: Member, teaches: bool) -> None:
-    """Written at most once an hour, unless it changed."""
-    if member.teaches != teaches or clock.now() - member.seen_at > SEEN_AGAIN:
-        member.teaches, member.seen_at = teaches, clock.now()
+    """Written at most once an hour, unless it changed. Whoever comes in is there, whatever a roster said."""
+    is_news = member.seen_at is None or clock.now() - member.seen_at > SEEN_AGAIN or member.left_at is not None
+    if member.teaches != teaches or is_news:
+        member.teaches, member.seen_at, member.left_at = teaches, clock.now(), None
 
 
 def _member(db: Session, course: Course, person: Person) -> Member | None:
@@ -191,9 +199,9 @@ def _member(db: Session, course: Course, person: Person) -> Member | None:
 
 
 def teaches(db: Session, person: Person, course: Course) -> bool:
-    """Whether the LMS called the person a teacher of this course at the last launch."""
+    """Whether the LMS called the person a teacher of this course at the last launch, and they are still there."""
     member = _member(db, course, person)
-    return member is not None and member.teaches
+    return member is not None and member.teaches and member.left_at is None
 
 
 def launched(db: Session, person: Person, course: Course | None) -> None:
@@ -242,14 +250,74 @@ def next_due(db: Session) -> Item | None:
 
 
 def people_of(db: Session, chosen: Sequence[Course]) -> dict[uuid.UUID, Person]:
-    """Everybody who came in through one of the courses."""
+    """Everybody who is in one of the courses."""
     wanted = (
         select(Person)
         .join(Member, Member.person_id == Person.id)
         .where(
             Member.organization_id.in_({course.organization_id for course in chosen}),
             Member.course_id.in_([course.id for course in chosen]),
+            Member.left_at.is_(None),
         )
         .distinct()
     )
     return {person.id: person for person in db.scalars(wanted)}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a roster says of a person."""
+
+    person: Person
+    teaches: bool
+    is_active: bool
+
+
+def take_roster(db: Session, course: Course, listed: Sequence[Listed], *, at: datetime) -> list[uuid.UUID]:
+    """Take a page of the roster; gives who is suspended or gone now and was not before.
+
+    Whom the LMS launched as a teacher stays one: some rosters call them learners.
+    """
+    wanted = select(Member).where(
+        Member.organization_id == course.organization_id,
+        Member.course_id == course.id,
+        Member.person_id.in_([each.person.id for each in listed]),
+    )
+    known = {member.person_id: member for member in db.scalars(wanted)}
+    gone = []
+    for each in listed:
+        member = known.get(each.person.id)
+        if member is None:
+            member = Member(organization_id=course.organization_id, course_id=course.id, person_id=each.person.id)
+            member.teaches, member.left_at = each.teaches, None if each.is_active else at
+            db.add(member)
+            known[each.person.id] = member
+        elif member.seen_at is None:
+            member.teaches = each.teaches
+        member.listed_at = at
+        if each.is_active:
+            member.left_at = None
+        elif member.left_at is None:
+            member.left_at = at
+            gone.append(each.person.id)
+    db.flush()
+    return gone
+
+
+def close_roster(db: Session, course: Course, *, at: datetime, seen_since: datetime) -> list[uuid.UUID]:
+    """The list of this reading is complete: whoever was not on it left; gives who did. Nothing of theirs is removed.
+
+    Somebody who came in since ``seen_since`` is there, also when the LMS does not list them, as with administrators.
+    """
+    wanted = select(Member).where(
+        Member.organization_id == course.organization_id,
+        Member.course_id == course.id,
+        Member.left_at.is_(None),
+        or_(Member.listed_at.is_(None), Member.listed_at < at),
+        or_(Member.seen_at.is_(None), Member.seen_at < seen_since),
+    )
+    gone = list(db.scalars(wanted))
+    for member in gone:
+        member.left_at = at
+    db.flush()
+    return [member.person_id for member in gone]

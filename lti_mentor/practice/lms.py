@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +31,9 @@ class Lms:
         self.access_tokens: dict[str, frozenset[str]] = {}  # token -> scopes
         self.assertions: set[str] = set()  # ids of assertions that were used
         self.token_requests = 0
+        self.roster_requests = 0
+        self.bad_answers: list[Callable[[], Response | None]] = []  # of the services, before they work again
+        self.most_members = 50  # in one page of a roster, whatever is asked for
         self.registration_tokens: set[str] = set()
         self.grades: dict[tuple[str, str, str], float] = {}  # course, person, item
         self.key_requests = 0

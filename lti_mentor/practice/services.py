@@ -1,19 +1,23 @@
-"""The services of the practice LMS: tokens for tools that sign their assertion (Security Framework 4.1)."""
+"""The services of the practice LMS: tokens for tools that sign their assertion, and rosters in pages."""
 
 import secrets
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jwt
 import requests
 from flask import Flask, Response, jsonify, request
 
 from lti_mentor.practice.registration import SCOPES, RegisteredTool
+from lti_mentor.practice.world import LmsCourse
 
 if TYPE_CHECKING:
     from lti_mentor.practice.lms import Lms
 
 SECONDS = 3600
+SERVICES = frozenset({"memberships"})  # end points that may have a bad day
+ROSTER = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"
+MEMBERSHIPS = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -31,6 +35,51 @@ def add_services(app: Flask, lms: "Lms") -> None:
         value = secrets.token_urlsafe(24)
         lms.access_tokens[value] = frozenset(granted)
         return jsonify(access_token=value, token_type="Bearer", expires_in=SECONDS, scope=" ".join(granted))  # noqa: S106
+
+    @app.before_request
+    def on_a_bad_day() -> Response | None:
+        """The services answer as the list says, one after the other, before they do their work again."""
+        is_service = request.endpoint in SERVICES
+        return lms.bad_answers.pop(0)() if is_service and lms.bad_answers else None
+
+    @app.get("/courses/<course_id>/memberships")
+    def memberships(course_id: str) -> Response | tuple[Response, int]:
+        course = lms.world.course(course_id)
+        if not _may(lms, ROSTER):
+            return jsonify(error="invalid_token"), 401
+        if course is None:
+            return jsonify(error="not_found"), 404
+        lms.roster_requests += 1
+        members = list(course.members)
+        limit = max(1, min(request.args.get("limit", 100, type=int), lms.most_members))
+        first = request.args.get("from", 0, type=int)
+        rows = [_member(lms, course, person_id) for person_id in members[first : first + limit]]
+        body = {"id": request.url, "context": {"id": course.id, "label": course.label}, "members": rows}
+        answer = jsonify(body)
+        answer.content_type = MEMBERSHIPS
+        if first + limit < len(members):
+            following = f"{lms.world.issuer}/courses/{course.id}/memberships?limit={limit}&from={first + limit}"
+            answer.headers["Link"] = f'<{following}>; rel="next"'
+        return answer
+
+
+def _may(lms: "Lms", scope: str) -> bool:
+    """Whether the call carries a token that was given for this scope."""
+    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    return scope in lms.access_tokens.get(token, frozenset())
+
+
+def _member(lms: "Lms", course: LmsCourse, person_id: str) -> dict[str, Any]:
+    """In the shape a Moodle sends: short roles, and only active people."""
+    person = lms.world.person(person_id)
+    names = {"name": person.name, "email": person.email} if person else {}
+    roles = [role.rpartition("#")[2] for role in course.members[person_id]]
+    return {
+        "status": "Active",
+        "user_id": person_id,
+        "roles": roles,
+        **{name: value for name, value in names.items() if value is not None},
+    }
 
 
 def _is_asserted(lms: "Lms", form: Mapping[str, str]) -> bool:

@@ -59,5 +59,9 @@ def claims(
             "document_target": "iframe",
             "return_url": f"{world.issuer}/as/{person.id}/courses/{course.id}",
         },
+        "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice": {
+            "context_memberships_url": f"{world.issuer}/courses/{course.id}/memberships",
+            "service_versions": ["2.0"],
+        },
         f"{CLAIM}tool_platform": {"guid": "practice", "product_family_code": "practice", "name": "Practice LMS"},
     }

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.errors import LaunchError
-from lti_mentor.lti import keys, launch, login
+from lti_mentor.lti import contexts, keys, launch, login
 from lti_mentor.lti.launch import Launch
 from lti_mentor.mentoring import courses, people
 from lti_mentor.web import headers, language, visit
@@ -84,6 +84,7 @@ def _arrive(db: Session, launched: Launch) -> visit.Opened:
             title=launched.context.title,
         )
         course = courses.enter(db, person, place, teaches=launched.teaches)
+        contexts.keep(db, launched.deployment, launched.context.id, launched.services)
     opened = visit.open_visit(
         db,
         person,

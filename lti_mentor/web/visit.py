@@ -126,6 +126,19 @@ def close_visits(db: Session, *, issuer: str, organization_ids: Iterable[uuid.UU
     return cast("CursorResult[Any]", closed).rowcount
 
 
+def close_visits_of(
+    db: Session, organization_id: uuid.UUID, person_ids: Iterable[uuid.UUID], *, course_id: uuid.UUID
+) -> None:
+    """End the open visits of these people that came from this course."""
+    theirs = (VisitRow.person_id.in_(list(person_ids)), VisitRow.course_id == course_id)
+    still_open = update(VisitRow).where(VisitRow.organization_id == organization_id, *theirs)
+    now = clock.now()
+    db.execute(
+        still_open.where(VisitRow.expires_at > now).values(expires_at=now),
+        execution_options={"synchronize_session": False},
+    )
+
+
 def set_cookie(response: Response, opened: Opened) -> None:
     """Only for this visit's path, and kept by browsers that block third-party cookies."""
     response.set_cookie(

@@ -11,11 +11,18 @@ from lti_mentor import clock
 from lti_mentor.jobs import queue, upkeep, worker
 from lti_mentor.jobs.queue import Job
 from lti_mentor.mentoring import course_map, courses, results
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
 from lti_mentor.web.forms import UsedForm
 from tests.conftest import SECRET, url_of
 from tests.support import processes
 from xapi import store
 from xapi.vocabulary import Verbs
+
+
+@pytest.fixture
+def tool(database, loaded_settings):
+    return Tool(loaded_settings, database, Vault(loaded_settings.secret_key))
 
 
 def test_a_job_is_claimed_once_and_again_when_its_lease_ends(database):
@@ -33,17 +40,17 @@ def test_a_job_is_claimed_once_and_again_when_its_lease_ends(database):
         assert again.attempts == 2
 
 
-def test_upkeep_runs_and_is_due_again(database, loaded_settings):
+def test_upkeep_runs_and_is_due_again(database, tool):
     worker.schedule(database)
-    work_all(database, loaded_settings)
-    assert not worker.work_once(database, loaded_settings)
+    work_all(tool)
+    assert not worker.work_once(tool)
     with clock.moved_to(clock.now() + timedelta(minutes=11)):
-        assert worker.work_once(database, loaded_settings)
+        assert worker.work_once(tool)
 
 
-def work_all(database, settings):
+def work_all(tool):
     """Everything that is due."""
-    while worker.work_once(database, settings):
+    while worker.work_once(tool):
         pass
 
 
@@ -52,7 +59,7 @@ def used_forms(database):
         return session.scalar(select(func.count()).select_from(UsedForm))
 
 
-def test_the_work_of_a_killed_worker_is_finished_by_another(database, cast, loaded_settings):
+def test_the_work_of_a_killed_worker_is_finished_by_another(database, cast, tool):
     long_ago = clock.now() - timedelta(days=9)
     old = {"organization_id": cast.learner.organization_id, "visit_key": "v", "location": "/", "used_at": long_ago}
     with database.transaction() as session:
@@ -63,21 +70,21 @@ def test_the_work_of_a_killed_worker_is_finished_by_another(database, cast, load
         processes.kill(process)
     left = used_forms(database)
     assert 0 < left < 40_000
-    work_all(database, loaded_settings)
+    work_all(tool)
     assert used_forms(database) == left, "the lease of the killed worker still holds"
-    with clock.moved_to(clock.now() + timedelta(seconds=loaded_settings.job_lease_seconds + 1)):
-        work_all(database, loaded_settings)
+    with clock.moved_to(clock.now() + timedelta(seconds=tool.settings.job_lease_seconds + 1)):
+        work_all(tool)
     assert used_forms(database) == 0
 
 
-def test_a_job_that_fails_is_logged_and_tried_again_later(database, loaded_settings, monkeypatch, caplog):
+def test_a_job_that_fails_is_logged_and_tried_again_later(database, tool, monkeypatch, caplog):
     def fails(*_):
         raise ValueError("a mistake in a step")
 
     monkeypatch.setitem(worker.STEPS, "upkeep", (fails, upkeep.EVERY))
     worker.schedule(database)
     with caplog.at_level(logging.ERROR):
-        work_all(database, loaded_settings)
+        work_all(tool)
     assert "a mistake in a step" in caplog.text
     with database.reading() as session:
         job = session.scalars(select(Job).where(Job.kind == "upkeep")).one()
@@ -115,15 +122,15 @@ def test_a_worker_whose_lease_ended_does_not_mark_the_work_of_another(database):
     assert job.leased_until is not None
 
 
-def test_a_job_of_another_version_does_not_stop_the_worker(database, loaded_settings):
+def test_a_job_of_another_version_does_not_stop_the_worker(database, tool):
     with database.transaction() as session:
         queue.add(session, "a kind nobody knows", unique_key="strange")
-    assert worker.work_once(database, loaded_settings)
+    assert worker.work_once(tool)
     with database.reading() as session:
         assert session.scalars(select(Job)).one().last_problem == "LookupError"
 
 
-def test_an_item_that_becomes_due_without_a_result_moves_readiness_on_record_once(database, cast, loaded_settings):
+def test_an_item_that_becomes_due_without_a_result_moves_readiness_on_record_once(database, cast, tool):
     due_at = clock.now() + timedelta(days=1)
     with database.transaction() as db:
         for number, due in ((1, due_at), (2, None)):
@@ -131,13 +138,13 @@ def test_an_item_that_becomes_due_without_a_result_moves_readiness_on_record_onc
             course_map.save(db, cast.course, {item.id: {("comptia-security-plus", "1"): 1}}, by=cast.coordinator)
         results.take(db, item, cast.learner, score=80, maximum=100, source="statement", at=clock.now())
     worker.schedule(database)
-    work_all(database, loaded_settings)
+    work_all(tool)
     confirmed = readiness_said(database, cast)
     with clock.moved_to(due_at + timedelta(hours=2)):
-        work_all(database, loaded_settings)
+        work_all(tool)
         assert readiness_said(database, cast) == [*confirmed, pytest.approx(confirmed[-1] / 2)]
     with clock.moved_to(due_at + timedelta(hours=4)):
-        work_all(database, loaded_settings)
+        work_all(tool)
         assert len(readiness_said(database, cast)) == len(confirmed) + 1
 
 

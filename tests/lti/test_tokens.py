@@ -66,7 +66,7 @@ def test_a_token_is_sealed_in_the_database_and_removed_when_it_is_over(site):
     with site.database.reading() as db:
         assert token not in db.scalars(select(AccessToken)).one().sealed_token
     with clock.moved_to(clock.now() + timedelta(hours=2)):
-        upkeep.run(site.database, site.settings)
+        upkeep.run(tool)
     with site.database.reading() as db:
         assert db.scalars(select(AccessToken)).all() == []
 

@@ -6,10 +6,14 @@ from flask import render_template, request
 from sqlalchemy.orm import Session
 
 from lti_mentor.errors import Invalid, Refused
+from lti_mentor.lti import contexts
+from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.mentoring import courses, evidence, goal_progress, goals, meetings, mentorships, people, programs
+from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.homes import coordinator as homes
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.people import Person
+from lti_mentor.mentoring.programs import Program
 from lti_mentor.web import access
 from lti_mentor.web.coordinator.blueprint import coordinator
 from lti_mentor.web.forms import form
@@ -29,15 +33,49 @@ def people_(program_id: uuid.UUID, error: Invalid | None = None) -> str:
         }
         known = courses.people_of(db, programs.courses_of(db, program))
         enrolled = people.by_ids(db, visit.organization_id, [pid for rows in parts.values() for pid in rows])
+        rosters = _rosters(db, program)
     everybody = sorted({**known, **enrolled}.values(), key=lambda person: person.number)
     return render_template(
         "coordinator/people.html",
         program=program,
         page=page_of(everybody, _name),
         parts_of=parts,
+        rosters=rosters,
         error=error,
         typed=request.form,
     )
+
+
+Roster = tuple[Course, ContextServices]
+
+
+def _rosters(db: Session, program: Program) -> list[Roster]:
+    """The courses of the program whose platform gives a list of their people."""
+    found = []
+    for course in programs.courses_of(db, program):
+        services = contexts.of(db, course.organization_id, course.deployment_id, course.context_id)
+        if services is not None and services.memberships_url is not None:
+            found.append((course, services))
+    return found
+
+
+@coordinator.get("/programs/<uuid:program_id>/rosters")
+def rosters(program_id: uuid.UUID) -> str:
+    """How the lists of the courses stand; the page asks again while one is read."""
+    with tool().database.reading() as db:
+        program = programs.get_for_coordinator(db, current_visit().person, program_id)
+        found = _rosters(db, program)
+    return render_template("coordinator/rosters.html", program=program, rosters=found)
+
+
+@coordinator.post("/programs/<uuid:program_id>/rosters")
+@form()
+def read_rosters(db: Session, program_id: uuid.UUID) -> str:
+    """Read the lists of all courses of the program as soon as a worker is free."""
+    program = programs.get_for_coordinator(db, current_visit().person, program_id)
+    for _, services in _rosters(db, program):
+        contexts.ask_for_roster(services)
+    return visit_url("coordinator.people_", program_id=program_id)
 
 
 def _name(person: Person) -> str:

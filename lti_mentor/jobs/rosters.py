@@ -1,0 +1,88 @@
+"""Reading rosters: one context at a time, a page in a transaction, never a request while one is open."""
+
+import logging
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from lti_mentor import clock
+from lti_mentor.errors import PlatformError
+from lti_mentor.lti import contexts, roster
+from lti_mentor.lti.contexts import ContextServices
+from lti_mentor.lti.platforms import Platform
+from lti_mentor.lti.roster import RosterPage
+from lti_mentor.mentoring import courses, people
+from lti_mentor.mentoring.courses import Course, Listed
+from lti_mentor.mentoring.people import Identity
+from lti_mentor.tool import Tool
+from lti_mentor.web import visit
+
+log = logging.getLogger(__name__)
+EVERY = timedelta(seconds=5)
+
+
+def run(tool: Tool) -> int:
+    """Read every roster that is due; how many were read to their end."""
+    total = 0
+    while True:
+        with tool.database.transaction() as db:
+            claimed = contexts.claim_roster(db)
+        if claimed is None:
+            return total
+        total += read_one(tool, *claimed)
+
+
+def read_one(tool: Tool, row: ContextServices, platform: Platform) -> bool:
+    """Whether it was read to its end. What was read of one that was not is kept, and nobody is taken away."""
+    started_at = clock.now()
+    try:
+        differences = _read(tool, row, platform, started_at)
+    except PlatformError as problem:
+        log.warning("roster not read", extra={"reason": problem.reason, "status": problem.values.get("status")})
+        with tool.database.transaction() as db:
+            after = problem.values.get("retry_after")
+            failed = db.get_one(ContextServices, row.id)
+            contexts.roster_failed(failed, problem.reason, retry_after=after if isinstance(after, int) else None)
+            failed.roster_differences_url = None
+        return False
+    with tool.database.transaction() as db:
+        read = db.get_one(ContextServices, row.id)
+        contexts.roster_read(read, started_at=started_at, differences_url=differences)
+    return True
+
+
+def _read(tool: Tool, row: ContextServices, platform: Platform, started_at: datetime) -> str | None:
+    """Where the next differences are to be had, when the platform says so."""
+    url, is_whole = row.roster_differences_url or row.memberships_url or "", row.roster_differences_url is None
+    following = None
+    for page in roster.read(tool, platform, url):
+        with tool.database.transaction() as db:
+            _take(db, row, platform, page, started_at)
+        following = page.differences_url or following
+    if is_whole:
+        with tool.database.transaction() as db:
+            since = started_at - timedelta(hours=tool.settings.visit_hours)
+            course = _course(db, row)
+            gone = courses.close_roster(db, course, at=started_at, seen_since=since)
+            visit.close_visits_of(db, course.organization_id, gone, course_id=course.id)
+    return following
+
+
+def _take(db: Session, row: ContextServices, platform: Platform, page: RosterPage, started_at: datetime) -> None:
+    identities = [
+        Identity(issuer=platform.issuer, subject=each.subject, name=each.name, email=each.email)
+        for each in page.members
+    ]
+    course = _course(db, row)
+    known = people.meet_many(db, row.organization_id, identities)
+    listed = {each.subject: Listed(known[each.subject], each.teaches, each.is_active) for each in page.members}
+    gone = courses.take_roster(db, course, list(listed.values()), at=started_at)
+    visit.close_visits_of(db, course.organization_id, gone, course_id=course.id)
+    contexts.still_reading(db.get_one(ContextServices, row.id), len(page.members))
+
+
+def _course(db: Session, row: ContextServices) -> Course:
+    found = courses.find(db, row.organization_id, row.deployment_id, row.context_id)
+    if found is None:
+        raise PlatformError("course.unknown")
+    return found

@@ -1,0 +1,172 @@
+"""What a launch says about the services of its context, and when its roster was read and is to be read again."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lti_mentor import clock
+from lti_mentor.db import Row
+from lti_mentor.lti.platforms import Deployment, Platform, origin
+
+ROSTER_CLAIM = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
+GRADES_CLAIM = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
+LONGEST = 2000  # characters of an address
+
+EVERY = timedelta(hours=24)
+LEASE = timedelta(minutes=5)
+LATEST_RETRY = timedelta(hours=6)
+
+
+@dataclass(frozen=True)
+class Offered:
+    """Services of a context, each none when it is not offered. ``lineitem_url`` is the column of the link itself."""
+
+    memberships_url: str | None
+    lineitems_url: str | None
+    lineitem_url: str | None
+    grade_scopes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, claims: Mapping[str, Any]) -> "Offered":
+        roster, grades = _claim(claims, ROSTER_CLAIM), _claim(claims, GRADES_CLAIM)
+        scopes = grades.get("scope")
+        return cls(
+            _address(roster.get("context_memberships_url")),
+            _address(grades.get("lineitems")),
+            _address(grades.get("lineitem")),
+            tuple(sorted(scope for scope in scopes if isinstance(scope, str))) if isinstance(scopes, list) else (),
+        )
+
+
+def _claim(claims: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = claims.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _address(value: Any) -> str | None:
+    """A usable web address; Moodle leaves an empty one where a column was deleted."""
+    usable = isinstance(value, str) and len(value) <= LONGEST and value.isprintable() and origin(value) is not None
+    return value if usable else None
+
+
+class ContextServices(Row):
+    """The services of one context of a deployment, as the last launch named them; and how its roster stands."""
+
+    __tablename__ = "context_services"
+
+    deployment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("deployments.id", ondelete="CASCADE"))
+    context_id: Mapped[str]
+    memberships_url: Mapped[str | None]
+    lineitems_url: Mapped[str | None]
+    grade_scopes: Mapped[list[str]] = mapped_column(JSON, default=list)
+    roster_asked_at: Mapped[datetime | None]  # by somebody who did not want to wait
+    roster_read_at: Mapped[datetime | None]  # to its end
+    roster_people: Mapped[int] = mapped_column(default=0)  # of the last reading, or of the one that runs
+    roster_differences_url: Mapped[str | None]
+    roster_leased_until: Mapped[datetime | None]  # a worker reads it
+    roster_problem: Mapped[str | None]  # a reason code, of the last reading that failed
+    roster_failures: Mapped[int] = mapped_column(default=0)  # since the last success
+    roster_retry_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("organization_id", "deployment_id", "context_id"),
+        Index("ix_context_services_roster_read_at", "roster_read_at"),
+    )
+
+    @property
+    def is_being_read(self) -> bool:
+        return self.roster_leased_until is not None and self.roster_leased_until > clock.now()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Asked for, and not read since."""
+        return self.roster_asked_at is not None and (
+            self.roster_read_at is None or self.roster_read_at < self.roster_asked_at
+        )
+
+
+def of(db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID, context_id: str) -> ContextServices | None:
+    """The services of a context, if a launch named any."""
+    return db.scalar(
+        select(ContextServices).where(
+            ContextServices.organization_id == organization_id,
+            ContextServices.deployment_id == deployment_id,
+            ContextServices.context_id == context_id,
+        )
+    )
+
+
+def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered) -> None:
+    """Remember what the launch offers; nothing is written when it is what is known."""
+    if offered.memberships_url is None and offered.lineitems_url is None:
+        return
+    row = of(db, deployment.organization_id, deployment.id, context_id)
+    if row is None:
+        row = ContextServices(
+            organization_id=deployment.organization_id, deployment_id=deployment.id, context_id=context_id
+        )
+        db.add(row)
+    row.memberships_url, row.lineitems_url = offered.memberships_url, offered.lineitems_url
+    if row.grade_scopes != list(offered.grade_scopes):
+        row.grade_scopes = list(offered.grade_scopes)
+
+
+def ask_for_roster(row: ContextServices) -> None:
+    """Read it as soon as a worker is free, also when it failed a moment ago."""
+    row.roster_asked_at, row.roster_retry_at = clock.now(), None
+
+
+def claim_roster(db: Session) -> tuple[ContextServices, Platform] | None:
+    """The context whose roster is to be read next, ours until its lease ends; asked-for ones first."""
+    now = clock.now()
+    due = or_(
+        ContextServices.roster_read_at.is_(None),
+        ContextServices.roster_read_at < now - EVERY,
+        ContextServices.roster_asked_at > ContextServices.roster_read_at,
+    )
+    wanted = (
+        select(ContextServices, Platform)
+        .join(Deployment, Deployment.id == ContextServices.deployment_id)
+        .join(Platform, Platform.id == Deployment.platform_id)
+        .where(
+            ContextServices.memberships_url.is_not(None),
+            Platform.status == "active",
+            due,
+            or_(ContextServices.roster_leased_until.is_(None), ContextServices.roster_leased_until < now),
+            or_(ContextServices.roster_retry_at.is_(None), ContextServices.roster_retry_at <= now),
+        )
+        .order_by(ContextServices.roster_asked_at.is_(None), ContextServices.roster_read_at, ContextServices.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=ContextServices)
+    )
+    found = db.execute(wanted).one_or_none()
+    if found is None:
+        return None
+    row, platform = found
+    row.roster_leased_until, row.roster_people = now + LEASE, 0
+    return row, platform
+
+
+def still_reading(row: ContextServices, people: int) -> None:
+    """Another page is in; the lease begins anew."""
+    row.roster_leased_until, row.roster_people = clock.now() + LEASE, row.roster_people + people
+
+
+def roster_read(row: ContextServices, *, started_at: datetime, differences_url: str | None) -> None:
+    """To its end. Whoever asked while it was read is answered by the next reading."""
+    row.roster_read_at, row.roster_differences_url = started_at, differences_url
+    row.roster_leased_until = row.roster_retry_at = row.roster_problem = None
+    row.roster_failures = 0
+
+
+def roster_failed(row: ContextServices, reason: str, *, retry_after: int | None) -> None:
+    """Try again later, each time twice as late, or when the platform said."""
+    row.roster_failures += 1
+    wait = timedelta(seconds=max(retry_after or 0, 30 * 2 ** min(row.roster_failures, 10)))
+    row.roster_leased_until, row.roster_problem = None, reason
+    row.roster_retry_at = clock.now() + min(wait, LATEST_RETRY)

@@ -1,0 +1,60 @@
+"""Names and Roles Provisioning 2.0: the members of a context, page by page."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lti_mentor.errors import PlatformError
+from lti_mentor.lti import quirks, texts
+from lti_mentor.lti.platforms import Platform
+from lti_mentor.lti.services import Service, with_query
+from lti_mentor.tool import Tool
+
+SCOPE = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"
+MEDIA_TYPE = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
+PER_PAGE = 500  # asked for; a platform may send fewer or more
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A member. ``is_active`` is false for those who are suspended or gone."""
+
+    subject: str
+    name: str | None
+    email: str | None
+    teaches: bool
+    is_active: bool
+
+
+@dataclass(frozen=True)
+class RosterPage:
+    members: tuple[Listed, ...]
+    differences_url: str | None  # on the last page: where the changes after this reading can be had
+
+
+def read(tool: Tool, platform: Platform, url: str) -> Iterator[RosterPage]:
+    """Every page. Raises PlatformError for one without a list of members: that is no empty course."""
+    service = Service(tool, platform, (SCOPE,))
+    for page in service.pages(with_query(url, "limit", str(PER_PAGE)), accept=MEDIA_TYPE):
+        members = page.body.get("members") if isinstance(page.body, Mapping) else None
+        if not isinstance(members, list):
+            raise PlatformError("platform.no_members")
+        yield RosterPage(tuple(listed for each in members if (listed := _listed(each))), page.differences)
+
+
+def _listed(member: Any) -> Listed | None:
+    """None for somebody without a usable id: nobody could ever launch as them."""
+    if not isinstance(member, Mapping):
+        return None
+    subject = member.get("user_id")
+    if not isinstance(subject, str) or not texts.is_id(subject):
+        return None
+    roles = member.get("roles")
+    roles = [role for role in roles if isinstance(role, str)] if isinstance(roles, list) else []
+    return Listed(
+        subject,
+        texts.full_name(member),
+        texts.shown(member.get("email")),
+        quirks.teaches(roles),
+        member.get("status", "Active") == "Active",
+    )

@@ -1,0 +1,113 @@
+"""Calling the services of an LMS: with a token of just the scopes needed, page by page, and no page twice."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from requests.utils import parse_header_links
+
+from lti_mentor import clock
+from lti_mentor.errors import PlatformError
+from lti_mentor.lti import http, quirks, tokens
+from lti_mentor.lti.http import Answer
+from lti_mentor.lti.platforms import Platform, origin
+from lti_mentor.tool import Tool
+
+MAXIMUM_BYTES = 20_000_000  # of one page: some platforms send a whole course at once
+MOST_PAGES = 2_000
+LONGEST_WAIT = 3600  # seconds, whatever a platform asks for
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service of one platform and the scopes that calls of it need."""
+
+    tool: Tool
+    platform: Platform
+    scopes: Sequence[str]
+
+    def call(self, method: str, url: str, *, accept: str, body: bytes | None = None, sends: str = "") -> Answer:
+        """One call. Raises PlatformError for every answer that is not good; a token that ended is asked for anew once.
+
+        ``sends`` is the media type of the body. The error carries ``status`` and, when the platform said how long to
+        wait, ``retry_after`` in seconds.
+        """
+        answer = self._ask(method, url, accept, body, sends, anew=False)
+        if answer.status == 401:
+            answer = self._ask(method, url, accept, body, sends, anew=True)
+        if answer.is_good:
+            return answer
+        raise PlatformError(
+            "platform.bad_status",
+            retryable=answer.is_retryable,
+            status=answer.status,
+            retry_after=retry_after(answer),
+        )
+
+    def _ask(self, method: str, url: str, accept: str, body: bytes | None, sends: str, *, anew: bool) -> Answer:
+        token = tokens.access_token(self.tool, self.platform, self.scopes, anew=anew)
+        headers = {"Accept": accept, **http.authorized(token), **({"Content-Type": sends} if sends else {})}
+        return http.ask(method, url, self.tool.settings, body=body, headers=headers, maximum_bytes=MAXIMUM_BYTES)
+
+    def pages(self, url: str, *, accept: str) -> Iterator["Page"]:
+        """Every page from this address on (RFC 8288, ``rel="next"``).
+
+        Raises PlatformError for a page that leads to another origin or back to one that was read, and for too many.
+        """
+        seen: set[str] = set()
+        following: str | None = url
+        while following is not None:
+            if origin(following) != origin(url):
+                raise PlatformError("platform.foreign_page")
+            if following in seen or len(seen) >= MOST_PAGES:
+                raise PlatformError("platform.endless_pages")
+            seen.add(following)
+            answer = self.call("GET", following, accept=accept)
+            found = links(answer, following)
+            yield Page(answer.json(), found.get("differences"))
+            following = found.get("next")
+
+
+@dataclass(frozen=True)
+class Page:
+    """The JSON of a page, and where the changes after this reading can be had, if the platform offers that."""
+
+    body: Any
+    differences: str | None
+
+
+def links(answer: Answer, url: str) -> dict[str, str]:
+    """Address by relation, of all Link headers of an answer."""
+    header = ", ".join(answer.headers.get_all("Link", []))
+    found = parse_header_links(quirks.link_header(header))
+    return {link["rel"]: urljoin(url, link["url"]) for link in found if "rel" in link and "url" in link}
+
+
+def retry_after(answer: Answer) -> int | None:
+    """Seconds the platform asks to wait, from a number or a date; at most an hour."""
+    given = answer.headers.get("Retry-After", "").strip()
+    if given.isdecimal() and len(given) < 10:
+        return min(int(given), LONGEST_WAIT)
+    try:
+        at = parsedate_to_datetime(given)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0, min(int((at - clock.now()).total_seconds()), LONGEST_WAIT))
+
+
+def with_query(url: str, name: str, value: str) -> str:
+    """The address with one more parameter, unless it has it already; what it came with is kept as it is."""
+    query = urlsplit(url).query
+    if any(part.partition("=")[0] == name for part in query.split("&")):
+        return url
+    return f"{url}{'&' if query else '?'}{name}={value}"
+
+
+def before_query(url: str, path: str) -> str:
+    """The address of what lies below: its path comes before the query (Moodle's line items end in ``?type_id=1``)."""
+    address = urlsplit(url)
+    return address._replace(path=address.path + path).geturl()

@@ -1,0 +1,266 @@
+"""Rosters: every page of a real platform, and what is kept when it fails."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from flask import Response
+from sqlalchemy import select
+
+from lti_mentor import clock
+from lti_mentor.jobs import rosters
+from lti_mentor.lti import contexts
+from lti_mentor.lti.contexts import ContextServices
+from lti_mentor.mentoring import courses
+from lti_mentor.mentoring.courses import Course, Member
+from lti_mentor.mentoring.people import Account, Person
+from lti_mentor.practice.world import INSTRUCTOR, LEARNER, LmsPerson
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
+from lti_mentor.web.visit import VisitRow
+from tests.support.visitor import Visitor
+
+CROWD = 120
+A_DAY = timedelta(hours=30)
+
+
+@pytest.fixture
+def tool(both_site):
+    return Tool(both_site.settings, both_site.database, Vault(both_site.settings.secret_key))
+
+
+@pytest.fixture
+def lms(both_site):
+    """A course of many, one of them without a name, that the learner has opened once."""
+    world, lms = both_site.lms.world, both_site.lms.lms
+    for number in range(CROWD):
+        world.people.append(LmsPerson(id=f"crowd-{number}", name=f"Crowd {number}" if number else None))
+        world.courses[0].members[f"crowd-{number}"] = [LEARNER]
+    Visitor().launch(both_site.lms.url, "learner", "1")
+    return lms
+
+
+def standing(database) -> dict[str, Member]:
+    """Membership by subject."""
+    with database.reading() as db:
+        rows = db.execute(select(Account.subject, Member).join(Member, Member.person_id == Account.person_id))
+        return {row[0]: row[1] for row in rows}
+
+
+def services(database) -> ContextServices:
+    with database.reading() as db:
+        return db.scalars(select(ContextServices)).one()
+
+
+def wait_a_day(database) -> None:
+    """As if everything so far had been yesterday; the platform's clock cannot be moved."""
+    with database.transaction() as db:
+        for row in db.scalars(select(ContextServices)):
+            row.roster_read_at = row.roster_read_at and row.roster_read_at - A_DAY
+            row.roster_retry_at = row.roster_retry_at and row.roster_retry_at - A_DAY
+        for member in db.scalars(select(Member)):
+            member.seen_at = member.seen_at and member.seen_at - A_DAY
+            member.listed_at = member.listed_at and member.listed_at - A_DAY
+
+
+def ask(database) -> None:
+    with database.transaction() as db:
+        contexts.ask_for_roster(db.scalars(select(ContextServices)).one())
+
+
+def test_every_page_is_read_and_everybody_known_by_the_name_the_platform_gives(tool, lms, both_site):
+    assert rosters.run(tool) == 1
+    found = standing(both_site.database)
+    assert set(found) == set(lms.world.courses[0].members)
+    assert lms.roster_requests == 3
+    assert {subject for subject, member in found.items() if member.teaches} == {"coordinator"}
+    assert [subject for subject, member in found.items() if member.seen_at] == ["learner"]
+    with both_site.database.reading() as db:
+        names = dict(db.execute(select(Account.subject, Person.name).join(Person)).all())
+        numbers = db.scalars(select(Person.number)).all()
+    assert (names["crowd-1"], names["crowd-0"]) == ("Crowd 1", None)
+    assert len(set(numbers)) == len(numbers)
+    row = services(both_site.database)
+    assert (row.roster_people, row.roster_problem, row.is_being_read) == (len(found), None, False)
+    assert rosters.run(tool) == 0, "not due again before tomorrow"
+    wait_a_day(both_site.database)
+    assert rosters.run(tool) == 1
+
+
+def test_whoever_left_loses_access_and_keeps_their_record_and_comes_back_by_a_launch(tool, lms, both_site):
+    rosters.run(tool)
+    gone = Visitor()
+    gone.launch(both_site.lms.url, "coordinator", "1")
+    members = lms.world.courses[0].members
+    roles = members.pop("coordinator")
+    wait_a_day(both_site.database)
+    rosters.run(tool)
+    member = standing(both_site.database)["coordinator"]
+    assert member.left_at is not None
+    with both_site.database.reading() as db:
+        person, course = db.get_one(Person, member.person_id), db.get_one(Course, member.course_id)
+        assert not courses.teaches(db, person, course)
+        assert person.id not in courses.people_of(db, [course])
+        open_visits = db.scalars(select(VisitRow).where(VisitRow.expires_at > clock.now())).all()
+    assert person.id not in {visit.person_id for visit in open_visits}
+    members["coordinator"] = roles
+    Visitor().launch(both_site.lms.url, "coordinator", "1")
+    assert standing(both_site.database)["coordinator"].left_at is None
+
+
+def test_somebody_who_came_in_today_stays_though_the_platform_does_not_list_them(tool, lms, both_site):
+    Visitor().launch(both_site.lms.url, "coordinator", "1")
+    lms.world.courses[0].members.pop("coordinator")
+    rosters.run(tool)
+    assert standing(both_site.database)["coordinator"].left_at is None
+
+
+def test_a_teacher_of_a_launch_stays_one_though_the_roster_calls_them_a_learner(tool, lms, both_site):
+    Visitor().launch(both_site.lms.url, "coordinator", "1")
+    lms.world.courses[0].members["coordinator"] = [LEARNER]
+    lms.world.courses[0].members["mentor"] = [INSTRUCTOR]
+    rosters.run(tool)
+    found = standing(both_site.database)
+    assert found["coordinator"].teaches
+    assert found["mentor"].teaches
+
+
+def broken(status=500, body=b"", **headers):
+    return lambda: Response(body, status, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def nothing():
+    """A page that is as it should be."""
+
+
+LINK = '<{}>; rel="next"'
+NOT_READ = {
+    "an error on the second page": ([nothing, broken(500)], "platform.bad_status"),
+    "a page without members": ([nothing, broken(200, b"{}")], "platform.no_members"),
+    "a list instead of an object": ([broken(200, b"[]")], "platform.no_members"),
+    "something that is not JSON": ([nothing, broken(200, b"<html>")], "platform.not_json"),
+    "too much nesting": ([broken(200, b"[" * 200_000)], "platform.not_json"),
+    "a redirect": ([broken(302, Location="http://169.254.169.254/")], "platform.bad_status"),
+    "a page of another site": (
+        [broken(200, b'{"members": []}', Link=LINK.format("http://169.254.169.254/latest"))],
+        "platform.foreign_page",
+    ),
+    "a page that leads to itself": (
+        [broken(200, b'{"members": []}', Link=LINK.format("?limit=500"))],
+        "platform.endless_pages",
+    ),
+    "50 megabytes": ([broken(200, b" " * 50_000_000)], "platform.too_large"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_READ)
+def test_a_reading_that_fails_takes_nobody_away_and_says_why(tool, lms, both_site, case):
+    answers, reason = NOT_READ[case]
+    rosters.run(tool)
+    before = set(standing(both_site.database))
+    lms.world.courses[0].members.pop("crowd-7")
+    wait_a_day(both_site.database)
+    lms.bad_answers[:] = answers
+    assert rosters.run(tool) == 0
+    row = services(both_site.database)
+    assert (row.roster_problem, row.roster_failures, row.is_being_read) == (reason, 1, False)
+    assert {subject for subject, member in standing(both_site.database).items() if member.left_at} == set()
+    assert rosters.run(tool) == 0, "not tried again at once"
+    wait_a_day(both_site.database)
+    lms.bad_answers.clear()
+    assert rosters.run(tool) == 1
+    assert services(both_site.database).roster_problem is None
+    assert {subject for subject, member in standing(both_site.database).items() if member.left_at} == {"crowd-7"}
+    assert set(standing(both_site.database)) == before
+
+
+def test_the_platform_says_when_to_come_again(tool, lms, both_site):
+    lms.bad_answers[:] = [broken(429, Retry_After="900")]
+    rosters.run(tool)
+    row = services(both_site.database)
+    assert timedelta(minutes=14) < row.roster_retry_at - clock.now() <= timedelta(minutes=15)
+    ask(both_site.database)
+    assert rosters.run(tool) == 1, "somebody who does not want to wait is obeyed"
+
+
+def test_a_token_that_ended_early_is_asked_for_anew(tool, lms, both_site):
+    rosters.run(tool)
+    lms.access_tokens.clear()
+    ask(both_site.database)
+    assert rosters.run(tool) == 1
+    assert services(both_site.database).roster_problem is None
+
+
+def test_a_roster_that_is_read_by_a_killed_worker_is_read_by_another_when_its_lease_ends(tool, lms, both_site):
+    with both_site.database.transaction() as db:
+        assert contexts.claim_roster(db) is not None
+        assert contexts.claim_roster(db) is None
+    assert rosters.run(tool) == 0
+    with both_site.database.transaction() as db:
+        db.scalars(select(ContextServices)).one().roster_leased_until -= contexts.LEASE
+    assert rosters.run(tool) == 1
+
+
+def test_suspended_and_deleted_members_and_strange_ones(tool, lms, both_site):
+    rosters.run(tool)
+    body = """{"members": [
+        {"user_id": "crowd-1", "status": "Inactive", "roles": ["Learner"]},
+        {"user_id": "crowd-2", "status": "Deleted"},
+        {"user_id": "crowd-3", "name": "\\u0000New\\u202e name", "roles": ["nonsense", 7, "Instructor"]},
+        {"user_id": "crowd-3", "name": "Twice"},
+        {"user_id": 7}, {"roles": []}, "x", null, {"user_id": ""}
+    ]}"""
+    lms.bad_answers[:] = [broken(200, body.encode())]
+    wait_a_day(both_site.database)
+    rosters.run(tool)
+    found = standing(both_site.database)
+    assert {subject for subject, member in found.items() if member.left_at is None} == {"crowd-3"}
+    with both_site.database.reading() as db:
+        assert db.get_one(Person, found["crowd-3"].person_id).name == "Twice"
+
+
+def test_differences_are_read_when_the_platform_offers_them(tool, lms, both_site):
+    offered = f'<{both_site.lms.url}/courses/1/memberships?since=7>; rel="differences"'
+    body = '{"members": [{"user_id": "learner", "roles": ["Learner"]}, {"user_id": "old", "roles": ["Learner"]}]}'
+    lms.bad_answers[:] = [broken(200, body.encode(), Link=offered)]
+    rosters.run(tool)
+    assert services(both_site.database).roster_differences_url.endswith("since=7")
+    changes = '{"members": [{"user_id": "new", "roles": ["Learner"]}, {"user_id": "old", "status": "Deleted"}]}'
+    lms.bad_answers[:] = [broken(200, changes.encode(), Link=offered)]
+    ask(both_site.database)
+    rosters.run(tool)
+    found = standing(both_site.database)
+    assert {subject for subject, member in found.items() if member.left_at is None} == {"learner", "new"}
+    lms.bad_answers[:] = [broken(404)]
+    ask(both_site.database)
+    rosters.run(tool)
+    assert services(both_site.database).roster_differences_url is None, "the whole list is read next time"
+
+
+def test_another_organization_of_the_same_issuer_gets_its_own_people(tool, lms, both_site):
+    Visitor().launch(both_site.lms.url, "outsider", "1b")
+    assert rosters.run(tool) == 2
+    with both_site.database.reading() as db:
+        accounts = db.scalars(select(Account)).all()
+        owners = {(account.organization_id, account.subject) for account in accounts}
+    assert len({organization_id for organization_id, _ in owners}) == 2
+    assert len(owners) == len(lms.world.courses[0].members) + 1
+
+
+def test_a_platform_that_is_switched_off_is_not_asked(tool, lms, both_site):
+    with both_site.database.transaction() as db:
+        row = db.scalars(select(ContextServices)).one()
+        platform = contexts.claim_roster(db)[1]
+        row.roster_leased_until = None
+        platform.status = "disabled"
+    assert rosters.run(tool) == 0
+
+
+def test_a_context_that_offers_no_roster_is_left_alone(tool, both_site):
+    course = both_site.lms.world.courses[0]
+    both_site.lms.world.courses[0] = replace(course)
+    visitor = Visitor()
+    visitor.launch(both_site.lms.url, "learner", "1")
+    with both_site.database.transaction() as db:
+        db.scalars(select(ContextServices)).one().memberships_url = None
+    assert rosters.run(tool) == 0

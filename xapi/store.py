@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, bindparam, case, exists, insert, literal, select, update
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, case, exists, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -230,15 +230,17 @@ def _selected(tenant: uuid.UUID, wanted: Query) -> Select[int, str]:
         seq = StoredStatement.seq
         found = found.where(seq > wanted.after if wanted.ascending else seq < wanted.after)
     for kind, value in _facets_of(wanted):
-        found = found.where(
-            exists().where(
-                Facet.tenant == literal(tenant),
-                Facet.kind == kind,
-                Facet.value == short(value),
-                Facet.seq == StoredStatement.seq,
-            )
-        )
+        found = found.where(_has(tenant, kind, value))
     return found
+
+
+def _has(tenant: uuid.UUID, kind: str, value: str) -> ColumnElement[bool]:
+    return exists().where(
+        Facet.tenant == literal(tenant),
+        Facet.kind == kind,
+        Facet.value == short(value),
+        Facet.seq == StoredStatement.seq,
+    )
 
 
 def _facets_of(wanted: Query) -> Iterator[tuple[str, str]]:
@@ -274,6 +276,7 @@ def scan(
     until: datetime | None = None,
     verbs: Iterable[str] | None = None,
     activity: str | None = None,
+    registration: str | None = None,
 ) -> Iterator[Statement]:
     """Statements by their own ``timestamp`` (both ends inclusive), oldest first, in bounded memory."""
     found = select(StoredStatement.body).where(StoredStatement.tenant == tenant, StoredStatement.voided_by.is_(None))
@@ -283,15 +286,9 @@ def scan(
         found = found.where(StoredStatement.timestamp <= until)
     if verbs is not None:
         found = found.where(StoredStatement.verb.in_(list(verbs)))
-    if activity:
-        found = found.where(
-            exists().where(
-                Facet.tenant == literal(tenant),
-                Facet.kind == RELATED_ACTIVITY,
-                Facet.value == short(activity),
-                Facet.seq == StoredStatement.seq,
-            )
-        )
+    for kind, value in ((RELATED_ACTIVITY, activity), (REGISTRATION, registration and registration.lower())):
+        if value:
+            found = found.where(_has(tenant, kind, value))
     ordered = found.order_by(StoredStatement.timestamp, StoredStatement.seq).execution_options(yield_per=500)
     for body in db.scalars(ordered):
         yield json.loads(body)

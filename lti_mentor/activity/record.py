@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+from datetime import datetime
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.activity.facts import Fact
-from lti_mentor.activity.statements import statement
+from lti_mentor.activity.statements import ACTIVITY_VERBS, statement
 from lti_mentor.db import Base
 from lti_mentor.errors import SettingsError
 from lti_mentor.vault import Vault
@@ -74,6 +75,16 @@ def key_hashes(db: Session, vault: Vault, secret: bytes) -> list[bytes]:
             raise SettingsError("The database is not prepared: run lti-mentor db upgrade.")
         _PEPPERS[engine] = vault.open(PEPPER, sealed)
     return [hmac.digest(_PEPPERS[engine], secret, "sha256"), *vault.fingerprints("lrs-key", secret)]
+
+
+def last_activity(db: Session, organization_id: UUID, registration: UUID) -> datetime | None:
+    """When the newest of our statements about a mentorship was true that counts as activity and is not voided."""
+    own, last = {"homePage": iri_base(db), "name": AUTHORITY}, None
+    verbs = [verb.iri for verb in ACTIVITY_VERBS]
+    for said in store.scan(db, tenant=organization_id, verbs=verbs, registration=str(registration)):
+        if said["authority"].get("account") == own:
+            last = datetime.fromisoformat(said["timestamp"])
+    return last
 
 
 def record(db: Session, organization_id: UUID, fact: Fact) -> UUID:

@@ -358,6 +358,20 @@ def _(fact: facts.MeetingCalledOff, base: str) -> Said:
     return _about_meeting(Verbs.CANCELED, fact, base)
 
 
+# The verbs of facts.ACTIVITY.
+ACTIVITY_VERBS = (
+    Verbs.ATTENDED,
+    Verbs.PROGRESSED,
+    Verbs.DEFINED,
+    Verbs.ACHIEVED,
+    Verbs.SHARED,
+    Verbs.ACCEPTED,
+    Verbs.REJECTED,
+    Verbs.RATED,
+    Verbs.COMMENTED,
+)
+
+
 def known_facts() -> Iterable[type]:
     """Every fact that has a statement of its own."""
     return (kind for kind in say.registry if kind is not object and kind is not facts.Fact)

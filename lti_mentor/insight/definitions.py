@@ -6,18 +6,7 @@ ACTIVITY was said about it within ACTIVE_DAYS. A goal is **on time** when achiev
 is **certified** when a certification was earned since the program started.
 """
 
-from xapi.vocabulary import Verbs
+from lti_mentor.activity.statements import ACTIVITY_VERBS
 
 ACTIVE_DAYS = 30
-ACTIVITY_VERBS = (
-    Verbs.ATTENDED,
-    Verbs.PROGRESSED,
-    Verbs.DEFINED,
-    Verbs.ACHIEVED,
-    Verbs.SHARED,
-    Verbs.ACCEPTED,
-    Verbs.REJECTED,
-    Verbs.RATED,
-    Verbs.COMMENTED,
-)
 ACTIVITY = frozenset(verb.iri for verb in ACTIVITY_VERBS)

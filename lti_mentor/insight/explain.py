@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lti_mentor.insight.definitions import ACTIVITY_VERBS
+from lti_mentor.activity.statements import ACTIVITY_VERBS
 from xapi.vocabulary import Term, Verbs
 
 

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from lti_mentor import clock
 from lti_mentor.mentoring import course_map, courses
 from lti_mentor.tool import Tool
 
@@ -10,12 +9,12 @@ EVERY = timedelta(hours=1)
 
 
 def run(tool: Tool) -> int:
-    """How many items became due, one in a transaction."""
+    """In how many courses items became due, one in a transaction."""
     total = 0
     while True:
         with tool.database.transaction() as db:
-            item = courses.next_due(db)
-            if item is None:
+            course = courses.next_with_due_items(db)
+            if course is None:
                 return total
-            course_map.note_due(db, item, clock.now())
+            course_map.note_due(db, course)
         total += 1

@@ -3,12 +3,12 @@
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from difflib import SequenceMatcher
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from lti_mentor import clock
 from lti_mentor.errors import Invalid, NotAllowed, NotFound
 from lti_mentor.mentoring import catalog, courses, programs, standing
 from lti_mentor.mentoring.catalog import CatalogEntry
@@ -86,6 +86,9 @@ def save(db: Session, course: Course, items: Mapping[uuid.UUID, Lines], *, by: P
             db.add(line)
     db.flush()
     standing.record_changes(db, pursuits, before)
+    for item in courses.newly_due(db, course):
+        if item.id in items:
+            item.overdue_noted_at = clock.now()
 
 
 def _check(db: Session, course: Course, items: Mapping[uuid.UUID, Lines]) -> None:
@@ -111,15 +114,18 @@ def _pursuits(db: Session, course: Course, certifications: Iterable[str]) -> Seq
     return db.scalars(wanted).all()
 
 
-def note_due(db: Session, item: Item, now: datetime) -> None:
-    """The item is due: who has no result counts 0 from now on, and that goes on record, once."""
+def note_due(db: Session, course: Course) -> None:
+    """Items became due: who has no result counts 0 in them from now on, and that goes on record, once."""
+    items = courses.newly_due(db, course)
+    ids = {item.id for item in items}
     mapped = select(MappedItem.certification_id).where(
-        MappedItem.organization_id == item.organization_id, MappedItem.item_id == item.id
+        MappedItem.organization_id == course.organization_id, MappedItem.item_id.in_(ids)
     )
-    course = courses.get(db, item.organization_id, item.course_id)
     pursuits = _pursuits(db, course, db.scalars(mapped).all())
-    standing.record_changes(db, pursuits, standing.gather(db, pursuits).before_due(item.id).at(now))
-    item.overdue_noted_at = now
+    before = standing.gather(db, pursuits).before_due(ids).at(clock.now())
+    standing.record_changes(db, pursuits, before)
+    for item in items:
+        item.overdue_noted_at = clock.now()
 
 
 def suggest(title: str, entries: Iterable[CatalogEntry]) -> DomainKey | None:

@@ -243,10 +243,27 @@ def items(db: Session, course: Course) -> Sequence[Item]:
     return db.scalars(wanted.order_by(Item.title)).all()
 
 
-def next_due(db: Session) -> Item | None:
-    """The item of any course that became due first and is not noted yet."""
-    wanted = select(Item).where(Item.due_at < clock.now(), Item.overdue_noted_at.is_(None)).order_by(Item.due_at)
-    return db.scalar(wanted.limit(1).with_for_update(skip_locked=True))
+def next_with_due_items(db: Session) -> Course | None:
+    """The course of any organization whose item became due first and is not noted yet."""
+    wanted = (
+        select(Course)
+        .join(Item, Item.course_id == Course.id)
+        .where(Item.due_at < clock.now(), Item.overdue_noted_at.is_(None))
+        .order_by(Item.due_at)
+        .limit(1)
+    )
+    return db.scalar(wanted.with_for_update(skip_locked=True, of=Course))
+
+
+def newly_due(db: Session, course: Course) -> Sequence[Item]:
+    """Its items that became due and are not noted yet."""
+    wanted = select(Item).where(
+        Item.organization_id == course.organization_id,
+        Item.course_id == course.id,
+        Item.due_at < clock.now(),
+        Item.overdue_noted_at.is_(None),
+    )
+    return db.scalars(wanted).all()
 
 
 def people_of(db: Session, chosen: Sequence[Course]) -> dict[uuid.UUID, Person]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.activity import facts
-from lti_mentor.activity.record import record
+from lti_mentor.activity.record import last_activity, record
 from lti_mentor.db import Row, one_of
 from lti_mentor.errors import Invalid, NotAllowed, NotFound, Refused
 from lti_mentor.mentoring import catalog, mentorships, people, pursuits, standing
@@ -108,10 +108,12 @@ def submit(db: Session, pursuit: Pursuit, domain_code: str, submission: Submissi
 
 
 def resubmit(db: Session, evidence: Evidence, submission: Submission) -> None:
-    """A new version, of a returned piece or of one the mentor has not answered yet."""
+    """A new version, of a returned piece or of one the mentor has not answered yet. Raises Refused without a mentor."""
     _check(submission)
     if evidence.status == "accepted":
         raise Refused("evidence.accepted")
+    if db.get_one(Mentorship, evidence.mentorship_id).status != "open":
+        raise Refused("evidence.no_mentor")
     evidence.text, evidence.link = submission.text.strip(), submission.link or None
     evidence.version, evidence.status, evidence.submitted_at = evidence.version + 1, "waiting", clock.now()
     db.flush()
@@ -119,12 +121,14 @@ def resubmit(db: Session, evidence: Evidence, submission: Submission) -> None:
 
 
 def hand_over(db: Session, mentorship: Mentorship) -> None:
-    """What still waits with a mentor of before goes to the one the learner has now."""
+    """What is not settled with a former mentor of the program goes to the one the learner has now."""
     mine = select(Pursuit.id).where(
         Pursuit.organization_id == mentorship.organization_id, Pursuit.person_id == mentorship.mentee_id
     )
     closed = select(Mentorship.id).where(
-        Mentorship.organization_id == mentorship.organization_id, Mentorship.status != "open"
+        Mentorship.organization_id == mentorship.organization_id,
+        Mentorship.program_id == mentorship.program_id,
+        Mentorship.status != "open",
     )
     wanted = select(Evidence).where(
         Evidence.organization_id == mentorship.organization_id,
@@ -257,6 +261,8 @@ def take_back(db: Session, review: Review, *, by: Person) -> None:
     for statement_id in review.statement_ids:
         withdrawn = facts.Withdrawn(actor=people.actor_name(db, by.id), at=clock.now(), said=uuid.UUID(statement_id))
         record(db, evidence.organization_id, withdrawn)
+    mentorship = db.get_one(Mentorship, evidence.mentorship_id)
+    mentorship.active_at = last_activity(db, mentorship.organization_id, mentorship.id)
     standing.record_change(db, pursuit, before)
 
 

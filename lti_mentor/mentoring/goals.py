@@ -18,6 +18,7 @@ from lti_mentor.mentoring import catalog, courses, mentorships, people
 from lti_mentor.mentoring.courses import Item
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.people import Person
+from lti_mentor.mentoring.programs import Program
 from lti_mentor.mentoring.progress import measure_progress
 from lti_mentor.mentoring.readiness import shown
 
@@ -195,9 +196,12 @@ def _about(db: Session, goal: Goal, actor_id: uuid.UUID) -> dict[str, Any]:
 
 
 def _mentorship(db: Session, goal: Goal) -> Mentorship | None:
-    """The owner's open one, else the one the goal was set in."""
-    current = mentorships.of_mentee_id(db, goal.organization_id, goal.owner_id)
-    return current or (db.get(Mentorship, goal.mentorship_id) if goal.mentorship_id else None)
+    """The one the goal was set in; when that is over, the owner's open one in the same program."""
+    first = db.get(Mentorship, goal.mentorship_id) if goal.mentorship_id else None
+    if first is None or first.status == "open":
+        return first
+    owner = people.get(db, goal.organization_id, goal.owner_id)
+    return mentorships.of_mentee(db, owner, db.get_one(Program, first.program_id)) or first
 
 
 def _note(db: Session, goal: Goal, fact: facts.Fact) -> None:
@@ -219,6 +223,15 @@ def all_of(db: Session, owner: Person) -> Sequence[Goal]:
         Goal.organization_id == owner.organization_id, Goal.owner_id == owner.id, Goal.status != "removed"
     )
     return sorted(db.scalars(wanted), key=lambda goal: (goal.status != "open", goal.due_on))
+
+
+def shared_in(db: Session, program: Program, owner: Person) -> list[Goal]:
+    """The shared goals that were set in a mentorship of the program."""
+    theirs = select(Mentorship.id).where(
+        Mentorship.organization_id == program.organization_id, Mentorship.program_id == program.id
+    )
+    ids = set(db.scalars(theirs))
+    return [goal for goal in all_of(db, owner) if goal.visibility == "shared" and goal.mentorship_id in ids]
 
 
 def get_own(db: Session, person: Person, goal_id: uuid.UUID) -> Goal:

@@ -1,7 +1,7 @@
 """Mentorships: the relation of one mentor and one mentee in a program."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TypedDict
 
@@ -69,7 +69,7 @@ def about(db: Session, mentorship: Mentorship | None) -> About:
 
 def note(db: Session, organization_id: uuid.UUID, mentorship: Mentorship | None, fact: facts.Fact) -> uuid.UUID:
     """Record what somebody did, and when their pair was active; gives the id of the statement."""
-    if mentorship is not None and isinstance(fact, facts.ACTIVITY):
+    if mentorship is not None and mentorship.status == "open" and isinstance(fact, facts.ACTIVITY):
         mentorship.active_at = fact.at
     return record(db, organization_id, fact)
 
@@ -190,6 +190,16 @@ def of_mentee(db: Session, mentee: Person, program: Program | None = None) -> Me
     if program is not None:
         wanted = wanted.where(Mentorship.program_id == program.id)
     return db.scalar(wanted.order_by(Mentorship.started_at.desc()).limit(1))
+
+
+def of_mentees(db: Session, organization_id: uuid.UUID, person_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Mentorship]:
+    """The open mentorship of each, the newest of several programs."""
+    wanted = select(Mentorship).where(
+        Mentorship.organization_id == organization_id,
+        Mentorship.mentee_id.in_(set(person_ids)),
+        Mentorship.status == "open",
+    )
+    return {pair.mentee_id: pair for pair in db.scalars(wanted.order_by(Mentorship.started_at))}
 
 
 def of_mentee_id(db: Session, organization_id: uuid.UUID, person_id: uuid.UUID) -> Mentorship | None:

@@ -98,6 +98,17 @@ def for_person(db: Session, person: Person) -> Sequence[Reminder]:
     return db.scalars(wanted.order_by(Reminder.sent_at.desc())).all()
 
 
+def close_of(db: Session, mentorship: Mentorship) -> None:
+    """Put away every open card about a pair."""
+    wanted = select(Reminder).where(
+        Reminder.organization_id == mentorship.organization_id,
+        Reminder.mentorship_id == mentorship.id,
+        Reminder.closed_at.is_(None),
+    )
+    for card in db.scalars(wanted):
+        card.closed_at = clock.now()
+
+
 def close_all(db: Session, person: Person) -> None:
     """Put the reminders away; a check-in stays until it is answered."""
     for card in for_person(db, person):

@@ -204,6 +204,15 @@ def actor_name(db: Session, person_id: uuid.UUID) -> str:
     return known[person_id]
 
 
+def learn_actor_names(db: Session, organization_id: uuid.UUID, person_ids: Iterable[uuid.UUID]) -> None:
+    """Read the pseudonyms of many at once, so that ``actor_name`` knows them."""
+    known = _actor_names(db)
+    wanted = select(Pseudonym.person_id, Pseudonym.actor_name).where(
+        Pseudonym.organization_id == organization_id, Pseudonym.person_id.in_(set(person_ids) - known.keys())
+    )
+    known.update({person_id: name for person_id, name in db.execute(wanted)})  # noqa: C416 (rows are not tuples)
+
+
 def _actor_names(db: Session) -> dict[uuid.UUID, str]:
     known: dict[uuid.UUID, str] = db.info.setdefault("lti_mentor.actor_names", {})
     return known

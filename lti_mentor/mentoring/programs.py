@@ -136,6 +136,8 @@ def change(db: Session, program: Program, draft: ProgramDraft, *, by: Person) ->
         raise Refused("program.started")
     if draft == before:
         return
+    if draft.starts_on != before.starts_on and draft.starts_on < clock.today():
+        raise Invalid({"starts_on": "date.past"})
     _check(db, program.organization_id, draft, program)
     for name, value in vars(draft).items():
         setattr(program, name, value)

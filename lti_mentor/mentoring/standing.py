@@ -1,7 +1,7 @@
 """Where pursuits stand: ratings and mapped results gathered from rows, and the readiness they make."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
@@ -86,9 +86,9 @@ class Sources:
             items.setdefault(key, []).append(mapped.at(moment))
         return {pursuit.id: self._standing(pursuit, ratings, items, moment) for pursuit in self.pursuits}
 
-    def before_due(self, item_id: uuid.UUID) -> "Sources":
-        """The same, as if this item were not due yet."""
-        items = tuple(replace(each, due=False) if each.item.id == item_id else each for each in self.items)
+    def before_due(self, item_ids: Collection[uuid.UUID]) -> "Sources":
+        """The same, as if these items were not due yet."""
+        items = tuple(replace(each, due=False) if each.item.id in item_ids else each for each in self.items)
         return replace(self, items=items)
 
     def _standing(
@@ -199,14 +199,23 @@ def record_change(db: Session, pursuit: Pursuit, before: Standing) -> None:
 def record_changes(db: Session, pursuits: Sequence[Pursuit], before: Mapping[uuid.UUID, Standing]) -> None:
     """The same for several, by id of the pursuit."""
     now = of_many(db, pursuits)
-    for pursuit in pursuits:
+
+    def moved(pursuit: Pursuit) -> bool:
         was, is_now = before[pursuit.id].readiness, now[pursuit.id].readiness
-        if (is_now.confirmed, is_now.own_estimate) != (was.confirmed, was.own_estimate):
-            _record(db, pursuit, is_now)
+        return (is_now.confirmed, is_now.own_estimate) != (was.confirmed, was.own_estimate)
+
+    changed = [pursuit for pursuit in pursuits if moved(pursuit)]
+    if not changed:
+        return
+    organization_id = changed[0].organization_id
+    pairs = mentorships.of_mentees(db, organization_id, [pursuit.person_id for pursuit in changed])
+    mentors = [pair.mentor_id for pair in pairs.values()]
+    people.learn_actor_names(db, organization_id, [*mentors, *(pursuit.person_id for pursuit in changed)])
+    for pursuit in changed:
+        _record(db, pursuit, pairs.get(pursuit.person_id), now[pursuit.id].readiness)
 
 
-def _record(db: Session, pursuit: Pursuit, now: Readiness) -> None:
-    mentorship = mentorships.of_mentee_id(db, pursuit.organization_id, pursuit.person_id)
+def _record(db: Session, pursuit: Pursuit, mentorship: Mentorship | None, now: Readiness) -> None:
     fact = facts.ReadinessChanged(
         actor=people.actor_name(db, pursuit.person_id),
         at=clock.now(),

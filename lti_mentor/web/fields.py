@@ -57,28 +57,28 @@ def day(**options: Any) -> fields.Date:
     return fields.Date(error_messages=_messages("date.missing"), **options)
 
 
-Rules = Callable[[Mapping[str, Any]], Mapping[str, str]]
+Problems = Callable[[Mapping[str, Any]], Mapping[str, str]]
 
 
-def load(schema: type[FormSchema], rules: Rules | None = None) -> dict[str, Any]:
+def load(schema: type[FormSchema], problems: Problems | None = None) -> dict[str, Any]:
     """What was typed, as values. Raises Invalid with a reason per field, in the order of the form.
 
-    ``rules`` looks at the values that could be read, so that whoever typed learns of every problem at once.
+    ``problems`` looks at the values that could be read, so that whoever typed learns of every problem at once.
     """
     form = schema()
     try:
         loaded: dict[str, Any] = form.load(request.form.to_dict())
     except ValidationError as error:
-        problems: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
-        unread = {name: _first(problem) for name, problem in problems.items()}
+        messages: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
+        unread = {name: _first(message) for name, message in messages.items()}
         known = error.valid_data if isinstance(error.valid_data, dict) else {}
-        wrong = {**(rules(known) if rules else {}), **unread}
+        wrong = {**(problems(known) if problems else {}), **unread}
         raise Invalid({name: wrong[name] for name in (*form.fields, *wrong) if name in wrong}) from None
     return loaded
 
 
-def _first(problem: Any) -> str:
-    return str(problem[0]) if isinstance(problem, list) else "invalid"
+def _first(message: Any) -> str:
+    return str(message[0]) if isinstance(message, list) else "invalid"
 
 
 def local_moment(day_text: str, time_text: str, zone: ZoneInfo) -> datetime:

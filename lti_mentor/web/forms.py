@@ -14,6 +14,7 @@ shows the form with what was typed and the problem beside each field.
 
 import hashlib
 import hmac
+import json
 import secrets
 from collections.abc import Callable
 from datetime import datetime
@@ -95,9 +96,10 @@ def _check_forgery(visit: Visit) -> None:
 
 def _once(view: Callable[..., str], kwargs: dict[str, Any]) -> str:
     """Where to go: from the view, or from the first time when the same form comes again."""
-    visit, form_key = current_visit(), request.form.get("once", "")
-    if not 16 <= len(form_key) <= 64 or not form_key.isprintable():
+    visit, once = current_visit(), request.form.get("once", "")
+    if not 16 <= len(once) <= 64 or not once.isprintable():
         raise NotAllowed("form.forged")
+    form_key = _key_of(once)
     try:
         with tool().database.transaction() as db:
             known = _location(db, visit, form_key)
@@ -114,6 +116,12 @@ def _once(view: Callable[..., str], kwargs: dict[str, Any]) -> str:
         if known is None:
             raise
         return known
+
+
+def _key_of(once: str) -> str:
+    """The same only for the same form, sent to the same address with the same in it: one page has several buttons."""
+    typed = [(name, request.form.getlist(name)) for name in sorted(request.form) if name != "csrf"]
+    return hashlib.sha256(json.dumps([once, request.path, typed]).encode()).hexdigest()
 
 
 def _location(db: Session, visit: Visit, form_key: str) -> str | None:

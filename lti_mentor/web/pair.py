@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.errors import Invalid
-from lti_mentor.mentoring import meetings, mentorships, notices
+from lti_mentor.mentoring import meetings, mentorships, notices, pairing
 from lti_mentor.web import fields, language
 from lti_mentor.web.fields import FormSchema
 from lti_mentor.web.forms import form
@@ -74,7 +74,7 @@ def finish(db: Session, mentorship_id: uuid.UUID, how: str) -> str:
     """The two reached what they wanted, or stop without anybody's fault."""
     person = current_visit().person
     mentorship = mentorships.get_for(db, person, mentorship_id)
-    {"completed": mentorships.complete, "ended": mentorships.end}[how](db, mentorship, by=person)
+    pairing.finish(db, mentorship, how, by=person)
     return visit_url("home.home")
 
 

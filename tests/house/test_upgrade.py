@@ -5,13 +5,17 @@ from sqlalchemy import create_engine, func, inspect, select, table
 
 from lti_mentor import migrations
 from lti_mentor.db import connect
+from lti_mentor.insight.definitions import ACTIVITY
 from lti_mentor.lti import keys
 from lti_mentor.lti.keys import ToolKey
 from lti_mentor.mentoring.courses import Course
+from lti_mentor.mentoring.evidence import Review
+from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.vault import Vault
 from tests.support import release
 from tests.support.member import Member
+from xapi import store, times
 
 RELEASES = sorted(release.FOLDER.glob("*.sql"))
 
@@ -59,6 +63,10 @@ def test_an_upgraded_database_of_a_release_has_lost_nothing(empty_database, file
         assert all(vault.open(keys.PURPOSE, key.sealed_private_pem) for key in db.scalars(select(ToolKey)))
         learner = db.scalars(select(Person).join(Account).where(Account.subject == "learner")).one()
         course = db.scalars(select(Course)).one()
+        pair, answer = db.scalars(select(Mentorship)).one(), db.scalars(select(Review)).one()
+        last = max(said["timestamp"] for said in store.scan(db, tenant=learner.organization_id, verbs=ACTIVITY))
+    assert pair.active_at == times.parsed(last)
+    assert answer.submitted_at is not None
     page = Member(database, loaded_settings, learner, course).get("learner/goals")
     assert page.status_code == 200
     assert "Read the guide" in page.text

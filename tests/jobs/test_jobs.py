@@ -130,10 +130,10 @@ def test_a_job_of_another_version_does_not_stop_the_worker(database, tool):
         assert session.scalars(select(Job)).one().last_problem == "LookupError"
 
 
-def test_an_item_that_becomes_due_without_a_result_moves_readiness_on_record_once(database, cast, tool):
+def test_items_that_become_due_without_a_result_move_readiness_on_record_once(database, cast, tool):
     due_at = clock.now() + timedelta(days=1)
     with database.transaction() as db:
-        for number, due in ((1, due_at), (2, None)):
+        for number, due in ((1, due_at), (3, due_at), (2, None)):
             item = courses.add_item(db, cast.course, activity_iri=f"urn:quiz:{number}", title="Quiz", due_at=due)
             course_map.save(db, cast.course, {item.id: {("comptia-security-plus", "1"): 1}}, by=cast.coordinator)
         results.take(db, item, cast.learner, score=80, maximum=100, source="statement", at=clock.now())
@@ -142,7 +142,7 @@ def test_an_item_that_becomes_due_without_a_result_moves_readiness_on_record_onc
     confirmed = readiness_said(database, cast)
     with clock.moved_to(due_at + timedelta(hours=2)):
         work_all(tool)
-        assert readiness_said(database, cast) == [*confirmed, pytest.approx(confirmed[-1] / 2)]
+        assert readiness_said(database, cast) == [*confirmed, pytest.approx(confirmed[-1] / 3)]
     with clock.moved_to(due_at + timedelta(hours=4)):
         work_all(tool)
         assert len(readiness_said(database, cast)) == len(confirmed) + 1

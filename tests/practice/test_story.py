@@ -11,9 +11,9 @@ from math import floor
 import pytest
 from sqlalchemy import create_engine, select, text
 
+from lti_mentor.activity.statements import ACTIVITY_VERBS
 from lti_mentor.db import connect
 from lti_mentor.insight import explain, figures
-from lti_mentor.insight.definitions import ACTIVITY_VERBS
 from lti_mentor.mentoring.mentorships import Mentorship
 from tests.support.story import Story, told
 from tests.support.visitor import Visitor

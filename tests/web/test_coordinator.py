@@ -101,8 +101,13 @@ def test_a_mentor_takes_a_break_and_comes_back(database, cast, coordinator):
     mentor = f"coordinator/programs/{cast.program.id}/mentors/{cast.mentor.id}"
     assert coordinator.post(f"{mentor}/paused", page).status_code == 303
     assert "takes a break" in coordinator.get(page).text
-    assert coordinator.post(f"{mentor}/resumed", page).status_code == 303
+    kept = coordinator.sent
+    assert coordinator.again(f"{mentor}/resumed", kept).status_code == 303, "another button of the same page"
     assert "takes a break" not in coordinator.get(page).text
+    assert coordinator.again(f"{mentor}/paused", kept).status_code == 303, "the same once more changes nothing"
+    assert "takes a break" not in coordinator.get(page).text
+    many = {"person": str(cast.mentor.id), "part": "mentor", "capacity": "9" * 5000}
+    assert coordinator.post(page, page, **many).status_code == 422
     stranger = f"coordinator/programs/{cast.program.id}/mentors/{cast.learner.id}/paused"
     assert coordinator.post(stranger, page).status_code == 404
 

@@ -98,9 +98,10 @@ def test_a_coordinator_asks_a_silent_pair_how_it_goes_and_reads_the_answer(datab
         assert asked.status_code == 303
         assert "learner no answer yet, mentor no answer yet" in coordinator.get("coordinator/").text
         for member, home, word in ((learner, "learner/", "help"), (mentor, "mentor/", "fine")):
+            assert "Your coordinator asks how you and" in member.get(home).text
             address = re.search(rf"pair/check-ins/[0-9a-f-]+/{word}", member.get(home).text)[0]
             assert member.post(address, home).status_code == 303
-            assert "asks how the two of you are doing" not in member.get(home).text
+            assert "Your coordinator asks how you and" not in member.get(home).text
         assert "learner could use help, mentor fine" in coordinator.get("coordinator/").text
 
 

@@ -1,5 +1,6 @@
 """The review page: a piece of evidence, its domain, and what each rating would change."""
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,7 +44,7 @@ class ReviewPage:
     exam_domain: ExamDomain
     domain: DomainReadiness
     readiness: Readiness
-    reviews: Sequence[Review]
+    reviews: Sequence[Review]  # by the mentor the piece is with: what another said stays between them
     outcomes: tuple[Outcome, ...]
     others_waiting: Sequence[Evidence]
 
@@ -66,10 +67,14 @@ def page(db: Session, piece: Evidence) -> ReviewPage:
         exam_domain=next(domain for domain in entry.domains if domain.code == piece.domain_code),
         domain=where.readiness.domain(piece.domain_code),
         readiness=where.readiness,
-        reviews=evidence.reviews(db, piece),
+        reviews=[each for each in evidence.reviews(db, piece) if each.reviewer_id == _mentor_id(db, piece)],
         outcomes=tuple(_outcome(where, piece.domain_code, rating) for rating in SCALE),
         others_waiting=_others(db, piece),
     )
+
+
+def _mentor_id(db: Session, piece: Evidence) -> uuid.UUID:
+    return db.get_one(Mentorship, piece.mentorship_id).mentor_id
 
 
 def _outcome(where: standing.Standing, code: str, rating: int) -> Outcome:

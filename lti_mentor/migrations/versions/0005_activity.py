@@ -46,16 +46,23 @@ def upgrade() -> None:
 
 
 def _fill_active_at(connection: sa.Connection, moment: sa.types.TypeEngine[datetime]) -> None:
-    """From the statements about each pair."""
-    pairs = sa.table("mentorships", sa.column("id", sa.Uuid()), sa.column("active_at", moment))
-    said = sa.table("xapi_statements", *_place(), sa.column("verb", sa.Text()), sa.column("timestamp", moment))
+    """From the statements about each pair that are not voided."""
+    owner = sa.column("organization_id", sa.Uuid())
+    pairs = sa.table("mentorships", sa.column("id", sa.Uuid()), owner, sa.column("active_at", moment))
+    said = sa.table(
+        "xapi_statements",
+        *_place(),
+        sa.column("verb", sa.Text()),
+        sa.column("timestamp", moment),
+        sa.column("voided_by", sa.Uuid()),
+    )
     facets = sa.table("xapi_facets", *_place(), sa.column("kind", sa.String()), sa.column("value", sa.String()))
-    for pair_id in connection.scalars(sa.select(pairs.c.id)).all():
+    for pair_id, tenant in connection.execute(sa.select(pairs.c.id, pairs.c.organization_id)).all():
         last = sa.select(sa.func.max(said.c.timestamp)).join(
             facets, (facets.c.tenant == said.c.tenant) & (facets.c.seq == said.c.seq)
         )
-        mine = (facets.c.kind == "registration", facets.c.value == str(pair_id), said.c.verb.in_(ACTIVITY))
-        active_at = connection.scalar(last.where(*mine))
+        mine = (facets.c.tenant == tenant, facets.c.kind == "registration", facets.c.value == str(pair_id))
+        active_at = connection.scalar(last.where(*mine, said.c.verb.in_(ACTIVITY), said.c.voided_by.is_(None)))
         connection.execute(pairs.update().where(pairs.c.id == pair_id).values(active_at=active_at))
 
 

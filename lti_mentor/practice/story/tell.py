@@ -17,8 +17,8 @@ from lti_mentor.mentoring import (
     evidence,
     goals,
     meetings,
-    mentorships,
     organizations,
+    pairing,
     people,
     programs,
     pursuits,
@@ -233,14 +233,14 @@ def _program(told: Told) -> Program:
 
 
 def _pair(db: Session, told: Told, learner: int) -> None:
-    told.pairs[learner] = mentorships.pair(
+    told.pairs[learner] = pairing.pair(
         db, _program(told), mentor=told.mentor(learner), mentee=told.learner(learner), by=told.coordinator
     )
 
 
 def _close(db: Session, told: Told, learner: int) -> None:
-    close = mentorships.complete if learner in plan.COMPLETED else mentorships.end
-    close(db, fresh(db, told.pairs[learner]), by=told.learner(learner))
+    how = "completed" if learner in plan.COMPLETED else "ended"
+    pairing.finish(db, fresh(db, told.pairs[learner]), how, by=told.learner(learner))
 
 
 def _pause(db: Session, told: Told) -> None:
@@ -416,8 +416,8 @@ def _results(told: Told, now: datetime) -> Iterator[Timed]:
 
 def _note_due(db: Session) -> None:
     """As the worker does it every hour."""
-    while item := courses.next_due(db):
-        course_map.note_due(db, item, clock.now())
+    while course := courses.next_with_due_items(db):
+        course_map.note_due(db, course)
 
 
 def _report(db: Session, told: Told, planned: plan.ResultPlan) -> None:

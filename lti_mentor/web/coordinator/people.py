@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from lti_mentor.errors import Invalid, Refused
 from lti_mentor.lti import contexts
 from lti_mentor.lti.contexts import ContextServices
-from lti_mentor.mentoring import courses, evidence, goal_progress, goals, meetings, mentorships, people, programs
+from lti_mentor.mentoring import courses, goal_progress, goals, meetings, mentorships, pairing, people, programs
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.homes import coordinator as homes
 from lti_mentor.mentoring.mentorships import Mentorship
@@ -93,10 +93,9 @@ def enroll_people(db: Session, program_id: uuid.UUID) -> str:
         raise Invalid({"person": "choice.missing"})
     part = request.form.get("part", "mentee")
     capacity = request.form.get("capacity", "3")
+    places = int(capacity) if part == "mentor" and capacity.isdecimal() and len(capacity) < 4 else 0
     for person in chosen:
-        programs.enroll(
-            db, program, person, part, capacity=int(capacity) if part == "mentor" and capacity.isdecimal() else 0
-        )
+        programs.enroll(db, program, person, part, capacity=places)
     return visit_url(
         "coordinator.people_", program_id=program_id, q=request.args.get("q"), page=request.args.get("page")
     )
@@ -110,8 +109,8 @@ def _people(db: Session, ids: list[str]) -> list[Person]:
     return [people.get(db, current_visit().organization_id, person_id) for person_id in wanted]
 
 
-@coordinator.get("/programs/<uuid:program_id>/pairing")
-def pairing(program_id: uuid.UUID, error: Invalid | None = None) -> str:
+@coordinator.get("/programs/<uuid:program_id>/pairing", endpoint="pairing")
+def show_pairing(program_id: uuid.UUID, error: Invalid | None = None) -> str:
     """Learners without a mentor, and mentors with free places."""
     visit = current_visit()
     with tool().database.reading() as db:
@@ -135,7 +134,7 @@ def pairing(program_id: uuid.UUID, error: Invalid | None = None) -> str:
 
 
 @coordinator.post("/programs/<uuid:program_id>/pairing")
-@form(again=pairing)
+@form(again=show_pairing)
 def pair_people(db: Session, program_id: uuid.UUID) -> str:
     """Every learner for whom a mentor was chosen, all or none."""
     visit = current_visit()
@@ -146,10 +145,9 @@ def pair_people(db: Session, program_id: uuid.UUID) -> str:
     for learner_id, mentor_id in chosen.items():
         mentee, mentor = _people(db, [learner_id, mentor_id])
         try:
-            pair = mentorships.pair(db, program, mentor=mentor, mentee=mentee, by=visit.person)
+            pairing.pair(db, program, mentor=mentor, mentee=mentee, by=visit.person)
         except Refused as error:
             raise Invalid({f"mentor-{learner_id}": error.reason}) from None
-        evidence.hand_over(db, pair)
     return visit_url("coordinator.home", program=program_id)
 
 
@@ -208,7 +206,7 @@ def pair(program_id: uuid.UUID, mentorship_id: uuid.UUID) -> str:
         found = mentorships.get_of_program(db, program, mentorship_id)
         known = people.by_ids(db, visit.organization_id, [found.mentor_id, found.mentee_id])
         held = [each for each in meetings.of_mentorship(db, found) if each.status == "held"]
-        shared = [each for each in goals.all_of(db, known[found.mentee_id]) if each.visibility == "shared"]
+        shared = goals.shared_in(db, program, known[found.mentee_id])
         progress = goal_progress.of_many(db, shared)
     access.note_read(known[found.mentee_id])
     return render_template(
@@ -231,6 +229,5 @@ def finish_pair(db: Session, program_id: uuid.UUID, mentorship_id: uuid.UUID, ho
     visit = current_visit()
     program = programs.get_for_coordinator(db, visit.person, program_id)
     found = mentorships.get_of_program(db, program, mentorship_id)
-    finish = {"completed": mentorships.complete, "ended": mentorships.end}[how]
-    finish(db, found, by=visit.person)
+    pairing.finish(db, found, how, by=visit.person)
     return visit_url("coordinator.pairs", program_id=program_id)

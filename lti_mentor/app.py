@@ -33,7 +33,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     app.config.update(MAX_CONTENT_LENGTH=settings.max_body_bytes, MAX_FORM_MEMORY_SIZE=settings.max_body_bytes)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(visit_url=visit.visit_url, form_fields=forms.form_fields)
+    app.jinja_env.globals.update(visit_url=visit.visit_url, form_fields=forms.form_fields, done_note=forms.done_note)
     app.extensions["lti_mentor"] = Tool(
         settings, database or connect(settings.database_url), Vault(settings.secret_key)
     )

@@ -219,7 +219,7 @@ def _may_review(db: Session, evidence: Evidence, verdict: Verdict, by: Person) -
         raise Refused("evidence.answered")
     if evidence.version != verdict.version:
         raise Invalid({"version": "evidence.changed"})
-    if len(verdict.comment) > 20_000:
+    if len(verdict.comment) > 5_000:
         raise Invalid({"comment": "text.too_long"})
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from lti_mentor import clock
 from lti_mentor.activity import facts
+from lti_mentor.activity.record import last_activity
 from lti_mentor.db import Row, new_id, one_of
 from lti_mentor.errors import Invalid, NotAllowed, NotFound, Refused
 from lti_mentor.mentoring import catalog, courses, mentorships, people
@@ -47,6 +48,7 @@ class Goal(Row):
     override: Mapped[int | None]  # percent, by the mentor, with a comment
     override_comment: Mapped[str | None]
     statement_id: Mapped[uuid.UUID]  # of the statement that set it: achieving refers to it
+    closing_statement_id: Mapped[uuid.UUID | None]  # of the one that said achieved: void when it is open again
     links: Mapped[list["GoalLink"]] = relationship(order_by="GoalLink.position", lazy="selectin")
 
     __table_args__ = (
@@ -293,9 +295,23 @@ def make_progress(db: Session, goal: Goal, current: float, *, by: Person) -> Non
 def achieve(db: Session, goal: Goal, *, by: Person) -> None:
     """The mentee says that it is achieved; no number does that by itself."""
     _open(goal, by)
-    goal.status, goal.closed_at = "achieved", clock.now()
+    goal.status, goal.closed_at, goal.closing_statement_id = "achieved", clock.now(), new_id()
     db.flush()
-    _note(db, goal, facts.GoalAchieved(**_closing(db, goal, by.id)))
+    _note(db, goal, facts.GoalAchieved(id=goal.closing_statement_id, **_closing(db, goal, by.id)))
+
+
+def reopen(db: Session, goal: Goal, *, by: Person) -> None:
+    """It was not achieved after all, until the mentor has confirmed it; what said so is void."""
+    if goal.owner_id != by.id:
+        raise NotAllowed("goal.not_yours")
+    if goal.status != "achieved" or goal.confirmed_at is not None or goal.closing_statement_id is None:
+        raise Refused("goal.stays_closed")
+    said, mentorship = goal.closing_statement_id, _mentorship(db, goal)
+    goal.status, goal.closed_at, goal.closing_statement_id = "open", None, None
+    db.flush()
+    _note(db, goal, facts.Withdrawn(actor=people.actor_name(db, by.id), at=clock.now(), said=said))
+    if mentorship is not None and mentorship.status == "open":
+        mentorship.active_at = last_activity(db, mentorship.organization_id, mentorship.id)
 
 
 def confirm(db: Session, goal: Goal, *, by: Person) -> None:

@@ -39,6 +39,9 @@ def plan(db: Session, mentorship: Mentorship, *, planned_at: datetime, minutes: 
         wrong["planned_at"] = "date.past"
     if not 5 <= minutes <= 480:
         wrong["minutes"] = "meeting.minutes"
+    same = (Meeting.mentorship_id == mentorship.id, Meeting.planned_at == planned_at, Meeting.status == "planned")
+    if db.scalar(select(Meeting.id).where(Meeting.organization_id == mentorship.organization_id, *same)) is not None:
+        wrong["planned_at"] = "meeting.same_time"
     if wrong:
         raise Invalid(wrong)
     meeting = Meeting(

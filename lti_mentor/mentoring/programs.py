@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, select
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -251,6 +251,16 @@ def participants(db: Session, program: Program, part: str) -> Sequence[Participa
         Participant.part == part,
     )
     return db.scalars(wanted.order_by(Participant.joined_at, Participant.id)).all()
+
+
+def size(db: Session, program: Program) -> int:
+    """How many learners are enrolled."""
+    counted = select(func.count()).where(
+        Participant.organization_id == program.organization_id,
+        Participant.program_id == program.id,
+        Participant.part == "mentee",
+    )
+    return db.scalars(counted).one()
 
 
 def enroll(db: Session, program: Program, person: Person, part: str, *, capacity: int = 0) -> Participant:

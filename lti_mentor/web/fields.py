@@ -1,22 +1,23 @@
 """Reading what people type into forms: marshmallow schemas whose messages are reason codes."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import request
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
 
+from lti_mentor import clock
 from lti_mentor.errors import Invalid
 from lti_mentor.web import language
 
 
-def _messages(missing: str, wrong: str | None = None) -> dict[str, Any]:
+def _messages(missing: str) -> dict[str, Any]:
     return {
         "required": missing,
         "null": missing,
-        "invalid": wrong or missing,
+        "invalid": missing,
         "too_large": "number.range",
         "special": "number.range",
     }
@@ -46,15 +47,21 @@ class LocalNumber(fields.Float):
 
 
 def number(**options: Any) -> fields.Float:
-    return LocalNumber(error_messages=_messages("number.missing", "number.range"), **options)
+    return LocalNumber(error_messages=_messages("number.missing"), **options)
 
 
 def whole(**options: Any) -> fields.Integer:
-    return fields.Integer(strict=False, error_messages=_messages("number.missing", "number.range"), **options)
+    return fields.Integer(strict=False, error_messages=_messages("number.missing"), **options)
 
 
 def day(**options: Any) -> fields.Date:
-    return fields.Date(error_messages=_messages("date.missing"), **options)
+    """A date that somebody may mean: from 1970 on, and at most 30 years ahead."""
+    return fields.Date(error_messages=_messages("date.missing"), validate=_is_near, **options)
+
+
+def _is_near(value: date) -> None:
+    if not 1970 <= value.year <= clock.today().year + 30:
+        raise ValidationError("date.far")
 
 
 Problems = Callable[[Mapping[str, Any]], Mapping[str, str]]
@@ -84,6 +91,12 @@ def _first(message: Any) -> str:
 def local_moment(day_text: str, time_text: str, zone: ZoneInfo) -> datetime:
     """The moment a person means by a date and a time in their zone. Raises Invalid."""
     try:
-        return datetime.fromisoformat(f"{day_text}T{time_text}").replace(tzinfo=zone)
+        on = date.fromisoformat(day_text)
+        _is_near(on)
+    except (ValueError, ValidationError) as problem:
+        reason = "date.far" if isinstance(problem, ValidationError) else "date.missing"
+        raise Invalid({"day": reason}) from None
+    try:
+        return datetime.combine(on, time.fromisoformat(time_text), zone)
     except ValueError:
-        raise Invalid({"day": "date.missing"}) from None
+        raise Invalid({"time": "time.missing"}) from None

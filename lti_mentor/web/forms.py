@@ -32,6 +32,7 @@ from werkzeug.wrappers import Response
 from lti_mentor import clock
 from lti_mentor.db import Row
 from lti_mentor.errors import Invalid, NotAllowed
+from lti_mentor.web.language import _
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import Visit, current_visit
 
@@ -73,7 +74,7 @@ def form(*, again: Again | None = None) -> Callable[[Callable[..., str]], Callab
         def take(**kwargs: Any) -> Shown:
             _check_forgery(current_visit())
             try:
-                return redirect(_once(view, kwargs), 303)
+                return redirect(with_note(_once(view, kwargs)), 303)
             except Invalid as error:
                 if again is None:
                     raise
@@ -82,6 +83,57 @@ def form(*, again: Again | None = None) -> Callable[[Callable[..., str]], Callab
         return take
 
     return decorate
+
+
+# What a page says after a form was taken, by the end point that took it; the others lead to a page that shows it.
+DONE = {
+    "learner.make_progress": "Your progress is saved.",
+    "learner.move_due_date": "The date is moved. The first one stays on record.",
+    "learner.achieve_goal": "The goal is achieved.",
+    "learner.reopen_goal": "The goal is open again.",
+    "learner.remove_goal": "The goal is removed.",
+    "learner.rate_self": "Your rating is saved.",
+    "learner.book_exam": "The date of the exam is saved.",
+    "learner.tell_result": "The result is saved.",
+    "learner.submit_evidence": "The evidence is with your mentor.",
+    "learner.resubmit_evidence": "The new version is with your mentor.",
+    "pair.plan_meeting": "The meeting is planned.",
+    "pair.settle_meeting": "The meeting is noted.",
+    "pair.finish": "The mentorship is finished.",
+    "pair.close_reminders": "The reminder is put away.",
+    "pair.answer_check_in": "Your coordinator reads your answer.",
+    "mentor.confirm_goal": "The goal is confirmed.",
+    "mentor.override_goal": "Your number is set.",
+    "mentor.stop_overriding": "The parts make the number again.",
+    "mentor.take_back": "The answer is taken back.",
+    "coordinator.create_program": "The program is made. Enroll the first people.",
+    "coordinator.change_program": "The settings are saved.",
+    "coordinator.change_rules": "The rules are saved.",
+    "coordinator.attach_course": "The program runs in this course too.",
+    "coordinator.enroll_people": "They are enrolled.",
+    "coordinator.pair_people": "They are paired.",
+    "coordinator.finish_pair": "The pair is finished.",
+    "coordinator.pause_mentor": "The mentor gets no new learners for now.",
+    "coordinator.resume_mentor": "The mentor is free for new learners again.",
+    "coordinator.read_rosters": "The lists are read as soon as possible.",
+    "coordinator.remind": "The cards are on their homes.",
+    "coordinator.save_map": "The map is saved.",
+    "coordinator.add_item": "The item is added.",
+}
+
+
+def with_note(location: str) -> str:
+    """The address with what to say there, if this form has something to say."""
+    if request.endpoint not in DONE:
+        return location
+    path, mark, place = location.partition("#")
+    return f"{path}{'&' if '?' in path else '?'}done={request.endpoint}{mark}{place}"
+
+
+def done_note() -> str | None:
+    """What the page says about the form that led here, in the language of the request."""
+    text = DONE.get(request.args.get("done", ""))
+    return _(text) if text and request.method == "GET" else None
 
 
 def _check_forgery(visit: Visit) -> None:

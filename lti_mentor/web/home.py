@@ -3,6 +3,8 @@
 from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
+from lti_mentor.mentoring import mentorships
+from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit, visit_url
 
 home = Blueprint("home", __name__)
@@ -20,6 +22,11 @@ FIRST = (
 @home.get("/", endpoint="home")
 def show_home() -> Response:
     """Go to the home of the person's first part; a learner's when there is none."""
-    parts = current_visit().parts
+    visit = current_visit()
+    parts = visit.parts
+    if {"mentor", "mentee"} <= parts:
+        with tool().database.reading() as db:
+            if not mentorships.of_mentor(db, visit.person):
+                parts = parts - {"mentor"}  # nobody waits there yet
     endpoint = next((endpoint for part, endpoint in FIRST if part in parts), "learner.home")
     return redirect(visit_url(endpoint), 303)

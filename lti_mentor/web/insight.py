@@ -34,7 +34,8 @@ def show_home() -> str:
     with tool().database.reading() as db:
         listed = programs.listed(db, visit.organization_id)
         chosen = next((each for each in listed if str(each.id) == request.args.get("program")), None)
-        program = chosen or (listed[0] if listed else None)
+        largest = max(listed, key=lambda each: programs.size(db, each), default=None)
+        program = chosen or largest
         base = iri_base(db)
         record = None
         if program is not None:

@@ -117,13 +117,16 @@ def day(value: date) -> str:
 def moment(value: datetime) -> Markup:
     """Date and time in the person's zone, exact on hover and for machines."""
     here = value.astimezone(zone())
-    text = format_datetime(here, "EEE d MMM, HH:mm", locale=_locale())
+    pattern = "EEE d MMM, HH:mm" if here.year == clock.now().astimezone(zone()).year else "EEE d MMM y, HH:mm"
+    text = format_datetime(here, pattern, locale=_locale())
     return _time(here, text)
 
 
 def ago(value: datetime) -> Markup:
     """How long ago, or in how long: 3 days ago."""
-    text = format_timedelta(value - clock.now(), add_direction=True, locale=_locale(), threshold=1.1)
+    span = value - clock.now()
+    threshold = 2 if 7 <= abs(span.days) < 14 else 1.1  # days up to two weeks
+    text = format_timedelta(span, add_direction=True, locale=_locale(), threshold=threshold)
     return _time(value.astimezone(zone()), text)
 
 
@@ -155,5 +158,6 @@ def install(app: Flask) -> None:
         shown=shown,
         shown_gap=shown_gap,
         today=clock.today,
+        now=clock.now,
     )
     app.jinja_env.filters.update(day=day, moment=moment, ago=ago, number=number)

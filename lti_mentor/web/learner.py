@@ -162,6 +162,14 @@ def achieve_goal(db: Session, goal_id: uuid.UUID) -> str:
     return visit_url("learner.goal", goal_id=goal_id)
 
 
+@learner.post("/goals/<uuid:goal_id>/reopened")
+@form()
+def reopen_goal(db: Session, goal_id: uuid.UUID) -> str:
+    person = current_visit().person
+    goals.reopen(db, goals.get_own(db, person, goal_id), by=person)
+    return visit_url("learner.goal", goal_id=goal_id)
+
+
 @learner.post("/goals/<uuid:goal_id>/removed")
 @form()
 def remove_goal(db: Session, goal_id: uuid.UUID) -> str:
@@ -223,8 +231,10 @@ def pursuit(pursuit_id: uuid.UUID, error: Invalid | None = None) -> str:
         found = pursuits.get_own(db, visit.person, pursuit_id)
         where = standing.of(db, found)
         pieces = evidence.of_pursuit(db, found)
+        has_mentor = mentorships.of_mentee(db, visit.person) is not None
     return render_template(
         "learner/pursuit.html",
+        has_mentor=has_mentor,
         pursuit=found,
         entry=catalog.entry(found.certification_id),
         readiness=where.readiness,

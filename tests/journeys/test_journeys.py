@@ -47,7 +47,7 @@ def test_what_is_wrong_in_a_form_stands_beside_the_field_and_nothing_typed_is_lo
 def test_a_mentor_accepts_evidence_and_readiness_moves_as_the_live_line_said(browser_context, story):
     _, frame = opened(browser_context, story, "mentor-1")
     expect(frame.get_by_text("4 mentees · 3 reviews waiting, oldest 9 days")).to_be_visible()
-    frame.get_by_role("row", name=re.compile("Amara Okafor")).get_by_role("button", name="Review").click()
+    frame.get_by_role("row", name=re.compile("Amara Okafor")).get_by_role("link", name="Review").click()
     frame.get_by_label("with help").check()
     line = frame.get_by_text("If you accept with “with help”: domain 0 → 50, readiness 46 → 56")
     expect(line).to_be_visible()

@@ -268,8 +268,12 @@ def test_meetings_are_planned_held_missed_and_called_off(db, cast):
         meetings.plan(db, cast.mentorship, planned_at=clock.now(), minutes=30, by=cast.learner)
     tomorrow = clock.now() + timedelta(days=1)
     held, missed, off = (
-        meetings.plan(db, cast.mentorship, planned_at=tomorrow, minutes=30, by=cast.mentor) for _ in range(3)
+        meetings.plan(db, cast.mentorship, planned_at=tomorrow + timedelta(minutes=minutes), minutes=30, by=cast.mentor)
+        for minutes in (0, 10, 20)
     )
+    with pytest.raises(Invalid) as twice:
+        meetings.plan(db, cast.mentorship, planned_at=tomorrow, minutes=30, by=cast.learner)
+    assert twice.value.fields == {"planned_at": "meeting.same_time"}
     with pytest.raises(Refused):
         meetings.hold(db, held, by=cast.mentor)
     meetings.call_off(db, off, by=cast.learner)

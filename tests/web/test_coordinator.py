@@ -28,7 +28,8 @@ def test_a_suggested_domain_counts_only_when_it_is_saved(database, cast, coordin
     with database.transaction() as db:
         item = courses.add_item(db, cast.course, activity_iri="urn:quiz", title=f"Quiz: {domain.title}")
     page = f"coordinator/courses/{cast.course.id}/map"
-    shown = coordinator.get(page).text
+    assert f'<option value="{SECURITY}/{domain.code}" selected>' not in coordinator.get(page).text
+    shown = coordinator.get(f"{page}?suggested=yes").text
     assert f'<option value="{SECURITY}/{domain.code}" selected>' in shown
     assert "<small>suggested</small>" in shown
     with database.reading() as db:
@@ -41,6 +42,10 @@ def test_a_suggested_domain_counts_only_when_it_is_saved(database, cast, coordin
     with database.reading() as db:
         assert course_map.of_course(db, cast.course) == {item.id: {(SECURITY, domain.code): 3}}
     assert "suggested" not in coordinator.get(page).text
+    twice = {**typed, f"domain-{item.id}": [f"{SECURITY}/1", f"{SECURITY}/1"]}
+    answer = coordinator.post(page, page, **twice)
+    assert answer.status_code == 422
+    assert re.search(r'<span dir="auto">Quiz: [^<]+</span>: This exam domain is chosen twice', answer.text)
 
 
 def test_a_program_form_says_every_problem_at_once_and_names_the_fields(database, coordinator):

@@ -8,10 +8,13 @@ import pytest
 from sqlalchemy import func, select
 
 from lti_mentor import clock
-from lti_mentor.mentoring import evidence, notices
+from lti_mentor.mentoring import evidence, notices, pairing, programs
 from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.goals import Goal
+from lti_mentor.mentoring.programs import ProgramDraft
 from tests.support.member import Member
+from xapi import store
+from xapi.vocabulary import Verbs
 
 
 @pytest.fixture
@@ -49,7 +52,7 @@ def test_a_goal_without_title_or_with_nonsense_is_shown_again_with_what_was_type
         "learner/goals", "learner/goals/new", **{**GOAL, "title": "", "target": "lots", "due_on": "soon"}
     )
     assert answer.status_code == 422
-    assert "Give a number." in answer.text or "This number cannot be used." in answer.text
+    assert "Give a number, such as" in answer.text
     assert 'value="lots"' in answer.text
     assert count(database, Goal) == 0
 
@@ -133,11 +136,11 @@ def test_an_exam_domain_that_is_not_there_is_no_rating(sqlite_database, sqlite_c
 
 def test_a_number_that_is_none_is_said_beside_its_field(sqlite_database, sqlite_cast, loaded_settings):
     member = Member(sqlite_database, loaded_settings, sqlite_cast.learner, sqlite_cast.course)
-    typed = {"title": "Read", "baseline": "0", "due_on": "2099-01-01"}
+    typed = {"title": "Read", "baseline": "0", "due_on": "2049-01-01"}
     for word in ("nan", "1e400", "inf"):
         answer = member.post("learner/goals", "learner/goals/new", target=word, **typed)
         assert answer.status_code == 422
-        assert "This number cannot be used." in answer.text
+        assert "such as 12 or 2.5." in answer.text
         assert "Try again in a moment" not in answer.text
 
 
@@ -196,3 +199,48 @@ def test_a_reminder_says_whom_it_is_about(database, cast, mentor, learner):
         notices.remind(db, pair, "silent", by=db.merge(cast.coordinator))
     assert "it is time to meet Learner" in mentor.get("mentor/").text
     assert "it is time to meet Mentor" in learner.get("learner/").text
+
+
+def test_a_goal_said_to_be_achieved_is_opened_again_until_it_is_confirmed(database, cast, learner, mentor):
+    learner.post("learner/goals", "learner/goals/new", due_on=due(), **GOAL)
+    with database.reading() as db:
+        goal = db.scalars(select(Goal)).one()
+    page = f"learner/goals/{goal.id}"
+    done = learner.post(f"{page}/achieved", page)
+    assert "The goal is achieved." in learner.get(done.headers["Location"].split("/", 3)[3]).text
+    assert learner.post(f"{page}/reopened", page).status_code == 303
+    with database.reading() as db:
+        assert db.get_one(Goal, goal.id).status == "open"
+        said = list(store.scan(db, tenant=cast.learner.organization_id, verbs=[Verbs.ACHIEVED.iri]))
+    assert said == []
+    learner.post(f"{page}/achieved", page)
+    record = f"mentor/mentees/{cast.mentorship.id}"
+    assert mentor.post(f"mentor/goals/{goal.id}/confirmed", record).status_code == 303
+    assert "open it again" not in learner.get(page).text
+    assert learner.again(f"{page}/reopened", learner.sent | {"once": "y" * 20}).status_code == 409
+
+
+def test_times_and_dates_are_checked_where_they_stand(database, cast, learner):
+    page = f"pair/{cast.mentorship.id}/meetings"
+    for typed, field, words in (
+        ({"day": due(), "time": ""}, "time", "Give a time, such as"),
+        ({"day": "9999-12-31", "time": "10:00"}, "day", "This date is too far away"),
+        ({"day": "tomorrow", "time": "10:00"}, "day", "Give a date"),
+    ):
+        answer = learner.post(page, page, **typed)
+        assert answer.status_code == 422
+        assert f'id="problem-{field}"' in answer.text
+        assert words in answer.text
+
+
+def test_a_learner_of_two_programs_sees_both_mentors(database, cast, learner):
+    with database.transaction() as db:
+        today = clock.today()
+        draft = ProgramDraft(name="Second", starts_on=today, ends_on=today + timedelta(days=90))
+        second = programs.create(db, db.merge(cast.course), draft, by=cast.coordinator)
+        programs.enroll(db, second, cast.analyst, "mentor", capacity=1)
+        programs.enroll(db, second, cast.learner, "mentee")
+        pairing.pair(db, second, mentor=cast.analyst, mentee=cast.learner, by=cast.coordinator)
+    page = learner.get("learner/").text
+    assert "mentor in another program" in page
+    assert f"pair/{cast.mentorship.id}/meetings" in page

@@ -52,7 +52,7 @@ def test_enrolling_from_a_later_page_keeps_the_place(coordinator, cast, crowd, d
     page = f"coordinator/programs/{cast.program.id}/people?q=crowd&page=2"
     answer = coordinator.post(page, page, person=str(crowd[30].id), part="mentee")
     assert answer.status_code == 303
-    assert answer.headers["Location"].endswith("/people?q=crowd&page=2")
+    assert answer.headers["Location"].endswith("/people?q=crowd&page=2&done=coordinator.enroll_people")
     with database.reading() as db:
         assert programs.participant(db, cast.program, crowd[30].id, "mentee") is not None
     refused = coordinator.post(page, page, part="mentee")

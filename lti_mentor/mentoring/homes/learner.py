@@ -63,6 +63,7 @@ class MyMentor:
     waiting: int
     waiting_days: int | None  # of the oldest piece with the mentor
     usual_days: int
+    others: tuple[tuple[Mentorship, Person], ...]  # of other programs
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,12 @@ class LearnerHome:
     goals_in_course: int
     returned: tuple[Evidence, ...]
     cards: tuple[Reminder, ...]  # from the coordinator, still open
+
+    @property
+    def partners(self) -> dict[uuid.UUID, Person]:
+        """Each mentor by id of the mentorship."""
+        pairs = ((self.mentor.mentorship, self.mentor.person), *self.mentor.others) if self.mentor else ()
+        return {mentorship.id: person for mentorship, person in pairs}
 
 
 def home(db: Session, person: Person, course_id: uuid.UUID | None, *, since: datetime | None = None) -> LearnerHome:
@@ -118,6 +125,7 @@ class _Pair:
     program: Program
     next_meeting: Meeting | None
     reminders: tuple[Reminder, ...]  # the open ones, newest first
+    others: tuple[tuple[Mentorship, Person], ...]
 
 
 def _pair(db: Session, person: Person) -> _Pair | None:
@@ -153,7 +161,8 @@ def _pair(db: Session, person: Person) -> _Pair | None:
         return None
     first = rows[0]
     reminders = tuple(row[4] for row in rows if row[0].id == first[0].id and row[4] is not None)
-    return _Pair(*first[:4], reminders)
+    others = {row[0].id: (row[0], row[1]) for row in rows if row[0].id != first[0].id}
+    return _Pair(*first[:4], reminders, tuple(others.values()))
 
 
 def _evidence(db: Session, pursuits: Sequence[Pursuit]) -> tuple[list[Evidence], list[float]]:
@@ -222,11 +231,12 @@ def _goal_rows(db: Session, goals: Sequence[Goal], strips: Sequence[Strip]) -> l
 def _my_mentor(pair: _Pair | None, pieces: list[Evidence], answer_days: list[float]) -> MyMentor | None:
     if pair is None:
         return None
-    waiting = [piece for piece in pieces if piece.status == "waiting"]
+    mine = [piece for piece in pieces if piece.mentorship_id == pair.mentorship.id]
+    waiting = [piece for piece in mine if piece.status == "waiting"]
     oldest = min((piece.submitted_at for piece in waiting), default=None)
     usual = floor(statistics.median(answer_days) + 0.5) if len(answer_days) > 2 else USUAL_ANSWER_DAYS
     days = None if oldest is None else (clock.now() - oldest).days
-    return MyMentor(pair.mentorship, pair.mentor, pair.next_meeting, len(waiting), days, max(1, usual))
+    return MyMentor(pair.mentorship, pair.mentor, pair.next_meeting, len(waiting), days, max(1, usual), pair.others)
 
 
 def _next_step(
@@ -252,16 +262,18 @@ def _next_step(
             return NextStep("goal_overdue", goal=goal, days=(today - goal.due_on).days)
     if not goals:
         return NextStep("no_goal")
-    return _certification_step(strips, pieces) or _nothing_due(strips, mentor)
+    return _certification_step(strips, pieces, has_mentor=mentor is not None) or _nothing_due(strips, mentor)
 
 
-def _certification_step(strips: Sequence[Strip], pieces: list[Evidence]) -> NextStep | None:
+def _certification_step(strips: Sequence[Strip], pieces: list[Evidence], *, has_mentor: bool) -> NextStep | None:
     if not strips:
         return NextStep("no_certification")
     studying = [strip for strip in strips if strip.pursuit.status not in ("awarded", "passed")]
     for strip in studying:
         if any(domain.own is None for domain in strip.readiness.domains):
             return NextStep("not_rated", strip=strip)
+    if studying and not has_mentor:
+        return NextStep("no_mentor", strip=studying[0])
     for strip in studying:
         on_the_way = {
             piece.domain_code for piece in pieces if piece.status == "waiting" and piece.pursuit_id == strip.pursuit.id

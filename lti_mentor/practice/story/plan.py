@@ -100,12 +100,23 @@ def _meetings_of(learner: int) -> Iterator[MeetingPlan]:
         outcomes.insert(5, "called_off")
     first = paired_days_ago(learner) - 4
     last = 45.0 if learner in SILENT else (ended_days_ago(learner) or learner % 7 - 5) + 1
-    for number, outcome in enumerate(outcomes):
+    days = []
+    for number in range(len(outcomes)):
         share = (number + 0.5 + 0.3 * (learner % 3 - 1)) / len(outcomes)
         days_ago = _away_from_dip(first - share * (first - last), last)
-        yield MeetingPlan(learner, max(days_ago, 0.7 + learner % 3), outcome)
+        days.append(max(days_ago, 0.7 + learner % 3))
+    for days_ago, outcome in zip(_on_days_of_their_own(days), outcomes, strict=True):
+        yield MeetingPlan(learner, days_ago, outcome)
     if learner in ACTIVE and learner % 2 == 0:
         yield MeetingPlan(learner, -(5.0 if learner == MIDDLE else 2.0 + learner % 9), "planned")
+
+
+def _on_days_of_their_own(days: list[float]) -> list[float]:
+    """Oldest first, each at least a day before the next."""
+    apart: list[float] = []
+    for days_ago in sorted(days):
+        apart.append(max(days_ago, apart[-1] + 1.02) if apart else days_ago)
+    return apart[::-1]
 
 
 def _held(learner: int) -> int:

@@ -28,13 +28,18 @@ def show_map(course_id: uuid.UUID, error: MentorError | None = None) -> str:
         used = course_map.certifications_of(db, course)
     entries = list(catalog.entries().values())
     near = [entry for entry in entries if entry.slug in used] or entries
-    suggested = {item.id: course_map.suggest(item.title, near) for item in page.rows if item.id not in mapped}
+    suggested = {
+        item.id: found
+        for item in page.rows
+        if item.id not in mapped and (found := course_map.suggest(item.title, near))
+    }
     return render_template(
         "coordinator/map.html",
         course=course,
         page=page,
         mapped=mapped,
         suggested=suggested,
+        is_filled=request.args.get("suggested") == "yes",
         entries=entries,
         stale=[entry for entry in entries if entry.is_stale(clock.today())],
         error=error,
@@ -76,6 +81,8 @@ def _lines(item_id: uuid.UUID) -> dict[DomainKey, int]:
         if given and not (given.isdecimal() and len(given) < 4):
             raise Invalid({f"weight-{item_id}": "goal.link_weight"})
         slug, _, code = text.partition("/")
+        if (slug, code) in lines:
+            raise Invalid({f"domain-{item_id}": "item.same_domain"})
         lines[slug, code] = int(given or 1)
     return lines
 

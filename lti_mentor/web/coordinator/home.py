@@ -7,7 +7,7 @@ from flask import render_template, request
 from sqlalchemy.orm import Session
 
 from lti_mentor.errors import NotAllowed, Refused
-from lti_mentor.mentoring import notices, programs
+from lti_mentor.mentoring import course_map, courses, notices, programs
 from lti_mentor.mentoring.homes import coordinator as homes
 from lti_mentor.mentoring.programs import Program
 from lti_mentor.web.coordinator.blueprint import coordinator
@@ -25,7 +25,11 @@ def show_home() -> str:
     with tool().database.reading() as db:
         mine = programs.coordinated_by(db, visit.person)
         page = homes.home(db, _chosen(mine)) if mine else None
-    return render_template("coordinator/home.html", home=page, programs=mine, course_id=visit.course_id)
+        here = courses.get(db, visit.organization_id, visit.course_id) if visit.course_id else None
+        maps = {course.id: course for course in page.courses} if page else {}
+        if here is not None and course_map.may_set(db, visit.person, here):
+            maps[here.id] = here
+    return render_template("coordinator/home.html", home=page, programs=mine, maps=maps.values())
 
 
 def _chosen(mine: Sequence[Program]) -> Program:

@@ -119,6 +119,8 @@ def show_pairing(program_id: uuid.UUID, error: Invalid | None = None) -> str:
         load = mentorships.load(db, program)
         rows = programs.participants(db, program, "mentor")
         known = people.by_ids(db, visit.organization_id, [row.person_id for row in rows])
+        page = page_of(waiting, _name)
+        elsewhere = mentorships.of_mentees(db, visit.organization_id, [person.id for person in page.rows])
     mentors = [
         (known[row.person_id], row.capacity - load.get(row.person_id, 0), row.paused, row.capacity) for row in rows
     ]
@@ -126,8 +128,11 @@ def show_pairing(program_id: uuid.UUID, error: Invalid | None = None) -> str:
     return render_template(
         "coordinator/pairing.html",
         program=program,
-        page=page_of(waiting, _name),
+        page=page,
+        elsewhere=elsewhere,
         mentors=mentors,
+        places=sum(max(free, 0) for _, free, paused, _ in mentors if not paused),
+        waiting=len(waiting),
         error=error,
         typed=request.form,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, or_, select
+from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, Uuid, bindparam, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -101,9 +101,22 @@ def of(db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID, contex
     )
 
 
+# Made once: building a statement costs more than running it.
+_KNOWN = select(ContextServices.memberships_url, ContextServices.lineitems_url, ContextServices.grade_scopes).where(
+    ContextServices.organization_id == bindparam("organization_id", type_=Uuid()),
+    ContextServices.deployment_id == bindparam("deployment_id", type_=Uuid()),
+    ContextServices.context_id == bindparam("context_id"),
+)
+
+
 def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered) -> None:
     """Remember what the launch offers; nothing is written when it is what is known."""
     if offered.memberships_url is None and offered.lineitems_url is None:
+        return
+    key = {"organization_id": deployment.organization_id, "deployment_id": deployment.id, "context_id": context_id}
+    known = db.execute(_KNOWN, key).one_or_none()
+    said = (offered.memberships_url, offered.lineitems_url, list(offered.grade_scopes))
+    if known is not None and tuple(known) == said:
         return
     row = of(db, deployment.organization_id, deployment.id, context_id)
     if row is None:
@@ -111,9 +124,7 @@ def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered)
             organization_id=deployment.organization_id, deployment_id=deployment.id, context_id=context_id
         )
         db.add(row)
-    row.memberships_url, row.lineitems_url = offered.memberships_url, offered.lineitems_url
-    if row.grade_scopes != list(offered.grade_scopes):
-        row.grade_scopes = list(offered.grade_scopes)
+    row.memberships_url, row.lineitems_url, row.grade_scopes = said
 
 
 def ask_for_roster(row: ContextServices) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy.exc import OperationalError
 
 from lti_mentor.db import Database
-from lti_mentor.jobs import due_items, queue, rosters, upkeep
+from lti_mentor.jobs import due_items, grades, queue, rosters, upkeep
 from lti_mentor.tool import Tool
 
 log = logging.getLogger(__name__)
@@ -18,6 +18,7 @@ STEPS: dict[str, tuple[Step, timedelta]] = {
     "upkeep": (upkeep.run, upkeep.EVERY),
     "due_items": (due_items.run, due_items.EVERY),
     "rosters": (rosters.run, rosters.EVERY),
+    "grades": (grades.run, grades.EVERY),
 }
 
 

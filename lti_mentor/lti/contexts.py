@@ -36,9 +36,9 @@ class Offered:
         roster, grades = _claim(claims, ROSTER_CLAIM), _claim(claims, GRADES_CLAIM)
         scopes = grades.get("scope")
         return cls(
-            _address(roster.get("context_memberships_url")),
-            _address(grades.get("lineitems")),
-            _address(grades.get("lineitem")),
+            address(roster.get("context_memberships_url")),
+            address(grades.get("lineitems")),
+            address(grades.get("lineitem")),
             tuple(sorted(scope for scope in scopes if isinstance(scope, str))) if isinstance(scopes, list) else (),
         )
 
@@ -48,7 +48,7 @@ def _claim(claims: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _address(value: Any) -> str | None:
+def address(value: Any) -> str | None:
     """A usable web address; Moodle leaves an empty one where a column was deleted."""
     usable = isinstance(value, str) and len(value) <= LONGEST and value.isprintable() and origin(value) is not None
     return value if usable else None

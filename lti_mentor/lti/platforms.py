@@ -143,6 +143,12 @@ def get(db: Session, platform_id: uuid.UUID) -> Platform:
     return platform
 
 
+def of_deployment(db: Session, deployment_id: uuid.UUID) -> Platform | None:
+    """The platform of a deployment, by our id of it; none when it was removed."""
+    wanted = select(Platform).join(Deployment, Deployment.platform_id == Platform.id)
+    return db.scalar(wanted.where(Deployment.id == deployment_id))
+
+
 def approve(db: Session, platform_id: uuid.UUID) -> Platform:
     """Let its launches in: for the first time, or again."""
     platform = get(db, platform_id)

@@ -166,6 +166,23 @@ def by_account(db: Session, organization_id: uuid.UUID, issuer: str, subject: st
     return person
 
 
+def subject_of(db: Session, organization_id: uuid.UUID, person_id: uuid.UUID, issuer: str) -> str | None:
+    """What the LMS of this issuer calls the person; none when they never came from there."""
+    return db.scalar(
+        select(Account.subject).where(
+            Account.organization_id == organization_id, Account.person_id == person_id, Account.issuer == issuer
+        )
+    )
+
+
+def subjects_of(db: Session, organization_id: uuid.UUID, issuer: str) -> dict[uuid.UUID, str]:
+    """What the LMS of this issuer calls everybody of the organization."""
+    wanted = select(Account.person_id, Account.subject).where(
+        Account.organization_id == organization_id, Account.issuer == issuer
+    )
+    return {person_id: subject for person_id, subject in db.execute(wanted)}  # noqa: C416 (rows are not tuples)
+
+
 def by_actor_name(db: Session, organization_id: uuid.UUID, actor_name: str) -> Person | None:
     """Whoever statements call so; none when nobody of the organization is."""
     return db.scalar(

@@ -11,7 +11,7 @@ from lti_mentor import clock
 from lti_mentor.activity import facts
 from lti_mentor.db import Row, one_of
 from lti_mentor.errors import Invalid, NotFound, Refused
-from lti_mentor.mentoring import certifications, mentorships, people
+from lti_mentor.mentoring import certifications, gradebook, mentorships, people
 from lti_mentor.mentoring.people import Person
 from lti_mentor.mentoring.readiness import SCALE
 
@@ -181,6 +181,7 @@ def award(db: Session, pursuit: Pursuit, *, awarded_on: date, expires_on: date |
     noon = datetime.combine(awarded_on, time(12), UTC)  # a certificate has a day, not an hour
     at = clock.now() if awarded_on == clock.today() else noon
     _record(db, pursuit, facts.CertificationAwarded, at=at, valid_until=expires_on)
+    gradebook.complete(db, pursuit.organization_id, pursuit.person_id, pursuit.certification_id)
 
 
 def _expect(pursuit: Pursuit, *states: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from lti_mentor import clock
 from lti_mentor.activity import facts
 from lti_mentor.activity.record import record
-from lti_mentor.mentoring import catalog, mentorships, people
+from lti_mentor.mentoring import catalog, gradebook, mentorships, people
 from lti_mentor.mentoring.courses import Item, MappedItem, Member, Result
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.programs import Program
@@ -213,6 +213,18 @@ def record_changes(db: Session, pursuits: Sequence[Pursuit], before: Mapping[uui
     people.learn_actor_names(db, organization_id, [*mentors, *(pursuit.person_id for pursuit in changed)])
     for pursuit in changed:
         _record(db, pursuit, pairs.get(pursuit.person_id), now[pursuit.id].readiness)
+    _keep_scores(db, changed, now)
+
+
+def _keep_scores(db: Session, pursuits: Sequence[Pursuit], now: Mapping[uuid.UUID, Standing]) -> None:
+    """The grade columns of the people's courses show the same."""
+    by_key = {(pursuit.person_id, pursuit.certification_id): pursuit for pursuit in pursuits}
+    people_ids, slugs = [person_id for person_id, _ in by_key], {slug for _, slug in by_key}
+    for person_id, column in gradebook.columns_for(db, pursuits[0].organization_id, people_ids, slugs):
+        pursuit = by_key.get((person_id, column.certification_id))
+        if pursuit is not None:
+            value = (now[pursuit.id].readiness.confirmed, pursuit.status == "awarded")
+            gradebook.keep(db, column, {person_id: value})
 
 
 def _record(db: Session, pursuit: Pursuit, mentorship: Mentorship | None, now: Readiness) -> None:

@@ -12,7 +12,7 @@ from lti_mentor.activity import record
 from lti_mentor.db import Base, Database
 from lti_mentor.jobs import queue
 from lti_mentor.lti import contexts, keys, login, platforms, registration, tokens
-from lti_mentor.mentoring import audit, certifications, evidence, goals, meetings, notices, programs, results
+from lti_mentor.mentoring import audit, certifications, evidence, goals, gradebook, meetings, notices, programs, results
 from lti_mentor.settings import Settings
 from lti_mentor.vault import Vault
 from lti_mentor.web import forms, visit
@@ -26,6 +26,7 @@ WITH_ROWS = (
     evidence,
     forms,
     goals,
+    gradebook,
     keys,
     login,
     meetings,

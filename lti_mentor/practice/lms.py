@@ -10,6 +10,7 @@ import requests
 from flask import Flask, Response, abort, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from lti_mentor.practice.grades import ToolColumn, add_grade_service
 from lti_mentor.practice.registration import RegisteredTool, add_registration
 from lti_mentor.practice.services import add_services
 from lti_mentor.practice.tokens import CLAIM, SigningKey, claims
@@ -32,6 +33,8 @@ class Lms:
         self.assertions: set[str] = set()  # ids of assertions that were used
         self.token_requests = 0
         self.roster_requests = 0
+        self.columns: dict[str, ToolColumn] = {}  # that tools made, by id
+        self.score_requests = 0
         self.bad_answers: list[Callable[[], Response | None]] = []  # of the services, before they work again
         self.most_members = 50  # in one page of a roster, whatever is asked for
         self.registration_tokens: set[str] = set()
@@ -59,6 +62,7 @@ def create_lms(world: World) -> Flask:
     _add_gradebook(app, lms)
     add_registration(app, lms)
     add_services(app, lms)
+    add_grade_service(app, lms)
     return app
 
 
@@ -169,7 +173,13 @@ def _add_gradebook(app: Flask, lms: Lms) -> None:
         learners = [lms.world.person(member) for member, roles in course.members.items() if INSTRUCTOR not in roles]
         said = request.args.get("said", "")
         return render_template(
-            "grades.html", person=person, course=course, items=course.items, learners=learners, said=said
+            "grades.html",
+            person=person,
+            course=course,
+            items=course.items,
+            learners=learners,
+            said=said,
+            columns=[column for column in lms.columns.values() if column.course_id == course.id],
         )
 
     @app.post("/as/<person_id>/courses/<course_id>/grades")

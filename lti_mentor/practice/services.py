@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from lti_mentor.practice.lms import Lms
 
 SECONDS = 3600
-SERVICES = frozenset({"memberships"})  # end points that may have a bad day
+# End points that may have a bad day.
+SERVICES = frozenset({"memberships", "lineitems", "add_lineitem", "add_score", "results"})
 ROSTER = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"
 MEMBERSHIPS = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -45,7 +46,7 @@ def add_services(app: Flask, lms: "Lms") -> None:
     @app.get("/courses/<course_id>/memberships")
     def memberships(course_id: str) -> Response | tuple[Response, int]:
         course = lms.world.course(course_id)
-        if not _may(lms, ROSTER):
+        if not may(lms, ROSTER):
             return jsonify(error="invalid_token"), 401
         if course is None:
             return jsonify(error="not_found"), 404
@@ -63,7 +64,7 @@ def add_services(app: Flask, lms: "Lms") -> None:
         return answer
 
 
-def _may(lms: "Lms", scope: str) -> bool:
+def may(lms: "Lms", scope: str) -> bool:
     """Whether the call carries a token that was given for this scope."""
     token = request.headers.get("Authorization", "").removeprefix("Bearer ")
     return scope in lms.access_tokens.get(token, frozenset())

@@ -63,5 +63,12 @@ def claims(
             "context_memberships_url": f"{world.issuer}/courses/{course.id}/memberships",
             "service_versions": ["2.0"],
         },
+        "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint": {
+            "lineitems": f"{world.issuer}/courses/{course.id}/lineitems",
+            "scope": [
+                f"https://purl.imsglobal.org/spec/lti-ags/scope/{name}"
+                for name in ("lineitem", "result.readonly", "score")
+            ],
+        },
         f"{CLAIM}tool_platform": {"guid": "practice", "product_family_code": "practice", "name": "Practice LMS"},
     }

@@ -117,6 +117,8 @@ DONE = {
     "coordinator.resume_mentor": "The mentor is free for new learners again.",
     "coordinator.read_rosters": "The lists are read as soon as possible.",
     "coordinator.remind": "The cards are on their homes.",
+    "coordinator.open_grades": "The column is made and filled as soon as possible.",
+    "coordinator.close_grades": "Nothing more is sent. What stands in the gradebook stays there.",
     "coordinator.save_map": "The map is saved.",
     "coordinator.add_item": "The item is added.",
 }

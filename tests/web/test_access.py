@@ -21,13 +21,18 @@ OPEN = {
 }  # fmt: skip
 
 
+COURSE_PAGES = ("home", "course_map", "save_map", "add_item", "grades", "open_grades", "close_grades")
+
 # What else each of these may open; everything at the addresses of ``things`` is refused to them.
 OWN = {
     "outsider": (),
     "other_learner": (),
     "second_mentor": ("mentor.home",),
     # both programs run in the course, so its map is theirs too
-    "second_coordinator": tuple(f"coordinator.{name}" for name in ("home", "course_map", "save_map", "add_item")),
+    "second_coordinator": tuple(
+        f"coordinator.{name}"
+        for name in ("home", "course_map", "save_map", "add_item", "grades", "open_grades", "close_grades")
+    ),
     "analyst": ("insight.",),
     "learner": ("learner.", "pair."),
     "mentor": ("mentor.", "pair."),

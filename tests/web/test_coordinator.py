@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from lti_mentor import clock
+from lti_mentor.lti import contexts, platforms
 from lti_mentor.mentoring import catalog, course_map, courses, evidence, mentorships, programs
 from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.mentorships import Mentorship
@@ -16,6 +17,14 @@ from tests.conftest import met
 from tests.support.member import Member
 
 SECURITY = "comptia-security-plus"
+REGISTRATION = platforms.Registration(
+    issuer="https://lms.example.org",
+    client_id="c",
+    authorization_endpoint="https://lms.example.org/authorize",
+    token_endpoint="https://lms.example.org/token",
+    jwks_uri="https://lms.example.org/jwks",
+    deployment_ids=("7",),
+)
 
 
 @pytest.fixture
@@ -204,3 +213,26 @@ def test_another_program_is_one_click_away(database, cast, coordinator):
     assert "Second" in page
     assert f"program={cast.program.id}" in page
     assert "Program" in coordinator.get(f"coordinator/?program={cast.program.id}").text
+
+
+def test_the_gradebook_page_says_what_would_be_sent_before_anything_is(database, cast, coordinator, loaded_settings):
+    page = f"coordinator/courses/{cast.course.id}/grades"
+    assert "offers no gradebook" in coordinator.get(page).text
+    with database.transaction() as db:
+        platform = platforms.add(db, REGISTRATION, organization_id=cast.course.organization_id)
+        course = db.merge(cast.course)
+        course.deployment_id = platform.deployments[0].id
+        offered = contexts.Offered(None, "https://lms.example.org/lineitems", None, ())
+        contexts.keep(db, platform.deployments[0], course.context_id, offered)
+    shown = coordinator.get(page).text
+    assert "Nothing is sent before you show it" in shown
+    assert "Learner</th>" in shown
+    assert coordinator.post(page, page, certification="pmp").status_code == 422
+    assert coordinator.post(page, page, certification=SECURITY).status_code == 303
+    assert "waits" in coordinator.get(page).text
+    assert coordinator.post(f"{page}/closed", page, certification=SECURITY).status_code == 303
+    assert coordinator.post(f"{page}/closed", page, certification=SECURITY).status_code == 404
+    with database.transaction() as db:
+        teacher = met(db, "Home", "teacher")
+        courses.join(db, db.merge(cast.course), teacher, teaches=True)
+    assert Member(database, loaded_settings, teacher, cast.course).get(page).status_code == 403

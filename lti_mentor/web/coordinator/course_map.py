@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.errors import Invalid, MentorError
-from lti_mentor.mentoring import catalog, course_map, courses
+from lti_mentor.mentoring import catalog, course_map, courses, programs
 from lti_mentor.mentoring.course_map import DomainKey
 from lti_mentor.web import fields, language
 from lti_mentor.web.coordinator.blueprint import coordinator
@@ -26,6 +26,8 @@ def show_map(course_id: uuid.UUID, error: MentorError | None = None) -> str:
         page = page_of(courses.items(db, course), lambda item: item.title)
         mapped = course_map.of_course(db, course)
         used = course_map.certifications_of(db, course)
+        mine = {program.id for program in programs.coordinated_by(db, current_visit().person)}
+        coordinates = bool(mine & {program.id for program in programs.of_course(db, course)})
     entries = list(catalog.entries().values())
     near = [entry for entry in entries if entry.slug in used] or entries
     suggested = {
@@ -37,6 +39,7 @@ def show_map(course_id: uuid.UUID, error: MentorError | None = None) -> str:
         "coordinator/map.html",
         course=course,
         page=page,
+        coordinates=coordinates,
         mapped=mapped,
         suggested=suggested,
         is_filled=request.args.get("suggested") == "yes",

@@ -1,0 +1,156 @@
+"""Telling learning platforms the latest scores, one column at a time, and reading back what they made of them."""
+
+import logging
+import uuid
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from lti_mentor import clock
+from lti_mentor.errors import PlatformError
+from lti_mentor.lti import contexts, platforms
+from lti_mentor.lti.grades import Gradebook, Score
+from lti_mentor.mentoring import courses, gradebook, people
+from lti_mentor.mentoring.gradebook import MAXIMUM, GradeColumn, LatestScore
+from lti_mentor.tool import Tool
+
+log = logging.getLogger(__name__)
+EVERY = timedelta(seconds=5)
+LEASE = timedelta(minutes=10)
+BATCH = 50
+REFUSED = (400, 403, 412, 422)  # of this person or number; another one may be taken
+CONFLICTS = 3  # later timestamps that are tried when the platform has a later one
+
+
+def run(tool: Tool) -> int:
+    """How many scores were told."""
+    total = 0
+    while True:
+        with tool.database.transaction() as db:
+            column = gradebook.claim(db, clock.now() + LEASE)
+        if column is None:
+            return total
+        total += _work(tool, column)
+
+
+def _work(tool: Tool, column: GradeColumn) -> int:
+    told = 0
+    try:
+        book, issuer = _book(tool, column)
+        while batch := _batch(tool, column):
+            for score in batch:
+                told += _tell(tool, book, column.id, issuer, score)
+        _read_back(tool, book, column.id, issuer)
+    except PlatformError as problem:
+        log.warning("scores not told", extra={"reason": problem.reason, "status": problem.values.get("status")})
+        after = problem.values.get("retry_after")
+        with tool.database.transaction() as db:
+            failed = db.get_one(GradeColumn, column.id)
+            gradebook.failed(failed, problem.reason, retry_after=after if isinstance(after, int) else None)
+    else:
+        with tool.database.transaction() as db:
+            gradebook.done(db.get_one(GradeColumn, column.id))
+    return told
+
+
+def _book(tool: Tool, column: GradeColumn) -> tuple[Gradebook, str]:
+    """The gradebook of the column's course, and the issuer of its platform."""
+    with tool.database.reading() as db:
+        course = courses.get(db, column.organization_id, column.course_id)
+        services = contexts.of(db, course.organization_id, course.deployment_id, course.context_id)
+        platform = platforms.of_deployment(db, course.deployment_id)
+    if services is None or platform is None or platform.status != "active":
+        raise PlatformError("grades.not_offered")
+    return Gradebook(tool, platform, services), platform.issuer
+
+
+def _batch(tool: Tool, column: GradeColumn) -> list[LatestScore]:
+    with tool.database.transaction() as db:
+        db.get_one(GradeColumn, column.id).leased_until = clock.now() + LEASE
+        return gradebook.waiting(db, column, BATCH)
+
+
+def _tell(tool: Tool, book: Gradebook, column_id: uuid.UUID, issuer: str, score: LatestScore) -> int:
+    """One score; how many were taken. Raises PlatformError for what concerns the whole column."""
+    with tool.database.reading() as db:
+        subject = people.subject_of(db, score.organization_id, score.person_id, issuer)
+    if subject is None:
+        _refused(tool, score, "grades.no_account")
+        return 0
+    at = _later(score.sent_at)
+    for _ in range(CONFLICTS):
+        said = Score(subject=subject, points=score.value, maximum=MAXIMUM, is_complete=score.is_complete, at=at)
+        try:
+            book.publish(_address(tool, book, column_id), said)
+        except PlatformError as problem:
+            status = problem.values.get("status")
+            if status == 409:
+                at = _later(at)
+                continue
+            if status == 404:
+                _forget_address(tool, column_id)
+                book.publish(_address(tool, book, column_id), said)
+            elif status in REFUSED:
+                _refused(tool, score, "grades.person_refused")
+                return 0
+            else:
+                raise
+        _sent(tool, score, at)
+        return 1
+    _refused(tool, score, "grades.conflict")
+    return 0
+
+
+def _later(known: datetime | None) -> datetime:
+    """Now, and in another second than the last time: platforms compare whole seconds."""
+    now = clock.now()
+    return now if known is None else max(now, known.replace(microsecond=0) + timedelta(seconds=1))
+
+
+def _address(tool: Tool, book: Gradebook, column_id: uuid.UUID) -> str:
+    """Of the column, which is looked for or made when it has none."""
+    with tool.database.reading() as db:
+        column = db.get_one(GradeColumn, column_id)
+    if column.lineitem_url is not None:
+        return column.lineitem_url
+    url = book.column(column.key, column.label, MAXIMUM)
+    with tool.database.transaction() as db:
+        db.get_one(GradeColumn, column_id).lineitem_url = url
+    return url
+
+
+def _forget_address(tool: Tool, column_id: uuid.UUID) -> None:
+    """Somebody deleted the column there."""
+    with tool.database.transaction() as db:
+        db.get_one(GradeColumn, column_id).lineitem_url = None
+
+
+def _sent(tool: Tool, told: LatestScore, at: datetime) -> None:
+    """What was told; when the value changed meanwhile it waits again by itself."""
+    with tool.database.transaction() as db:
+        score = db.get_one(LatestScore, told.id)
+        score.sent_value, score.sent_complete, score.sent_at = told.value, told.is_complete, at
+        score.refused_value = score.problem = None
+
+
+def _refused(tool: Tool, told: LatestScore, reason: str) -> None:
+    with tool.database.transaction() as db:
+        score = db.get_one(LatestScore, told.id)
+        score.refused_value, score.problem = told.value, reason
+
+
+def _read_back(tool: Tool, book: Gradebook, column_id: uuid.UUID, issuer: str) -> None:
+    """What stands in our own column there, where reading is allowed."""
+    if not book.may_read:
+        return
+    found = {
+        subject: points / most * MAXIMUM for subject, points, most in book.results(_address(tool, book, column_id))
+    }
+    with tool.database.transaction() as db:
+        _keep_results(db, db.get_one(GradeColumn, column_id), issuer, found)
+
+
+def _keep_results(db: Session, column: GradeColumn, issuer: str, found: dict[str, float]) -> None:
+    subjects = people.subjects_of(db, column.organization_id, issuer)
+    for person_id, score in gradebook.scores_of(db, column).items():
+        score.read_value, score.read_at = found.get(subjects.get(person_id, "")), clock.now()

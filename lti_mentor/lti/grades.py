@@ -1,0 +1,117 @@
+"""Assignment and Grade Services 2.0: a column of our own, scores into it, and what the platform made of them."""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lti_mentor.errors import PlatformError
+from lti_mentor.lti.contexts import ContextServices, address
+from lti_mentor.lti.platforms import Platform
+from lti_mentor.lti.services import Service, before_query, with_query
+from lti_mentor.tool import Tool
+
+_SCOPE = "https://purl.imsglobal.org/spec/lti-ags/scope/"
+COLUMN, COLUMN_READ = f"{_SCOPE}lineitem", f"{_SCOPE}lineitem.readonly"
+SCORE, RESULT_READ = f"{_SCOPE}score", f"{_SCOPE}result.readonly"
+_TYPE = "application/vnd.ims.lis."
+LINE_ITEM, LINE_ITEMS = f"{_TYPE}v2.lineitem+json", f"{_TYPE}v2.lineitemcontainer+json"
+SCORES, RESULTS = f"{_TYPE}v1.score+json", f"{_TYPE}v2.resultcontainer+json"
+
+
+@dataclass(frozen=True)
+class Gradebook:
+    """The gradebook of one context. Only scopes that the launch listed are asked for."""
+
+    tool: Tool
+    platform: Platform
+    services: ContextServices
+
+    def _service(self, *wanted: str) -> Service:
+        """Raises PlatformError when none of the wanted scopes was given."""
+        granted = [scope for scope in wanted if scope in self.services.grade_scopes]
+        if not granted:
+            raise PlatformError("grades.no_scope")
+        return Service(self.tool, self.platform, granted)
+
+    @property
+    def may_read(self) -> bool:
+        return RESULT_READ in self.services.grade_scopes
+
+    def column(self, key: uuid.UUID, label: str, maximum: int) -> str:
+        """The address of our column: found by our own key, or made. Raises PlatformError."""
+        lineitems = self.services.lineitems_url
+        if lineitems is None:
+            raise PlatformError("grades.not_offered")
+        return self._found(lineitems, key) or self._made(lineitems, key, label, maximum)
+
+    def _found(self, lineitems: str, key: uuid.UUID) -> str | None:
+        """By resource id alone: a tag or a label is copied with the course."""
+        service = self._service(COLUMN, COLUMN_READ)
+        for page in service.pages(with_query(lineitems, "resource_id", str(key)), accept=LINE_ITEMS):
+            for item in page.body if isinstance(page.body, list) else []:
+                if isinstance(item, Mapping) and item.get("resourceId") == str(key) and address(item.get("id")):
+                    return str(item["id"])
+        return None
+
+    def _made(self, lineitems: str, key: uuid.UUID, label: str, maximum: int) -> str:
+        item = {"label": label, "scoreMaximum": maximum, "resourceId": str(key), "tag": "readiness"}
+        answer = self._service(COLUMN).call(
+            "POST", lineitems, accept=LINE_ITEM, body=json.dumps(item).encode(), sends=LINE_ITEM
+        )
+        made = answer.json()
+        url = address(made.get("id")) if isinstance(made, Mapping) else None
+        if url is None:
+            raise PlatformError("grades.no_column")
+        return url
+
+    def publish(self, column_url: str, score: "Score") -> None:
+        """Tell one score. Raises PlatformError with the ``status`` of the platform."""
+        self._service(SCORE).call(
+            "POST",
+            before_query(column_url, "/scores"),
+            accept="application/json",
+            body=json.dumps(score.as_json()).encode(),
+            sends=SCORES,
+        )
+
+    def results(self, column_url: str) -> Iterator[tuple[str, float, float]]:
+        """Subject, points and maximum of everybody the platform has a result of."""
+        for page in self._service(RESULT_READ).pages(before_query(column_url, "/results"), accept=RESULTS):
+            for result in page.body if isinstance(page.body, list) else []:
+                found = _result(result)
+                if found is not None:
+                    yield found
+
+
+def _result(result: Any) -> tuple[str, float, float] | None:
+    if not isinstance(result, Mapping):
+        return None
+    subject, points, maximum = result.get("userId"), result.get("resultScore"), result.get("resultMaximum", 1)
+    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in (points, maximum))
+    if not isinstance(subject, str) or not numbers or maximum <= 0:
+        return None
+    return subject, float(points or 0), float(maximum)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """What a person has, of how much, as of when. The number is always the one that counts now: FullyGraded."""
+
+    subject: str
+    points: int
+    maximum: int
+    is_complete: bool
+    at: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "userId": self.subject,
+            "scoreGiven": self.points,
+            "scoreMaximum": self.maximum,
+            "activityProgress": "Completed" if self.is_complete else "InProgress",
+            "gradingProgress": "FullyGraded",
+            "timestamp": self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+        }

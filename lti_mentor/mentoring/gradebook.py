@@ -1,0 +1,240 @@
+"""Grade columns of our own in a course, and the latest score of each person in them.
+
+A score is a state, not a message: one row a person, changed in the transaction that moves readiness. A worker tells the
+learning platform; what it knows by then stands beside what it was told last.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, and_, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lti_mentor import clock
+from lti_mentor.db import Row, new_id, one_of
+from lti_mentor.mentoring import catalog
+from lti_mentor.mentoring.courses import Course, Member
+from lti_mentor.mentoring.programs import Participant, ProgramCourse
+from lti_mentor.mentoring.readiness import shown
+
+STATES = ("open", "closed")
+MAXIMUM = 100
+
+
+class GradeColumn(Row):
+    """Confirmed readiness for a certification, as a column of the course's gradebook."""
+
+    __tablename__ = "grade_columns"
+
+    course_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"))
+    certification_id: Mapped[str] = mapped_column(ForeignKey("certifications.id"))
+    key: Mapped[uuid.UUID] = mapped_column(default=new_id)  # our own id of it, which the platform keeps
+    status: Mapped[str] = mapped_column(default="open")
+    lineitem_url: Mapped[str | None]  # none: not found or made yet
+    leased_until: Mapped[datetime | None]
+    problem: Mapped[str | None]  # a reason code, when the platform refused
+    failures: Mapped[int] = mapped_column(default=0)
+    retry_at: Mapped[datetime | None]
+
+    __table_args__ = (UniqueConstraint("organization_id", "course_id", "certification_id"), one_of("status", STATES))
+
+    @property
+    def label(self) -> str:
+        return f"Readiness: {catalog.entry(self.certification_id).name}"
+
+
+class LatestScore(Row):
+    """``value`` is points of MAXIMUM. It waits as long as it is not what was sent."""
+
+    __tablename__ = "latest_scores"
+
+    column_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("grade_columns.id", ondelete="CASCADE"))
+    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
+    value: Mapped[int]
+    is_complete: Mapped[bool] = mapped_column(default=False)  # certified
+    changed_at: Mapped[datetime] = mapped_column(default=clock.now)
+    sent_value: Mapped[int | None]
+    sent_complete: Mapped[bool] = mapped_column(default=False)
+    sent_at: Mapped[datetime | None]  # the timestamp the platform has: the next one is later, in whole seconds
+    refused_value: Mapped[int | None]  # the platform would not take this one: not sent again until it changes
+    problem: Mapped[str | None]
+    read_value: Mapped[float | None]  # what the platform says, of MAXIMUM
+    read_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("organization_id", "column_id", "person_id"),
+        Index("ix_latest_scores_column_changed", "column_id", "changed_at"),
+    )
+
+    @property
+    def is_waiting(self) -> bool:
+        is_known = self.sent_value == self.value and self.sent_complete == self.is_complete
+        return not is_known and self.refused_value != self.value
+
+
+def columns_of(db: Session, course: Course) -> Sequence[GradeColumn]:
+    """The open columns of a course."""
+    wanted = select(GradeColumn).where(
+        GradeColumn.organization_id == course.organization_id,
+        GradeColumn.course_id == course.id,
+        GradeColumn.status == "open",
+    )
+    return db.scalars(wanted.order_by(GradeColumn.certification_id)).all()
+
+
+def open_column(db: Session, course: Course, certification_id: str) -> GradeColumn:
+    """Make the column, or open one again that was closed: the platform still knows it by the same key."""
+    catalog.entry(certification_id)
+    column = db.scalar(
+        select(GradeColumn).where(
+            GradeColumn.organization_id == course.organization_id,
+            GradeColumn.course_id == course.id,
+            GradeColumn.certification_id == certification_id,
+        )
+    )
+    if column is None:
+        column = GradeColumn(
+            organization_id=course.organization_id, course_id=course.id, certification_id=certification_id
+        )
+        db.add(column)
+    column.status, column.problem, column.retry_at = "open", None, None
+    db.flush()
+    return column
+
+
+def close_column(column: GradeColumn) -> None:
+    """Send nothing more; what the platform has stays there."""
+    column.status = "closed"
+
+
+def scores_of(db: Session, column: GradeColumn) -> dict[uuid.UUID, LatestScore]:
+    """By person."""
+    wanted = select(LatestScore).where(
+        LatestScore.organization_id == column.organization_id, LatestScore.column_id == column.id
+    )
+    return {score.person_id: score for score in db.scalars(wanted)}
+
+
+def keep(db: Session, column: GradeColumn, values: Mapping[uuid.UUID, tuple[Fraction, bool]]) -> None:
+    """The confirmed readiness of people and whether they are certified, as their latest scores."""
+    known = scores_of(db, column)
+    for person_id, (confirmed, is_complete) in values.items():
+        score = known.get(person_id)
+        if score is None:
+            score = LatestScore(organization_id=column.organization_id, column_id=column.id, person_id=person_id)
+            db.add(score)
+        elif (score.value, score.is_complete) == (shown(confirmed), is_complete):
+            continue
+        score.value, score.is_complete, score.changed_at = shown(confirmed), is_complete, clock.now()
+    db.flush()
+
+
+def is_mentee() -> ColumnElement[bool]:
+    """Of members: whether they are enrolled as mentees in a program that runs in the course."""
+    return (
+        select(Participant.id)
+        .join(ProgramCourse, ProgramCourse.program_id == Participant.program_id)
+        .where(
+            ProgramCourse.course_id == Member.course_id,
+            Participant.person_id == Member.person_id,
+            Participant.part == "mentee",
+        )
+        .exists()
+    )
+
+
+def columns_for(
+    db: Session, organization_id: uuid.UUID, person_ids: Sequence[uuid.UUID], certification_ids: set[str]
+) -> list[tuple[uuid.UUID, GradeColumn]]:
+    """The open columns that show these certifications, with each of these people who is a mentee in the course."""
+    wanted = (
+        select(Member.person_id, GradeColumn)
+        .join(GradeColumn, GradeColumn.course_id == Member.course_id)
+        .where(
+            Member.organization_id == organization_id,
+            Member.person_id.in_(person_ids),
+            is_mentee(),
+            GradeColumn.status == "open",
+            GradeColumn.certification_id.in_(certification_ids),
+        )
+    )
+    return [(row[0], row[1]) for row in db.execute(wanted)]
+
+
+def claim(db: Session, until: datetime) -> GradeColumn | None:
+    """The column that has waited longest with something to send, ours until then."""
+    now = clock.now()
+    waits = select(LatestScore.id).where(LatestScore.column_id == GradeColumn.id, _to_send()).exists()
+    wanted = (
+        select(GradeColumn)
+        .where(
+            GradeColumn.status == "open",
+            or_(GradeColumn.leased_until.is_(None), GradeColumn.leased_until < now),
+            or_(GradeColumn.retry_at.is_(None), GradeColumn.retry_at <= now),
+            waits,
+        )
+        .order_by(GradeColumn.retry_at, GradeColumn.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    column = db.scalar(wanted)
+    if column is not None:
+        column.leased_until = until
+    return column
+
+
+def _to_send() -> ColumnElement[bool]:
+    """As ``is_waiting`` says it, in the database."""
+    return and_(
+        or_(
+            LatestScore.sent_value.is_distinct_from(LatestScore.value),
+            LatestScore.sent_complete.is_distinct_from(LatestScore.is_complete),
+        ),
+        LatestScore.refused_value.is_distinct_from(LatestScore.value),
+    )
+
+
+def waiting(db: Session, column: GradeColumn, most: int) -> list[LatestScore]:
+    """Scores to send, the oldest change first."""
+    wanted = (
+        select(LatestScore)
+        .where(
+            LatestScore.organization_id == column.organization_id,
+            LatestScore.column_id == column.id,
+            _to_send(),
+        )
+        .order_by(LatestScore.changed_at, LatestScore.id)
+        .limit(most)
+    )
+    return list(db.scalars(wanted))
+
+
+def complete(db: Session, organization_id: uuid.UUID, person_id: uuid.UUID, certification_id: str) -> None:
+    """The person holds the certificate: their scores say so."""
+    columns = [column.id for _, column in columns_for(db, organization_id, [person_id], {certification_id})]
+    wanted = select(LatestScore).where(
+        LatestScore.organization_id == organization_id,
+        LatestScore.person_id == person_id,
+        LatestScore.column_id.in_(columns),
+    )
+    for score in db.scalars(wanted):
+        score.is_complete, score.changed_at = True, clock.now()
+
+
+FIRST_WAIT, LATEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
+
+
+def failed(column: GradeColumn, reason: str, *, retry_after: int | None) -> None:
+    """Try the column again later, each time twice as late, or when the platform said."""
+    column.failures += 1
+    wait = max(timedelta(seconds=retry_after or 0), FIRST_WAIT * 2 ** min(column.failures, 10))
+    column.problem, column.leased_until = reason, None
+    column.retry_at = clock.now() + min(wait, LATEST_WAIT)
+
+
+def done(column: GradeColumn) -> None:
+    """Everything that waited is told or refused."""
+    column.problem = column.leased_until = column.retry_at = None
+    column.failures = 0

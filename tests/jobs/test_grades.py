@@ -1,0 +1,234 @@
+"""Scores: the latest of each person in a real gradebook, and what happens when it refuses."""
+
+from datetime import timedelta
+
+import pytest
+from flask import Response, jsonify
+from sqlalchemy import select
+
+from lti_mentor import clock
+from lti_mentor.errors import NotAllowed
+from lti_mentor.jobs import grades
+from lti_mentor.mentoring import gradebook, programs, pursuits, readiness_columns, standing
+from lti_mentor.mentoring.courses import Course
+from lti_mentor.mentoring.gradebook import GradeColumn, LatestScore
+from lti_mentor.mentoring.people import Account, Person
+from lti_mentor.mentoring.programs import ProgramDraft
+from lti_mentor.mentoring.pursuits import Pursuit
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
+from tests.support.visitor import Visitor
+
+SECURITY = "comptia-security-plus"
+
+
+@pytest.fixture
+def tool(both_site):
+    return Tool(both_site.settings, both_site.database, Vault(both_site.settings.secret_key))
+
+
+@pytest.fixture
+def lms(both_site):
+    """Teacher, learner and mentor came in; the learner is a mentee on the way, and the column is open."""
+    for person in ("coordinator", "learner", "mentor"):
+        Visitor().launch(both_site.lms.url, person, "1")
+    with both_site.database.transaction() as db:
+        course = db.scalars(select(Course)).one()
+        today = clock.today()
+        draft = ProgramDraft(name="Program", starts_on=today, ends_on=today + timedelta(weeks=9))
+        program = programs.create(db, course, draft, by=person_of(db, "coordinator"))
+        programs.enroll(db, program, person_of(db, "learner"), "mentee")
+        pursuits.start(db, person_of(db, "learner"), SECURITY)
+        pursuits.start(db, person_of(db, "mentor"), SECURITY)
+        readiness_columns.open_column(db, course, SECURITY, by=person_of(db, "coordinator"))
+    return both_site.lms.lms
+
+
+def person_of(db, subject) -> Person:
+    return db.scalars(select(Person).join(Account).where(Account.subject == subject)).one()
+
+
+def rate(database, value, code="1") -> None:
+    """The mentor's rating of the learner, with all it moves."""
+    with database.transaction() as db:
+        learner = person_of(db, "learner")
+        pursuit = db.scalars(select(Pursuit).where(Pursuit.person_id == learner.id)).one()
+        before = standing.of(db, pursuit)
+        pursuits.rate_by_mentor(db, pursuit, code, value, by=person_of(db, "mentor"))
+        standing.record_change(db, pursuit, before)
+
+
+def score(database) -> LatestScore:
+    with database.reading() as db:
+        return db.scalars(select(LatestScore)).one()
+
+
+def column(database) -> GradeColumn:
+    with database.reading() as db:
+        return db.scalars(select(GradeColumn)).one()
+
+
+def wait(database) -> None:
+    """As if the time to try again had come."""
+    with database.transaction() as db:
+        db.scalars(select(GradeColumn)).one().retry_at = None
+
+
+def shown_there(lms) -> dict[str, float]:
+    (only,) = lms.columns.values()
+    return {person: points for person, (_, points, _) in only.scores.items()}
+
+
+def test_a_column_is_made_filled_and_read_back_for_mentees_alone(tool, lms, both_site):
+    assert grades.run(tool) == 1
+    (made,) = lms.columns.values()
+    assert (made.label, made.maximum) == ("Readiness: CompTIA Security+", 100)
+    assert made.resource_id == str(column(both_site.database).key)
+    assert shown_there(lms) == {"learner": 0}, "the mentor is on the way too, but no mentee"
+    rate(both_site.database, 100)
+    assert score(both_site.database).is_waiting
+    assert grades.run(tool) == 1
+    assert shown_there(lms) == {"learner": 12}
+    found = score(both_site.database)
+    assert (found.sent_value, found.read_value, found.is_waiting) == (12, 12, False)
+    assert grades.run(tool) == 0
+    assert len(lms.columns) == 1
+
+
+def test_only_the_latest_score_is_told_and_a_certificate_completes_it(tool, lms, both_site):
+    for value in (25, 50, 100):
+        rate(both_site.database, value)
+    assert grades.run(tool) == 1
+    with both_site.database.transaction() as db:
+        learner = person_of(db, "learner")
+        way = db.scalars(select(Pursuit).where(Pursuit.person_id == learner.id)).one()
+        pursuits.pass_exam(db, way)
+        pursuits.award(db, way, awarded_on=clock.today(), expires_on=None)
+    assert grades.run(tool) == 1
+    (made,) = lms.columns.values()
+    assert made.scores["learner"][2] == "Completed"
+
+
+def test_scores_within_one_second_are_told_with_later_timestamps(tool, lms, both_site):
+    for value in (25, 50, 75):
+        rate(both_site.database, value)
+        assert grades.run(tool) == 1
+    assert shown_there(lms) == {"learner": 9}
+    assert score(both_site.database).problem is None
+
+
+def test_a_column_that_the_platform_has_is_found_by_our_own_key(tool, lms, both_site):
+    grades.run(tool)
+    with both_site.database.transaction() as db:
+        db.scalars(select(GradeColumn)).one().lineitem_url = None
+    rate(both_site.database, 100)
+    grades.run(tool)
+    assert len(lms.columns) == 1
+
+
+def test_a_column_that_was_deleted_there_is_made_again(tool, lms, both_site):
+    grades.run(tool)
+    lms.columns.clear()
+    rate(both_site.database, 100)
+    assert grades.run(tool) == 1
+    assert shown_there(lms) == {"learner": 12}
+
+
+def answering(status, **headers):
+    return lambda: Response("{}", status, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def nothing():
+    """An answer as it should be."""
+
+
+def test_429_waits_as_long_as_the_platform_says_and_loses_nothing(tool, lms, both_site):
+    grades.run(tool)
+    rate(both_site.database, 100)
+    lms.bad_answers[:] = [answering(429, Retry_After="600")]
+    assert grades.run(tool) == 0
+    found = column(both_site.database)
+    assert timedelta(minutes=9) < found.retry_at - clock.now() <= timedelta(minutes=10)
+    assert (found.problem, found.leased_until) == ("platform.bad_status", None)
+    assert score(both_site.database).is_waiting
+    rate(both_site.database, 50)
+    wait(both_site.database)
+    assert grades.run(tool) == 1
+    assert shown_there(lms) == {"learner": 6}
+    assert column(both_site.database).problem is None
+
+
+@pytest.mark.parametrize("status", [400, 403, 412])
+def test_a_person_the_platform_refuses_is_not_told_again_before_the_score_changes(tool, lms, both_site, status):
+    grades.run(tool)
+    rate(both_site.database, 50)
+    lms.bad_answers[:] = [answering(status)]
+    assert grades.run(tool) == 0
+    found = score(both_site.database)
+    assert (found.problem, found.is_waiting) == ("grades.person_refused", False)
+    assert column(both_site.database).problem is None
+    rate(both_site.database, 100)
+    assert grades.run(tool) == 1
+    assert score(both_site.database).problem is None
+
+
+def test_409_is_answered_with_a_later_timestamp(tool, lms, both_site):
+    grades.run(tool)
+    rate(both_site.database, 50)
+    lms.bad_answers[:] = [answering(409)]
+    assert grades.run(tool) == 1
+    rate(both_site.database, 100)
+    lms.bad_answers[:] = [answering(409)] * grades.CONFLICTS
+    assert grades.run(tool) == 0
+    assert score(both_site.database).problem == "grades.conflict"
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"[]", b'{"id": 7}', b'{"id": "javascript:alert(1)"}'])
+def test_a_column_without_a_usable_address_is_a_problem_of_the_column(tool, lms, both_site, answer):
+    lms.bad_answers[:] = [nothing, lambda: Response(answer, 201)]
+    assert grades.run(tool) == 0
+    assert column(both_site.database).problem in ("grades.no_column", "platform.not_json")
+    assert score(both_site.database).is_waiting
+
+
+def test_results_that_are_strange_are_passed_over(tool, lms, both_site):
+    rows = [None, {"userId": "learner"}, {"userId": "learner", "resultScore": "x"}, {"resultScore": 1}]
+    rows += [{"userId": "learner", "resultScore": 1, "resultMaximum": 0}, {"userId": "x", "resultScore": True}]
+    lms.bad_answers[:] = [nothing, nothing, nothing, lambda: jsonify(rows)]
+    assert grades.run(tool) == 1
+    assert score(both_site.database).read_value is None
+
+
+def test_only_scopes_of_the_claim_are_asked_for(tool, lms, both_site):
+    with both_site.database.transaction() as db:
+        row = db.scalars(select(grades.contexts.ContextServices)).one()
+        row.grade_scopes = [scope for scope in row.grade_scopes if not scope.endswith("/lineitem")]
+    assert grades.run(tool) == 0
+    assert column(both_site.database).problem == "grades.no_scope"
+
+
+def test_a_closed_column_is_told_nothing_and_opens_again_as_the_same(tool, lms, both_site):
+    grades.run(tool)
+    with both_site.database.transaction() as db:
+        course, by = db.scalars(select(Course)).one(), person_of(db, "coordinator")
+        (only,) = gradebook.columns_of(db, course)
+        readiness_columns.close_column(db, course, only, by=by)
+    rate(both_site.database, 100)
+    assert grades.run(tool) == 0
+    with both_site.database.transaction() as db:
+        course = db.scalars(select(Course)).one()
+        with pytest.raises(NotAllowed):
+            readiness_columns.open_column(db, course, SECURITY, by=person_of(db, "mentor"))
+        readiness_columns.open_column(db, course, SECURITY, by=person_of(db, "coordinator"))
+    assert grades.run(tool) == 1
+    assert shown_there(lms) == {"learner": 12}
+    assert len(lms.columns) == 1
+
+
+def test_a_worker_that_died_before_it_noted_what_it_told_tells_it_again(tool, lms, both_site):
+    grades.run(tool)
+    with both_site.database.transaction() as db:
+        told = db.scalars(select(LatestScore)).one()
+        told.sent_value = None
+    assert grades.run(tool) == 1
+    assert shown_there(lms) == {"learner": 0}

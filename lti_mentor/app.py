@@ -20,10 +20,11 @@ from lti_mentor.web.lrs import lrs
 from lti_mentor.web.lti import lti
 from lti_mentor.web.mentor import mentor
 from lti_mentor.web.pair import pair
+from lti_mentor.web.picker import picker
 from lti_mentor.web.registration import registration
 from lti_mentor.web.tool import tool
 
-VISITED: tuple[Blueprint, ...] = (home, learner, mentor, pair, coordinator, insight)
+VISITED: tuple[Blueprint, ...] = (home, learner, mentor, pair, coordinator, insight, picker)
 
 
 def create_app(settings: Settings, database: Database | None = None) -> Flask:

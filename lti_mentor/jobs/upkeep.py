@@ -1,4 +1,4 @@
-"""Removing what is over: logins, visits, used forms and access tokens."""
+"""Removing what is over: logins, visits, used forms, access tokens and pickers."""
 
 from datetime import timedelta
 
@@ -6,6 +6,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
+from lti_mentor.lti.deep_linking import Picker
 from lti_mentor.lti.login import Login
 from lti_mentor.lti.tokens import AccessToken
 from lti_mentor.settings import Settings
@@ -35,12 +36,14 @@ def _remove_batch(db: Session, settings: Settings) -> int:
     visits = select(VisitRow.id).where(VisitRow.expires_at < now - timedelta(days=30))
     forms = select(UsedForm.id).where(UsedForm.used_at < now - timedelta(hours=settings.visit_hours + 1))
     tokens = select(AccessToken.sealed_token).where(AccessToken.expires_at < now)
+    pickers = select(Picker.id).where(Picker.expires_at < now)
     removed = 0
     for row, key, wanted in (
         (Login, Login.state_hash, logins),
         (VisitRow, VisitRow.id, visits),
         (UsedForm, UsedForm.id, forms),
         (AccessToken, AccessToken.sealed_token, tokens),
+        (Picker, Picker.id, pickers),
     ):
         keys = list(db.scalars(wanted.limit(BATCH)))
         if keys:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import jwt
 from pylti1p3.exception import LtiException
+from pylti1p3.message_validators.deep_link import DeepLinkMessageValidator
 from pylti1p3.message_validators.resource_message import ResourceMessageValidator
 from sqlalchemy import CursorResult, bindparam, select, update
 from sqlalchemy.orm import Session, lazyload
@@ -16,14 +17,16 @@ from sqlalchemy.orm import Session, lazyload
 from lti_mentor import clock
 from lti_mentor.db import Base, Database, new_id
 from lti_mentor.errors import LaunchError
-from lti_mentor.lti import keysets, platforms, quirks, texts
+from lti_mentor.lti import deep_linking, keysets, platforms, quirks, texts
 from lti_mentor.lti.contexts import Offered
+from lti_mentor.lti.deep_linking import Wanted
 from lti_mentor.lti.login import Login, fits, hashed, is_ours
 from lti_mentor.lti.platforms import Deployment, KeySet, Platform
 from lti_mentor.settings import Settings
 
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 ALGORITHM = "RS256"
+VALIDATORS = {"LtiResourceLinkRequest": ResourceMessageValidator, deep_linking.MESSAGE: DeepLinkMessageValidator}
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class Launch:
     zone: str | None
     teaches: bool
     context: Context | None
-    resource_link_id: str
+    resource_link_id: str | None  # none: a message about no link
+    deep_link: Wanted | None  # something of ours is to be placed
     custom: Mapping[str, str]
     target_link_uri: str
     return_url: str | None
@@ -202,13 +206,15 @@ def _check_message(claims: Mapping[str, Any]) -> None:
     kind = claims.get(f"{CLAIM}message_type")
     if not kind:
         raise LaunchError("launch.missing_claim", name="message_type")
-    if kind != "LtiResourceLinkRequest":
+    if kind not in VALIDATORS:
         raise LaunchError("launch.message_type")
-    roles = claims.get(f"{CLAIM}roles")
-    if not isinstance(roles, list) or not isinstance(claims.get(f"{CLAIM}resource_link"), dict):
+    roles, has_link = claims.get(f"{CLAIM}roles"), isinstance(claims.get(f"{CLAIM}resource_link"), dict)
+    if not isinstance(roles, list) or not (has_link or kind == deep_linking.MESSAGE):
         raise LaunchError("launch.missing_claim", name="roles or resource_link")
+    if kind == deep_linking.MESSAGE:
+        Wanted.of(claims)  # says more than the library does
     try:
-        ResourceMessageValidator().validate(claims)
+        VALIDATORS[kind]().validate(claims)
     except LtiException as problem:
         raise LaunchError("launch.message", detail=str(problem)) from None
 
@@ -230,12 +236,17 @@ def _launch(claims: Mapping[str, Any], waiting: Pending, found: tuple[Deployment
         zone=texts.shown(claims.get("zoneinfo")) or custom.get("time_zone"),
         teaches=quirks.teaches(roles),
         context=_context(claims.get(f"{CLAIM}context")),
-        resource_link_id=_id(claims[f"{CLAIM}resource_link"]["id"]),
+        resource_link_id=_link_id(claims.get(f"{CLAIM}resource_link")),
+        deep_link=Wanted.of(claims) if claims[f"{CLAIM}message_type"] == deep_linking.MESSAGE else None,
         custom=custom,
         target_link_uri=target,
         return_url=texts.shown(presentation.get("return_url")),
         services=Offered.of(claims),
     )
+
+
+def _link_id(claim: Any) -> str | None:
+    return _id(claim["id"]) if isinstance(claim, dict) and claim.get("id") else None
 
 
 def _context(claim: Any) -> Context | None:

@@ -33,7 +33,10 @@ SCOPES = (
     "https://purl.imsglobal.org/spec/lti-ags/scope/score",
 )
 CLAIMS = ("iss", "sub", "name", "given_name", "family_name", "email")
-PLACEMENTS = ("course_navigation",)
+MESSAGES = {  # each with the placements that suit it, where a platform names them
+    "LtiResourceLinkRequest": ("course_navigation",),
+    "LtiDeepLinkingRequest": ("link_selection", "assignment_selection", "ContentArea"),
+}
 VARIABLES = {
     "context_history": "Context.id.history",
     "link_history": "ResourceLink.id.history",
@@ -73,7 +76,7 @@ class Offer:
     scopes: frozenset[str]
     claims: frozenset[str] | None  # none: it does not say
     variables: frozenset[str] | None
-    placements: frozenset[str]
+    messages: Mapping[str, frozenset[str]]  # supported ones with their placements
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ def read_offer(url: str, token: str | None, settings: Settings) -> Offer:
         scopes=_words(given.get("scopes_supported")) or frozenset(),
         claims=_words(given.get("claims_supported")),
         variables=_words(about.get("variables")),
-        placements=_placements(about.get("messages_supported")),
+        messages=_messages(about.get("messages_supported")),
     )
     check_safety(url, offer)
     asked = urlsplit(url).hostname or ""
@@ -181,13 +184,15 @@ def _words(value: Any) -> frozenset[str] | None:
     return frozenset(word for word in value if isinstance(word, str)) if isinstance(value, list) else None
 
 
-def _placements(messages: Any) -> frozenset[str]:
-    """Where the platform can show a resource link."""
-    found: set[str] = set()
+def _messages(messages: Any) -> dict[str, frozenset[str]]:
+    """Each message the platform supports with the placements it names for it."""
+    found: dict[str, frozenset[str]] = {}
     for message in messages if isinstance(messages, list) else ():
-        if isinstance(message, Mapping) and message.get("type") == "LtiResourceLinkRequest":
-            found |= _words(message.get("placements")) or frozenset()
-    return frozenset(found)
+        if isinstance(message, Mapping) and isinstance(message.get("type"), str):
+            found[message["type"]] = found.get(message["type"], frozenset()) | (
+                _words(message.get("placements")) or frozenset()
+            )
+    return found
 
 
 def register(offer: Offer, token: str | None, settings: Settings) -> Granted:
@@ -210,7 +215,6 @@ def configuration(offer: Offer, settings: Settings) -> dict[str, Any]:
     """The tool as this platform is told about it: nothing is asked for that it does not offer."""
     base = settings.base_url
     launch = f"{base}/lti/launch"
-    placements = [place for place in PLACEMENTS if place in offer.placements]
     variables = {
         name: f"${variable}"
         for name, variable in VARIABLES.items()
@@ -232,12 +236,18 @@ def configuration(offer: Offer, settings: Settings) -> dict[str, Any]:
             "description": "Mentoring goals, evidence and certifications inside the course.",
             "custom_parameters": variables,
             "claims": [claim for claim in CLAIMS if offer.claims is None or claim in offer.claims],
-            "messages": [
-                {"type": "LtiResourceLinkRequest", "target_link_uri": launch, "label": "Mentoring"}
-                | ({"placements": placements} if placements else {})
-            ],
+            "messages": [_message(kind, launch, offer) for kind in MESSAGES if kind in {*offer.messages, _ALWAYS}],
         },
     }
+
+
+_ALWAYS = "LtiResourceLinkRequest"  # every platform has it, named or not
+
+
+def _message(kind: str, launch: str, offer: Offer) -> dict[str, Any]:
+    placements = [place for place in MESSAGES[kind] if place in offer.messages.get(kind, frozenset())]
+    message = {"type": kind, "target_link_uri": launch, "label": "Mentoring"}
+    return message | ({"placements": placements} if placements else {})
 
 
 def keep(

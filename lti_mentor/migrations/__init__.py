@@ -11,7 +11,7 @@ from sqlalchemy import MetaData
 from lti_mentor.activity import record
 from lti_mentor.db import Base, Database
 from lti_mentor.jobs import queue
-from lti_mentor.lti import contexts, keys, login, platforms, registration, tokens
+from lti_mentor.lti import contexts, deep_linking, keys, login, platforms, registration, tokens
 from lti_mentor.mentoring import audit, certifications, evidence, goals, gradebook, meetings, notices, programs, results
 from lti_mentor.settings import Settings
 from lti_mentor.vault import Vault
@@ -23,6 +23,7 @@ WITH_ROWS = (
     audit,
     certifications,
     contexts,
+    deep_linking,
     evidence,
     forms,
     goals,

@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ import requests
 from flask import Flask, Response, abort, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from lti_mentor.practice.deep_links import CourseLink, add_deep_linking, request_claims
 from lti_mentor.practice.grades import ToolColumn, add_grade_service
 from lti_mentor.practice.registration import RegisteredTool, add_registration
 from lti_mentor.practice.services import add_services
@@ -19,13 +21,26 @@ from lti_mentor.practice.world import INSTRUCTOR, LmsCourse, LmsItem, LmsPerson,
 COOKIE = "practice_person"
 
 
+@dataclass(frozen=True)
+class Hint:
+    """What a login was begun for."""
+
+    person_id: str
+    course_id: str
+    client_id: str
+    message: str = ""  # deep_linking, or nothing special
+    link: CourseLink | None = None
+
+
 class Lms:
     """The platform's own state: keys, hints that wait for a log-in, and grades."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.keys = [SigningKey()]
-        self.hints: dict[str, tuple[str, str, str]] = {}  # message hint -> person, course, client
+        self.hints: dict[str, Hint] = {}
+        self.links: dict[str, list[CourseLink]] = {}  # by course
+        self.asked_links: dict[str, str] = {}  # data of a deep linking request -> course
         base = f"{world.tool_url}/lti"
         first = RegisteredTool(world.client_id, None, "Mentoring", f"{base}/login", world.launch_url, f"{base}/jwks")
         self.tools: dict[str, RegisteredTool] = {first.client_id: first}
@@ -63,6 +78,7 @@ def create_lms(world: World) -> Flask:
     add_registration(app, lms)
     add_services(app, lms)
     add_grade_service(app, lms)
+    add_deep_linking(app, lms)
     return app
 
 
@@ -101,7 +117,14 @@ def _add_pages(app: Flask, lms: Lms) -> None:
         person, course = _member(lms, person_id, course_id)
         teaches = INSTRUCTOR in course.members[person_id]
         page = Response(
-            render_template("course.html", person=person, course=course, teaches=teaches, tools=lms.tools.values())
+            render_template(
+                "course.html",
+                person=person,
+                course=course,
+                teaches=teaches,
+                tools=lms.tools.values(),
+                links=lms.links.get(course_id, []),
+            )
         )
         page.set_cookie(COOKIE, person_id, httponly=True, samesite="Lax")
         return page
@@ -112,11 +135,13 @@ def _add_pages(app: Flask, lms: Lms) -> None:
         person, course = _member(lms, person_id, course_id)
         tool = lms.tools.get(request.args.get("client", lms.world.client_id)) or abort(404)
         hint = secrets.token_urlsafe(12)
-        lms.hints[hint] = (person.id, course.id, tool.client_id)
+        wanted = request.args.get("link", "")
+        link = next((each for each in lms.links.get(course.id, []) if each.id == wanted), None)
+        lms.hints[hint] = Hint(person.id, course.id, tool.client_id, request.args.get("message", ""), link)
         fields = {
             "iss": lms.world.issuer,
             "login_hint": person.id,
-            "target_link_uri": tool.launch_url,
+            "target_link_uri": link.url if link else tool.launch_url,
             "lti_message_hint": json.dumps({"launch": hint}),
             "client_id": tool.client_id,
             "lti_deployment_id": tool.deployment_id or course.deployment_id,
@@ -135,10 +160,18 @@ def _add_platform(app: Flask, lms: Lms) -> None:
         if problem:
             fields = {"error": problem, "state": given.get("state", "")}
             return render_template("post.html", action=tool.launch_url, fields=fields)
-        person_id, course_id, _ = lms.hints.pop(json.loads(given["lti_message_hint"])["launch"])
-        person, course = _member(lms, person_id, course_id)
-        deployment = {f"{CLAIM}deployment_id": tool.deployment_id} if tool.deployment_id else {}
-        token = lms.token(person, course, given["nonce"], aud=tool.client_id, **deployment)
+        hint = lms.hints.pop(json.loads(given["lti_message_hint"])["launch"])
+        person, course = _member(lms, hint.person_id, hint.course_id)
+        changes: dict[str, Any] = {"aud": tool.client_id}
+        if tool.deployment_id:
+            changes[f"{CLAIM}deployment_id"] = tool.deployment_id
+        if hint.link is not None:
+            changes[f"{CLAIM}resource_link"] = {"id": hint.link.id, "title": hint.link.title}
+            changes[f"{CLAIM}custom"] = {**course.custom, **hint.link.custom}
+            changes[f"{CLAIM}target_link_uri"] = hint.link.url
+        if hint.message == "deep_linking":
+            changes |= request_claims(lms, course.id)
+        token = lms.token(person, course, given["nonce"], **changes)
         return render_template("post.html", action=tool.launch_url, fields={"id_token": token, "state": given["state"]})
 
     @app.get("/jwks")
@@ -160,7 +193,7 @@ def _problem(lms: Lms, given: Mapping[str, str]) -> str | None:
         hint = lms.hints.get(json.loads(given.get("lti_message_hint", ""))["launch"])
     except (ValueError, TypeError, KeyError):
         return "invalid_request"
-    if hint is None or hint[0] != given.get("login_hint") or hint[2] != given.get("client_id"):
+    if hint is None or hint.person_id != given.get("login_hint") or hint.client_id != given.get("client_id"):
         return "access_denied"
     signed_in = request.cookies.get(COOKIE)
     return "login_required" if signed_in is None else None

@@ -51,7 +51,10 @@ def add_registration(app: Flask, lms: "Lms") -> None:
                 "https://purl.imsglobal.org/spec/lti-platform-configuration": {
                     "product_family_code": "practice",
                     "version": "1",
-                    "messages_supported": [{"type": "LtiResourceLinkRequest", "placements": ["course_navigation"]}],
+                    "messages_supported": [
+                        {"type": "LtiResourceLinkRequest", "placements": ["course_navigation"]},
+                        {"type": "LtiDeepLinkingRequest", "placements": ["link_selection"]},
+                    ],
                     "variables": list(VARIABLES),
                 },
             }

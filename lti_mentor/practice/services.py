@@ -93,7 +93,7 @@ def _is_asserted(lms: "Lms", form: Mapping[str, str]) -> bool:
             return False
         signed = jwt.decode(
             assertion,
-            _key(tool, jwt.get_unverified_header(assertion).get("kid")),
+            tool_key(tool, jwt.get_unverified_header(assertion).get("kid")),
             algorithms=["RS256"],
             audience=f"{lms.world.issuer}/token",
             options={"require": ["exp", "iat", "jti"]},
@@ -105,6 +105,6 @@ def _is_asserted(lms: "Lms", form: Mapping[str, str]) -> bool:
     return is_new
 
 
-def _key(tool: RegisteredTool, kid: str | None) -> jwt.PyJWK:
+def tool_key(tool: RegisteredTool, kid: str | None) -> jwt.PyJWK:
     keys = jwt.PyJWKSet.from_dict(requests.get(tool.key_set_url, timeout=5).json()).keys
     return {key.key_id: key for key in keys}[kid]

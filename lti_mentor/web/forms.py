@@ -87,6 +87,7 @@ def form(*, again: Again | None = None) -> Callable[[Callable[..., str]], Callab
 
 # What a page says after a form was taken, by the end point that took it; the others lead to a page that shows it.
 DONE = {
+    "link.gone": "What this link led to is not there any more. This is your start page.",
     "learner.make_progress": "Your progress is saved.",
     "learner.move_due_date": "The date is moved. The first one stays on record.",
     "learner.achieve_goal": "The goal is achieved.",

@@ -26,7 +26,8 @@ def install(app: Flask) -> None:
 
 def _add(response: Response) -> Response:
     ancestors = " ".join(g.get("framing_origins", ())) or "'none'"
-    policy = POLICY | {"frame-ancestors": ancestors}
+    targets = " ".join(["'self'", *g.get("form_targets", ())])
+    policy = POLICY | {"form-action": targets, "frame-ancestors": ancestors}
     headers = response.headers
     headers["Content-Security-Policy"] = "; ".join(f"{name} {value}" for name, value in policy.items())
     headers["X-Content-Type-Options"] = "nosniff"

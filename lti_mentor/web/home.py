@@ -1,6 +1,6 @@
 """The first page of a visit: each person comes to the home that is theirs."""
 
-from flask import Blueprint, redirect
+from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
 from lti_mentor.mentoring import mentorships
@@ -29,4 +29,4 @@ def show_home() -> Response:
             if not mentorships.of_mentor(db, visit.person):
                 parts = parts - {"mentor"}  # nobody waits there yet
     endpoint = next((endpoint for part, endpoint in FIRST if part in parts), "learner.home")
-    return redirect(visit_url(endpoint), 303)
+    return redirect(visit_url(endpoint, done=request.args.get("done")), 303)

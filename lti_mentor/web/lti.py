@@ -1,17 +1,19 @@
 """The doors the LMS knocks at: login, launch and our public keys."""
 
 import logging
-from typing import cast
+from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
 
 from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.errors import LaunchError
-from lti_mentor.lti import contexts, keys, launch, login
+from lti_mentor.lti import contexts, deep_linking, keys, launch, login
 from lti_mentor.lti.launch import Launch
 from lti_mentor.mentoring import courses, people
-from lti_mentor.web import headers, language, visit
+from lti_mentor.mentoring.people import Person
+from lti_mentor.web import headers, language, placed, visit
 from lti_mentor.web.tool import tool
 
 lti = Blueprint("lti", __name__, url_prefix="/lti")
@@ -53,10 +55,12 @@ def take_launch() -> AnyResponse:
         waiting = launch.pending(db, settings, state=state, browser_secret=secret)
     g.framing_origins = tuple(waiting.platform.framing_origins)
     launched = launch.verify(database, settings, waiting, token)
+    if launched.deep_link is not None and not launched.teaches:
+        raise LaunchError("launch.not_teacher")
     with database.transaction() as db:
         launched = launch.consume(db, launched)
-        opened = _arrive(db, launched)
-    response = redirect(url_for("home.home", visit_key=opened.key), 303)
+        opened, endpoint, values = _arrive(db, launched)
+    response = redirect(url_for(endpoint, visit_key=opened.key, **values), 303)
     visit.set_cookie(cast(Response, response), opened)
     response.delete_cookie(
         _cookie_name(state), path=LOGIN_PATH, secure=True, httponly=True, samesite="None", partitioned=True
@@ -64,7 +68,8 @@ def take_launch() -> AnyResponse:
     return response
 
 
-def _arrive(db: Session, launched: Launch) -> visit.Opened:
+def _arrive(db: Session, launched: Launch) -> tuple[visit.Opened, str, dict[str, Any]]:
+    """A new visit, and the end point it begins with."""
     settings = tool().settings
     identity = people.Identity(
         issuer=launched.platform.issuer,
@@ -93,7 +98,21 @@ def _arrive(db: Session, launched: Launch) -> visit.Opened:
         hours=settings.visit_hours,
     )
     courses.launched(db, person, course)
-    return opened
+    return opened, *_first_page(db, launched, person, opened)
+
+
+def _first_page(db: Session, launched: Launch, person: Person, opened: visit.Opened) -> tuple[str, dict[str, Any]]:
+    if launched.deep_link is not None:
+        context_id = launched.context.id if launched.context else None
+        wanted = launched.deep_link
+        picker = deep_linking.open_picker(db, launched.deployment, wanted, visit_key=opened.key, context_id=context_id)
+        return "picker.choose", {"picker_id": picker.id}
+    query = parse_qs(urlsplit(launched.target_link_uri).query)
+    key = launched.custom.get("mentor_link") or next(iter(query.get("link", [])), None)
+    if key is None:
+        return "home.home", {}
+    link = deep_linking.placed(db, launched.organization_id, key)
+    return placed.destination(db, link, person)
 
 
 @lti.get("/launch")

@@ -221,7 +221,7 @@ def test_a_platform_of_https_names_no_plain_address():
     offer = registration.Offer(
         issuer="https://lms.example.org",
         registration_endpoint="https://lms.example.org/x",
-        placements=frozenset(),
+        messages={},
         **ends,
         **rest,
     )

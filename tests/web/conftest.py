@@ -5,11 +5,22 @@ from datetime import timedelta
 import pytest
 
 from lti_mentor import clock
+from lti_mentor.lti import deep_linking, platforms
+from lti_mentor.lti.deep_linking import Wanted
 from lti_mentor.mentoring import courses, evidence, goals, meetings, mentorships, notices, programs
 from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.goals import GoalDraft
 from lti_mentor.mentoring.programs import ProgramDraft
 from tests.conftest import met
+
+REGISTRATION = platforms.Registration(
+    issuer="https://lms.example.org",
+    client_id="c",
+    authorization_endpoint="https://lms.example.org/authorize",
+    token_endpoint="https://lms.example.org/token",
+    jwks_uri="https://lms.example.org/jwks",
+    deployment_ids=("7",),
+)
 
 
 @pytest.fixture
@@ -26,7 +37,11 @@ def things(sqlite_database, sqlite_cast):
         meeting = meetings.plan(
             db, cast.mentorship, planned_at=clock.now() + timedelta(days=2), minutes=30, by=cast.mentor
         )
+        platform = platforms.add(db, REGISTRATION, organization_id=cast.learner.organization_id)
+        wanted = Wanted("https://lms.example.org/return", None, True, True)
+        picker = deep_linking.open_picker(db, platform.deployments[0], wanted, visit_key="another", context_id=None)
     return {
+        "picker_id": picker.id,
         "goal_id": goal.id,
         "evidence_id": piece.id,
         "meeting_id": meeting.id,

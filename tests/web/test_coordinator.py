@@ -15,16 +15,9 @@ from lti_mentor.mentoring.notices import Reminder
 from lti_mentor.mentoring.programs import Program
 from tests.conftest import met
 from tests.support.member import Member
+from tests.web.conftest import REGISTRATION
 
 SECURITY = "comptia-security-plus"
-REGISTRATION = platforms.Registration(
-    issuer="https://lms.example.org",
-    client_id="c",
-    authorization_endpoint="https://lms.example.org/authorize",
-    token_endpoint="https://lms.example.org/token",
-    jwks_uri="https://lms.example.org/jwks",
-    deployment_ids=("7",),
-)
 
 
 @pytest.fixture

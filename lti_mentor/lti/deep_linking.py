@@ -1,0 +1,190 @@
+"""Deep Linking 2.0: what a platform asks for, what is placed, and the signed answer."""
+
+import secrets
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import jwt
+from sqlalchemy import JSON, ForeignKey, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lti_mentor import clock
+from lti_mentor.db import Row, new_id, one_of
+from lti_mentor.errors import LaunchError, NotFound, Refused
+from lti_mentor.lti import keys, platforms
+from lti_mentor.lti.contexts import address
+from lti_mentor.lti.platforms import Deployment
+from lti_mentor.vault import Vault
+
+MESSAGE = "LtiDeepLinkingRequest"
+SETTINGS = "https://purl.imsglobal.org/spec/lti-dl/claim/deep_linking_settings"
+_CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
+_ANSWER = "https://purl.imsglobal.org/spec/lti-dl/claim/"
+LINK = "ltiResourceLink"
+KINDS = ("home", "program", "certification")
+GOOD_FOR = timedelta(hours=1)
+ANSWER_SECONDS = 300
+LONGEST_DATA = 20_000  # characters
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the platform takes. ``data`` goes back as it came."""
+
+    return_url: str
+    data: str | None
+    accepts_several: bool
+    accepts_columns: bool
+
+    @classmethod
+    def of(cls, claims: Mapping[str, Any]) -> "Wanted":
+        """Raises LaunchError when nothing that we have could be placed."""
+        given = claims.get(SETTINGS)
+        given = given if isinstance(given, Mapping) else {}
+        return_url, data = address(given.get("deep_link_return_url")), given.get("data")
+        if return_url is None or not (data is None or (isinstance(data, str) and len(data) <= LONGEST_DATA)):
+            raise LaunchError("launch.missing_claim", name="deep_linking_settings")
+        types = given.get("accept_types")
+        if not isinstance(types, list) or LINK not in types:
+            raise LaunchError("launch.no_links_taken")
+        several, columns = (given.get(name) is not False for name in ("accept_multiple", "accept_lineitem"))
+        return cls(return_url, data, several, columns)
+
+
+class Picker(Row):
+    """One request to choose something, bound to the visit that its launch opened."""
+
+    __tablename__ = "pickers"
+
+    visit_key: Mapped[str]
+    deployment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("deployments.id", ondelete="CASCADE"))
+    context_id: Mapped[str | None]
+    return_url: Mapped[str]
+    data: Mapped[str | None]
+    accepts_several: Mapped[bool]
+    accepts_columns: Mapped[bool]
+    items: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # the answer
+    answered_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class PlacedLink(Row):
+    """Something of ours in a course. The platform keeps ``key`` and copies it with the course."""
+
+    __tablename__ = "placed_links"
+
+    key: Mapped[uuid.UUID] = mapped_column(default=new_id)
+    kind: Mapped[str]
+    target: Mapped[str]  # the id of a program, the slug of a certification, or nothing
+    placed_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (UniqueConstraint("organization_id", "key"), one_of("kind", KINDS))
+
+
+def open_picker(
+    db: Session, deployment: Deployment, wanted: Wanted, *, visit_key: str, context_id: str | None
+) -> Picker:
+    picker = Picker(
+        organization_id=deployment.organization_id,
+        deployment_id=deployment.id,
+        visit_key=visit_key,
+        context_id=context_id,
+        expires_at=clock.now() + GOOD_FOR,
+        **vars(wanted),
+    )
+    db.add(picker)
+    db.flush()
+    return picker
+
+
+def get_picker(db: Session, organization_id: uuid.UUID, picker_id: uuid.UUID, *, visit_key: str) -> Picker:
+    """The picker of this visit. Raises NotFound for every other, and Refused when its time is over."""
+    picker = db.scalar(
+        select(Picker).where(
+            Picker.organization_id == organization_id, Picker.id == picker_id, Picker.visit_key == visit_key
+        )
+    )
+    if picker is None:
+        raise NotFound("picker.unknown")
+    if picker.expires_at < clock.now():
+        raise Refused("picker.over")
+    return picker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Something to place: a title and a text for the course page, and a column of the gradebook if it has one."""
+
+    kind: str
+    target: str
+    title: str
+    text: str
+    column_key: uuid.UUID | None = None
+    column_label: str = ""
+
+
+def answer(db: Session, picker: Picker, choices: Sequence[Choice], *, base_url: str) -> None:
+    """Keep what is placed, once; no choice at all is an answer too. Raises Refused for a second answer."""
+    if picker.answered_at is not None:
+        raise Refused("picker.answered")
+    if len(choices) > 1 and not picker.accepts_several:
+        raise Refused("picker.one_only")
+    items = []
+    for choice in choices:
+        link = PlacedLink(organization_id=picker.organization_id, kind=choice.kind, target=choice.target)
+        db.add(link)
+        db.flush()
+        items.append(_item(link, choice, base_url))
+    picker.items, picker.answered_at = items, clock.now()
+
+
+def _item(link: PlacedLink, choice: Choice, base_url: str) -> dict[str, Any]:
+    """With its key in address and custom parameter: one of the two survives in every platform."""
+    item: dict[str, Any] = {
+        "type": LINK,
+        "url": f"{base_url}/lti/launch?link={link.key}",
+        "title": choice.title,
+        "text": choice.text,
+        "custom": {"mentor_link": str(link.key)},
+    }
+    if choice.column_key is not None:
+        maximum = {"scoreMaximum": 100, "label": choice.column_label, "resourceId": str(choice.column_key)}
+        item["lineItem"] = {**maximum, "tag": "readiness"}
+    return item
+
+
+def signed(db: Session, vault: Vault, picker: Picker) -> str:
+    """The answer as a message of the tool (Security Framework 5.2.2), good for a few minutes."""
+    platform = platforms.of_deployment(db, picker.deployment_id)
+    deployment = db.get_one(Deployment, picker.deployment_id)
+    key = db.scalars(select(keys.ToolKey).where(keys.ToolKey.status == "current")).first()
+    if platform is None or key is None:
+        raise Refused("picker.over")
+    now = int(clock.now().timestamp())
+    claims = {
+        "iss": platform.client_id,
+        "aud": platform.issuer,
+        "iat": now,
+        "exp": now + ANSWER_SECONDS,
+        "nonce": secrets.token_urlsafe(16),
+        f"{_CLAIM}deployment_id": deployment.deployment_id,
+        f"{_CLAIM}message_type": "LtiDeepLinkingResponse",
+        f"{_CLAIM}version": "1.3.0",
+        f"{_ANSWER}content_items": picker.items,
+    }
+    if picker.data is not None:
+        claims[f"{_ANSWER}data"] = picker.data
+    private_pem = vault.open(keys.PURPOSE, key.sealed_private_pem)
+    return jwt.encode(claims, private_pem, algorithm="RS256", headers={"kid": key.jwk["kid"]})
+
+
+def placed(db: Session, organization_id: uuid.UUID, key_text: str) -> PlacedLink | None:
+    """What a launch means by this key; none when it is none of ours."""
+    try:
+        key = uuid.UUID(key_text)
+    except ValueError:
+        return None
+    return db.scalar(select(PlacedLink).where(PlacedLink.organization_id == organization_id, PlacedLink.key == key))

@@ -1,0 +1,114 @@
+"""The picker: a teacher chooses what to place in the course."""
+
+import uuid
+from datetime import timedelta
+
+from flask import Blueprint, g, render_template, request
+from sqlalchemy.orm import Session
+
+from lti_mentor import clock
+from lti_mentor.errors import Invalid
+from lti_mentor.lti import deep_linking
+from lti_mentor.lti.deep_linking import Choice
+from lti_mentor.lti.platforms import origin
+from lti_mentor.mentoring import catalog, course_map, courses, programs, readiness_columns
+from lti_mentor.mentoring.courses import Course
+from lti_mentor.mentoring.people import Person
+from lti_mentor.web.forms import form
+from lti_mentor.web.language import _
+from lti_mentor.web.tool import tool
+from lti_mentor.web.visit import current_visit, visit_url
+
+picker = Blueprint("picker", __name__, url_prefix="/picker")
+TIME_TO_PLACE = timedelta(minutes=15)  # a column is looked for only when the platform had time to make it
+
+
+@picker.get("/<uuid:picker_id>")
+def choose(picker_id: uuid.UUID, error: Invalid | None = None) -> str:
+    """What there is: the mentoring of this course, its programs, certifications with their column."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        asked = deep_linking.get_picker(db, visit.organization_id, picker_id, visit_key=visit.key)
+        course = _course(db)
+        offered = _offered(db, course, visit.person)
+        may_have_column = asked.accepts_columns and course is not None and _coordinates(db, visit.person, course)
+    words = request.args.get("q", "").strip().casefold().split()
+    shown = {key: each for key, each in offered.items() if all(word in each.title.casefold() for word in words)}
+    return render_template(
+        "picker/choose.html",
+        picker=asked,
+        offered=shown,
+        is_long=len(offered) > 5,
+        may_have_column=may_have_column,
+        error=error,
+        typed=request.form,
+    )
+
+
+def _course(db: Session) -> Course | None:
+    visit = current_visit()
+    return courses.get(db, visit.organization_id, visit.course_id) if visit.course_id else None
+
+
+def _coordinates(db: Session, person: Person, course: Course) -> bool:
+    mine = {program.id for program in programs.coordinated_by(db, person)}
+    return bool(mine & {program.id for program in programs.of_course(db, course)})
+
+
+def _offered(db: Session, course: Course | None, person: Person) -> dict[str, Choice]:
+    """By the value of its box: what the person may place here."""
+    found = [
+        Choice(
+            kind="home", target="", title=_("My mentoring"), text=_("Goals, next steps and your mentor in this course.")
+        )
+    ]
+    for program in programs.of_course(db, course) if course else []:
+        text = _("The mentoring program of this course.")
+        found.append(Choice(kind="program", target=str(program.id), title=program.name, text=text))
+    used = course_map.certifications_of(db, course) if course else set()
+    for entry in sorted(catalog.entries().values(), key=lambda entry: entry.slug not in used):
+        text = _("How far you are to %(name)s, domain by domain.", name=entry.name)
+        found.append(Choice(kind="certification", target=entry.slug, title=entry.name, text=text))
+    return {f"{choice.kind} {choice.target}".strip(): choice for choice in found}
+
+
+@picker.post("/<uuid:picker_id>")
+@form(again=choose)
+def place(db: Session, picker_id: uuid.UUID) -> str:
+    visit = current_visit()
+    asked = deep_linking.get_picker(db, visit.organization_id, picker_id, visit_key=visit.key)
+    course = _course(db)
+    offered = _offered(db, course, visit.person)
+    wanted = [] if request.form.get("decision") == "cancel" else request.form.getlist("choice")
+    if not wanted and request.form.get("decision") != "cancel":
+        raise Invalid({"choice": "choice.missing"})
+    if not set(wanted) <= set(offered):
+        raise Invalid({"choice": "picker.unknown_choice"})
+    if len(wanted) > 1 and not asked.accepts_several:
+        raise Invalid({"choice": "picker.one_only"})
+    columns = set(request.form.getlist("column")) if asked.accepts_columns and course is not None else set()
+    choices = [_with_column(db, offered[key], course) if key in columns and course else offered[key] for key in wanted]
+    deep_linking.answer(db, asked, choices, base_url=tool().settings.base_url)
+    return visit_url("picker.send", picker_id=picker_id)
+
+
+def _with_column(db: Session, choice: Choice, course: Course) -> Choice:
+    """With the column of the certification; the platform makes it, so ours is not looked for at once."""
+    if choice.kind != "certification":
+        return choice
+    column = readiness_columns.open_column(db, course, choice.target, by=current_visit().person)
+    column.retry_at = clock.now() + TIME_TO_PLACE
+    return Choice(**{**vars(choice), "column_key": column.key, "column_label": column.label})
+
+
+@picker.get("/<uuid:picker_id>/answer")
+def send(picker_id: uuid.UUID) -> str:
+    """The signed answer, as a form that goes to the platform by itself."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        asked = deep_linking.get_picker(db, visit.organization_id, picker_id, visit_key=visit.key)
+        if asked.answered_at is None:
+            raise Invalid({"choice": "choice.missing"})
+        token = deep_linking.signed(db, tool().vault, asked)
+    g.form_targets = (origin(asked.return_url),)
+    return render_template("picker/send.html", picker=asked, token=token)

@@ -1,0 +1,254 @@
+"""Deep linking over real HTTP: the practice LMS asks, a teacher chooses, the signed answer becomes links."""
+
+import html
+import re
+from urllib.parse import urljoin
+
+import jwt
+import pytest
+from sqlalchemy import func, select
+
+from lti_mentor import clock
+from lti_mentor.jobs import grades
+from lti_mentor.lti.deep_linking import Picker, PlacedLink
+from lti_mentor.mentoring import programs
+from lti_mentor.mentoring.courses import Course
+from lti_mentor.mentoring.people import Account, Person
+from lti_mentor.mentoring.programs import ProgramDraft
+from lti_mentor.practice.deep_links import DEEP
+from lti_mentor.practice.tokens import CLAIM
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
+from tests.support.visitor import Visitor
+
+SECURITY = "certification comptia-security-plus"
+
+
+def begin(site, person="coordinator", **query) -> tuple[Visitor, str, dict[str, str]]:
+    """Up to the form with the signed request."""
+    visitor = Visitor()
+    visitor.get(f"{site.lms.url}/as/{person}/courses/1")
+    visitor.get(f"{site.lms.url}/as/{person}/courses/1/open?message=deep_linking")
+    url, fields = visitor.form("/lti/login")
+    login = visitor.request("POST", url, data=fields)
+    visitor.request("GET", login.headers["Location"])
+    return visitor, *visitor.form("/lti/launch")
+
+
+def opened(site, changes=None) -> Visitor:
+    """The picker of a teacher; ``changes`` replace settings of the request."""
+    visitor, url, fields = begin(site)
+    claims = jwt.decode(fields["id_token"], options={"verify_signature": False})
+    settings = {**claims[f"{DEEP}deep_linking_settings"], **(changes or {})}
+    claims[f"{DEEP}deep_linking_settings"] = {name: value for name, value in settings.items() if value is not ...}
+    fields["id_token"] = site.lms.lms.keys[0].sign(claims)
+    answer = visitor.request("POST", url, data=fields)
+    if answer.is_redirect:
+        visitor.get(
+            answer.headers["Location"] if "://" in answer.headers["Location"] else site.url + answer.headers["Location"]
+        )
+    return visitor
+
+
+def place(visitor, *choices, columns=(), **typed):
+    return visitor.submit("/picker/", {"choice": list(choices), "column": list(columns), **typed})
+
+
+def sent(page) -> tuple[str, str]:
+    """Where the answer goes, and the message."""
+    return (
+        html.unescape(re.search(r'action="([^"]*)" data-send', page.text)[1]),
+        re.search(r'name="JWT" value="([^"]*)"', page.text)[1],
+    )
+
+
+def message(token) -> dict:
+    return jwt.decode(token, options={"verify_signature": False})
+
+
+def count(site, row) -> int:
+    with site.database.reading() as db:
+        return db.scalar(select(func.count()).select_from(row))
+
+
+def with_program(site):
+    Visitor().launch(site.lms.url, "coordinator", "1")
+    with site.database.transaction() as db:
+        teacher = db.scalars(select(Person).join(Account).where(Account.subject == "coordinator")).one()
+        today = clock.today()
+        draft = ProgramDraft(name="Autumn", starts_on=today, ends_on=today.replace(year=today.year + 1))
+        return programs.create(db, db.scalars(select(Course)).one(), draft, by=teacher)
+
+
+def test_three_things_are_placed_and_lead_where_they_say(both_site):
+    program = with_program(both_site)
+    visitor = opened(both_site)
+    page = place(visitor, "home", f"program {program.id}", SECURITY)
+    assert "3 links go to the learning platform" in page.text
+    address, token = sent(page)
+    assert address.endswith("/deep-links?course=1&sesskey=a+b"), "the return address is used as it came"
+    assert f"form-action 'self' {both_site.lms.url}" in page.headers["Content-Security-Policy"]
+    assert "3 added" in visitor.request("POST", address, data={"JWT": token}).text
+    links = {link.title: link for link in both_site.lms.lms.links["1"]}
+    assert set(links) == {"My mentoring", "Autumn", "CompTIA Security+"}
+    for person, title, words in (
+        ("coordinator", "Autumn", "Enroll the first people"),
+        ("learner", "My mentoring", "Set your first goal"),
+        ("learner", "CompTIA Security+", "Choose a certification"),
+        ("learner", "Autumn", "Set your first goal"),
+    ):
+        assert words in follow(both_site, person, links[title].id).text, (person, title)
+
+
+def follow(site, person, link_id, course="1"):
+    """Open a link of the course."""
+    visitor = Visitor()
+    visitor.get(f"{site.lms.url}/as/{person}/courses/{course}")
+    visitor.get(f"{site.lms.url}/as/{person}/courses/{course}/open?link={link_id}")
+    url, fields = visitor.form("/lti/login")
+    login = visitor.request("POST", url, data=fields)
+    visitor.request("GET", login.headers["Location"])
+    url, fields = visitor.form("/lti/launch")
+    answer = visitor.request("POST", url, data=fields)
+    return visitor.get(urljoin(site.url, answer.headers["Location"]))
+
+
+def test_the_answer_is_signed_and_gives_the_data_back(site):
+    page = place(opened(site), "home")
+    claims = message(sent(page)[1])
+    assert claims["iss"] == "tests"
+    assert claims["aud"] == site.lms.url
+    assert claims[f"{DEEP}data"] in site.lms.lms.asked_links
+    assert claims[f"{CLAIM}deployment_id"] == "1"
+    assert claims["exp"] - claims["iat"] == 300
+    (item,) = claims[f"{DEEP}content_items"]
+    assert item["type"] == "ltiResourceLink"
+    assert item["custom"]["mentor_link"] in item["url"]
+    assert "lineItem" not in item
+
+
+def test_no_data_and_no_choice_are_answers_too(site):
+    page = place(opened(site, {"data": ...}), decision="cancel")
+    claims = message(sent(page)[1])
+    assert f"{DEEP}data" not in claims
+    assert claims[f"{DEEP}content_items"] == []
+    assert "Nothing is placed" in page.text
+
+
+def test_an_answer_is_used_once_by_the_platform_and_given_once_by_us(site):
+    visitor = opened(site)
+    picker = visitor.page.url
+    page = place(visitor, "home")
+    address, token = sent(page)
+    assert visitor.request("POST", address, data={"JWT": token}).status_code == 200
+    assert visitor.request("POST", address, data={"JWT": token}).status_code == 400
+    assert "sent to the learning platform already" in visitor.get(picker).text
+    assert count(site, PlacedLink) == 1
+
+
+def test_a_forged_answer_is_none(site):
+    visitor = opened(site)
+    address, token = sent(place(visitor, "home"))
+    forged = jwt.encode(message(token), "x" * 64, algorithm="HS256")
+    assert visitor.request("POST", address, data={"JWT": forged}).status_code == 400
+
+
+def test_one_only_where_the_platform_takes_one(site):
+    visitor = opened(site, {"accept_multiple": False})
+    assert 'type="radio" name="choice"' in visitor.page.text
+    answer = place(visitor, "home", SECURITY)
+    assert answer.status_code == 422
+    assert "one thing at a time" in answer.text
+    assert count(site, PlacedLink) == 0
+
+
+def test_nothing_chosen_or_something_that_is_not_offered_is_said_in_the_picker(site):
+    visitor = opened(site)
+    assert place(visitor).status_code == 422
+    assert place(visitor, "certification none-such").status_code == 422
+    assert count(site, PlacedLink) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"accept_types": ["html", "file"]}, "launch.no_links_taken"),
+        ({"deep_link_return_url": "javascript:alert(1)"}, "launch.missing_claim"),
+        ({"deep_link_return_url": ...}, "launch.missing_claim"),
+        ({"data": "x" * 30_000}, "launch.missing_claim"),
+        ({"data": {"a": 1}}, "launch.missing_claim"),
+    ],
+)
+def test_a_request_that_cannot_be_answered_is_refused(site, changes, reason):
+    page = opened(site, changes).page
+    assert page.status_code == 400
+    assert reason in page.text
+    assert count(site, Picker) == 0
+
+
+def test_only_who_may_edit_the_course_gets_the_picker(site):
+    visitor, url, fields = begin(site, "learner")
+    answer = visitor.request("POST", url, data=fields)
+    assert answer.status_code == 400
+    assert "launch.not_teacher" in answer.text
+    assert count(site, Picker) == 0
+
+
+def test_a_picker_belongs_to_its_visit_and_ends(site):
+    visitor = opened(site)
+    picker_path = visitor.page.url.split("/picker/")[1]
+    other = Visitor()
+    page = other.launch(site.lms.url, "coordinator", "1")
+    visit = re.match(r".*/v/[^/]+", page.url)[0]
+    assert other.get(f"{visit}/picker/{picker_path}").status_code == 404
+    with site.database.transaction() as db:
+        picker = db.scalars(select(Picker)).one()
+        picker.expires_at = clock.now()
+    assert "Too much time passed" in visitor.get(visitor.page.url).text
+
+
+def test_a_copied_course_keeps_its_links_and_a_link_that_is_gone_says_so(site):
+    visitor = opened(site)
+    address, token = sent(place(visitor, SECURITY))
+    visitor.request("POST", address, data={"JWT": token})
+    copy_url = f"{site.lms.url}/as/coordinator/courses/1/copy"
+    visitor.request("POST", copy_url, data={"into": "1"})
+    first, copy = site.lms.lms.links["1"]
+    assert first.id != copy.id
+    assert "Choose a certification" in follow(site, "learner", copy.id).text
+    copy.custom["mentor_link"] = "00000000-0000-4000-8000-000000000000"
+    assert "is not there any more" in follow(site, "learner", copy.id).text
+    copy.custom["mentor_link"] = "nonsense"
+    assert "is not there any more" in follow(site, "learner", copy.id).text
+
+
+def test_links_of_another_organization_lead_nowhere(site):
+    visitor = opened(site)
+    address, token = sent(place(visitor, SECURITY))
+    visitor.request("POST", address, data={"JWT": token})
+    site.lms.lms.links["1b"] = site.lms.lms.links["1"]
+    page = follow(site, "outsider", site.lms.lms.links["1"][0].id, course="1b")
+    assert "is not there any more" in page.text
+
+
+def test_a_certification_with_its_column_is_found_there_by_our_key(site):
+    with_program(site)
+    visitor = opened(site)
+    assert "with a column in the gradebook" in visitor.page.text
+    page = place(visitor, SECURITY, columns=[SECURITY])
+    address, token = sent(page)
+    (item,) = message(token)[f"{DEEP}content_items"]
+    assert item["lineItem"]["scoreMaximum"] == 100
+    visitor.request("POST", address, data={"JWT": token})
+    (made,) = site.lms.lms.columns.values()
+    assert made.resource_id == item["lineItem"]["resourceId"]
+    tool = Tool(site.settings, site.database, Vault(site.settings.secret_key))
+    assert grades.run(tool) == 0
+    assert len(site.lms.lms.columns) == 1
+
+
+def test_a_teacher_without_a_program_gets_no_column(site):
+    visitor = opened(site)
+    assert "with a column in the gradebook" not in visitor.page.text
+    assert place(visitor, SECURITY, columns=[SECURITY]).status_code == 403
+    assert count(site, PlacedLink) == 0

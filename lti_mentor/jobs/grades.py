@@ -17,7 +17,7 @@ from lti_mentor.tool import Tool
 log = logging.getLogger(__name__)
 EVERY = timedelta(seconds=5)
 LEASE = timedelta(minutes=10)
-BATCH = 50
+BATCH = 20
 REFUSED = (400, 403, 412, 422)  # of this person or number; another one may be taken
 CONFLICTS = 3  # later timestamps that are tried when the platform has a later one
 
@@ -40,7 +40,6 @@ def _work(tool: Tool, column: GradeColumn) -> int:
         while batch := _batch(tool, column):
             for score in batch:
                 told += _tell(tool, book, column.id, issuer, score)
-        _read_back(tool, book, column.id, issuer)
     except PlatformError as problem:
         log.warning("scores not told", extra={"reason": problem.reason, "status": problem.values.get("status")})
         after = problem.values.get("retry_after")
@@ -50,7 +49,16 @@ def _work(tool: Tool, column: GradeColumn) -> int:
     else:
         with tool.database.transaction() as db:
             gradebook.done(db.get_one(GradeColumn, column.id))
+        _try_to_read_back(tool, book, column.id, issuer)
     return told
+
+
+def _try_to_read_back(tool: Tool, book: Gradebook, column_id: uuid.UUID, issuer: str) -> None:
+    """Everything is told by now: that it cannot be read back changes nothing."""
+    try:
+        _read_back(tool, book, column_id, issuer)
+    except PlatformError as problem:
+        log.warning("scores not read back", extra={"reason": problem.reason, "status": problem.values.get("status")})
 
 
 def _book(tool: Tool, column: GradeColumn) -> tuple[Gradebook, str]:
@@ -65,9 +73,11 @@ def _book(tool: Tool, column: GradeColumn) -> tuple[Gradebook, str]:
 
 
 def _batch(tool: Tool, column: GradeColumn) -> list[LatestScore]:
+    """None once somebody has closed the column."""
     with tool.database.transaction() as db:
-        db.get_one(GradeColumn, column.id).leased_until = clock.now() + LEASE
-        return gradebook.waiting(db, column, BATCH)
+        now = db.get_one(GradeColumn, column.id)
+        now.leased_until = clock.now() + LEASE
+        return gradebook.waiting(db, now, BATCH) if now.status == "open" else []
 
 
 def _tell(tool: Tool, book: Gradebook, column_id: uuid.UUID, issuer: str, score: LatestScore) -> int:
@@ -77,7 +87,7 @@ def _tell(tool: Tool, book: Gradebook, column_id: uuid.UUID, issuer: str, score:
     if subject is None:
         _refused(tool, score, "grades.no_account")
         return 0
-    at = _later(score.sent_at)
+    at, was_found_anew = _later(score.sent_at), False
     for _ in range(CONFLICTS):
         said = Score(subject=subject, points=score.value, maximum=MAXIMUM, is_complete=score.is_complete, at=at)
         try:
@@ -87,14 +97,14 @@ def _tell(tool: Tool, book: Gradebook, column_id: uuid.UUID, issuer: str, score:
             if status == 409:
                 at = _later(at)
                 continue
-            if status == 404:
+            if status == 404 and not was_found_anew:  # the column is gone, or this person is
                 _forget_address(tool, column_id)
-                book.publish(_address(tool, book, column_id), said)
-            elif status in REFUSED:
+                was_found_anew = True
+                continue
+            if status in (404, *REFUSED):
                 _refused(tool, score, "grades.person_refused")
                 return 0
-            else:
-                raise
+            raise
         _sent(tool, score, at)
         return 1
     _refused(tool, score, "grades.conflict")

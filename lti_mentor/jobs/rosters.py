@@ -54,12 +54,14 @@ def read_one(tool: Tool, row: ContextServices, platform: Platform) -> bool:
 def _read(tool: Tool, row: ContextServices, platform: Platform, started_at: datetime) -> str | None:
     """Where the next differences are to be had, when the platform says so."""
     url, is_whole = row.roster_differences_url or row.memberships_url or "", row.roster_differences_url is None
-    following = None
+    following, listed = None, 0
     for page in roster.read(tool, platform, url):
         with tool.database.transaction() as db:
             _take(db, row, platform, page, started_at)
         following = page.differences_url or following
-    if is_whole:
+        listed += len(page.members)
+        is_whole = is_whole and page.is_readable
+    if is_whole and listed:
         with tool.database.transaction() as db:
             since = started_at - timedelta(hours=tool.settings.visit_hours)
             course = _course(db, row)

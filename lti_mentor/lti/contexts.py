@@ -19,6 +19,7 @@ LONGEST = 2000  # characters of an address
 
 EVERY = timedelta(hours=24)
 LEASE = timedelta(minutes=5)
+WHOLE_EVERY = 7  # days: the whole list is read then, though a platform offers the differences
 LATEST_RETRY = timedelta(hours=6)
 
 
@@ -110,13 +111,16 @@ _KNOWN = select(ContextServices.memberships_url, ContextServices.lineitems_url, 
 
 
 def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered) -> None:
-    """Remember what the launch offers; nothing is written when it is what is known."""
+    """Remember what the launch offers; what it does not name stays as it was: not every message names every service."""
     if offered.memberships_url is None and offered.lineitems_url is None:
         return
     key = {"organization_id": deployment.organization_id, "deployment_id": deployment.id, "context_id": context_id}
     known = db.execute(_KNOWN, key).one_or_none()
-    said = (offered.memberships_url, offered.lineitems_url, list(offered.grade_scopes))
-    if known is not None and tuple(known) == said:
+    memberships, lineitems, scopes = known or (None, None, [])
+    memberships = offered.memberships_url or memberships
+    if offered.lineitems_url is not None:
+        lineitems, scopes = offered.lineitems_url, list(offered.grade_scopes)
+    if known is not None and tuple(known) == (memberships, lineitems, scopes):
         return
     row = of(db, deployment.organization_id, deployment.id, context_id)
     if row is None:
@@ -124,7 +128,9 @@ def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered)
             organization_id=deployment.organization_id, deployment_id=deployment.id, context_id=context_id
         )
         db.add(row)
-    row.memberships_url, row.lineitems_url, row.grade_scopes = said
+    elif row.memberships_url != memberships:
+        row.roster_differences_url = None
+    row.memberships_url, row.lineitems_url, row.grade_scopes = memberships, lineitems, scopes
 
 
 def ask_for_roster(row: ContextServices) -> None:
@@ -160,6 +166,8 @@ def claim_roster(db: Session) -> tuple[ContextServices, Platform] | None:
         return None
     row, platform = found
     row.roster_leased_until, row.roster_people = now + LEASE, 0
+    if row.roster_read_at is None or now.date().toordinal() % WHOLE_EVERY == 0:
+        row.roster_differences_url = None
     return row, platform
 
 

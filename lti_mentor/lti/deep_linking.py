@@ -45,13 +45,18 @@ class Wanted:
         given = claims.get(SETTINGS)
         given = given if isinstance(given, Mapping) else {}
         return_url, data = address(given.get("deep_link_return_url")), given.get("data")
-        if return_url is None or not (data is None or (isinstance(data, str) and len(data) <= LONGEST_DATA)):
+        if return_url is None or not (data is None or (isinstance(data, str) and _is_kept(data))):
             raise LaunchError("launch.missing_claim", name="deep_linking_settings")
         types = given.get("accept_types")
         if not isinstance(types, list) or LINK not in types:
             raise LaunchError("launch.no_links_taken")
         several, columns = (given.get(name) is not False for name in ("accept_multiple", "accept_lineitem"))
         return cls(return_url, data, several, columns)
+
+
+def _is_kept(data: str) -> bool:
+    """Whether it can be kept as it is: not endless, no NUL, no half of a character."""
+    return len(data) <= LONGEST_DATA and "\0" not in data and not any("\ud800" <= each <= "\udfff" for each in data)
 
 
 class Picker(Row):

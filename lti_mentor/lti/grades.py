@@ -9,7 +9,7 @@ from typing import Any
 
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti.contexts import ContextServices, address
-from lti_mentor.lti.platforms import Platform
+from lti_mentor.lti.platforms import Platform, origin
 from lti_mentor.lti.services import Service, before_query, with_query
 from lti_mentor.tool import Tool
 
@@ -52,8 +52,8 @@ class Gradebook:
         service = self._service(COLUMN, COLUMN_READ)
         for page in service.pages(with_query(lineitems, "resource_id", str(key)), accept=LINE_ITEMS):
             for item in page.body if isinstance(page.body, list) else []:
-                if isinstance(item, Mapping) and item.get("resourceId") == str(key) and address(item.get("id")):
-                    return str(item["id"])
+                if isinstance(item, Mapping) and item.get("resourceId") == str(key):
+                    return _near(item.get("id"), lineitems)
         return None
 
     def _made(self, lineitems: str, key: uuid.UUID, label: str, maximum: int) -> str:
@@ -62,10 +62,7 @@ class Gradebook:
             "POST", lineitems, accept=LINE_ITEM, body=json.dumps(item).encode(), sends=LINE_ITEM
         )
         made = answer.json()
-        url = address(made.get("id")) if isinstance(made, Mapping) else None
-        if url is None:
-            raise PlatformError("grades.no_column")
-        return url
+        return _near(made.get("id") if isinstance(made, Mapping) else None, lineitems)
 
     def publish(self, column_url: str, score: "Score") -> None:
         """Tell one score. Raises PlatformError with the ``status`` of the platform."""
@@ -86,6 +83,14 @@ class Gradebook:
                     yield found
 
 
+def _near(given: Any, lineitems: str) -> str:
+    """The address of a column at the same place as the list of columns: a token is sent there. Raises PlatformError."""
+    url = address(given)
+    if url is None or origin(url) != origin(lineitems):
+        raise PlatformError("grades.no_column")
+    return url
+
+
 def _result(result: Any) -> tuple[str, float, float] | None:
     if not isinstance(result, Mapping):
         return None
@@ -93,7 +98,10 @@ def _result(result: Any) -> tuple[str, float, float] | None:
     numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in (points, maximum))
     if not isinstance(subject, str) or not numbers or maximum <= 0:
         return None
-    return subject, float(points or 0), float(maximum)
+    try:
+        return subject, float(points or 0), float(maximum)
+    except OverflowError:
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

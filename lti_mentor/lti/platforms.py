@@ -70,7 +70,7 @@ class KeySet(Base):
     tried_at: Mapped[datetime]
 
 
-_HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
+_HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 def origin(url: str) -> str | None:

@@ -30,6 +30,7 @@ class Listed:
 class RosterPage:
     members: tuple[Listed, ...]
     differences_url: str | None  # on the last page: where the changes after this reading can be had
+    is_readable: bool  # false: somebody on it could not be made out, so who is missing is not known
 
 
 def read(tool: Tool, platform: Platform, url: str) -> Iterator[RosterPage]:
@@ -39,7 +40,8 @@ def read(tool: Tool, platform: Platform, url: str) -> Iterator[RosterPage]:
         members = page.body.get("members") if isinstance(page.body, Mapping) else None
         if not isinstance(members, list):
             raise PlatformError("platform.no_members")
-        yield RosterPage(tuple(listed for each in members if (listed := _listed(each))), page.differences)
+        found = tuple(listed for each in members if (listed := _listed(each)))
+        yield RosterPage(found, page.differences, len(found) == len(members))
 
 
 def _listed(member: Any) -> Listed | None:
@@ -47,6 +49,8 @@ def _listed(member: Any) -> Listed | None:
     if not isinstance(member, Mapping):
         return None
     subject = member.get("user_id")
+    if isinstance(subject, int) and not isinstance(subject, bool):
+        subject = str(subject)  # as in a launch
     if not isinstance(subject, str) or not texts.is_id(subject):
         return None
     roles = member.get("roles")
@@ -56,5 +60,5 @@ def _listed(member: Any) -> Listed | None:
         texts.full_name(member),
         texts.shown(member.get("email")),
         quirks.teaches(roles),
-        member.get("status", "Active") == "Active",
+        str(member.get("status")).rpartition("#")[2].lower() not in ("inactive", "deleted"),
     )

@@ -1,13 +1,12 @@
 """Calling the services of an LMS: with a token of just the scopes needed, page by page, and no page twice."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
-
-from requests.utils import parse_header_links
 
 from lti_mentor import clock
 from lti_mentor.errors import PlatformError
@@ -67,7 +66,9 @@ class Service:
             seen.add(following)
             answer = self.call("GET", following, accept=accept)
             found = links(answer, following)
-            yield Page(answer.json(), found.get("differences"))
+            differences = found.get("differences")
+            is_same = differences is not None and origin(differences) == origin(url)
+            yield Page(answer.json(), differences if is_same else None)
             following = found.get("next")
 
 
@@ -79,11 +80,31 @@ class Page:
     differences: str | None
 
 
+_LINK = re.compile(r'\s*<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+\s*(?:=\s*(?:"[^"]*"|[^\s;,"]*))?)*)\s*(?:,|$)')
+_RELATION = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))', re.IGNORECASE)
+
+
 def links(answer: Answer, url: str) -> dict[str, str]:
-    """Address by relation, of all Link headers of an answer."""
-    header = ", ".join(answer.headers.get_all("Link", []))
-    found = parse_header_links(quirks.link_header(header))
-    return {link["rel"]: urljoin(url, link["url"]) for link in found if "rel" in link and "url" in link}
+    """Address by relation (RFC 8288), of all Link headers of an answer.
+
+    Raises PlatformError for a header that cannot be read: a list that is cut short must not look whole.
+    """
+    header = quirks.link_header(", ".join(answer.headers.get_all("Link", []))).strip()
+    found: dict[str, str] = {}
+    place = 0
+    while place < len(header):
+        link = _LINK.match(header, place)
+        if link is None:
+            raise PlatformError("platform.bad_link")
+        relation = _RELATION.search(link[2])
+        try:
+            target = urljoin(url, link[1])
+        except ValueError:
+            raise PlatformError("platform.bad_link") from None
+        for word in (relation[1] or relation[2] or "").lower().split() if relation else []:
+            found.setdefault(word, target)
+        place = link.end()
+    return found
 
 
 def retry_after(answer: Answer) -> int | None:

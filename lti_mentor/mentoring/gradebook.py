@@ -101,6 +101,8 @@ def open_column(db: Session, course: Course, certification_id: str) -> GradeColu
         db.add(column)
     column.status, column.problem, column.retry_at = "open", None, None
     db.flush()
+    for score in scores_of(db, column).values():
+        score.refused_value = None
     return column
 
 
@@ -128,6 +130,7 @@ def keep(db: Session, column: GradeColumn, values: Mapping[uuid.UUID, tuple[Frac
         elif (score.value, score.is_complete) == (shown(confirmed), is_complete):
             continue
         score.value, score.is_complete, score.changed_at = shown(confirmed), is_complete, clock.now()
+        score.refused_value = None
     db.flush()
 
 
@@ -155,6 +158,7 @@ def columns_for(
         .where(
             Member.organization_id == organization_id,
             Member.person_id.in_(person_ids),
+            Member.left_at.is_(None),
             is_mentee(),
             GradeColumn.status == "open",
             GradeColumn.certification_id.in_(certification_ids),
@@ -220,7 +224,7 @@ def complete(db: Session, organization_id: uuid.UUID, person_id: uuid.UUID, cert
         LatestScore.column_id.in_(columns),
     )
     for score in db.scalars(wanted):
-        score.is_complete, score.changed_at = True, clock.now()
+        score.is_complete, score.changed_at, score.refused_value = True, clock.now(), None
 
 
 FIRST_WAIT, LATEST_WAIT = timedelta(seconds=30), timedelta(hours=6)

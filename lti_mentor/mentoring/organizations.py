@@ -30,4 +30,4 @@ def named(db: Session, name: str) -> Organization:
 
 def lock(db: Session, organization_id: uuid.UUID) -> None:
     """Let one transaction at a time add what has to be unique in the organization."""
-    db.execute(select(Organization.id).where(Organization.id == organization_id).with_for_update())
+    db.execute(select(Organization.id).where(Organization.id == organization_id).with_for_update(key_share=True))

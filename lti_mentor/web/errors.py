@@ -95,6 +95,7 @@ SENTENCES = {
     "grades.person_refused": "The learning platform took no score for this person, who may not be graded there.",
     "grades.conflict": "The learning platform has a later score of this person, so this one was not taken.",
     "platform.foreign_page": "The learning platform led to a page of another site, so nothing more was read.",
+    "platform.bad_link": "The learning platform does not say readably where its next page is, so nothing more was read.",
     "platform.endless_pages": "The learning platform sends pages without an end, so nothing more was read.",
     "platform.no_members": "The learning platform answered without a list of people.",
     "platform.too_large": "The learning platform answered with too much.",

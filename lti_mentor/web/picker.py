@@ -97,6 +97,8 @@ def _with_column(db: Session, choice: Choice, course: Course) -> Choice:
     if choice.kind != "certification":
         return choice
     column = readiness_columns.open_column(db, course, choice.target, by=current_visit().person)
+    if column.lineitem_url is not None:
+        return choice  # the gradebook has it already
     column.retry_at = clock.now() + TIME_TO_PLACE
     return Choice(**{**vars(choice), "column_key": column.key, "column_label": column.label})
 

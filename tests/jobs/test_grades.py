@@ -232,3 +232,30 @@ def test_a_worker_that_died_before_it_noted_what_it_told_tells_it_again(tool, lm
         told.sent_value = None
     assert grades.run(tool) == 1
     assert shown_there(lms) == {"learner": 0}
+
+
+def test_a_person_who_is_not_there_does_not_hold_up_the_column(tool, lms, both_site):
+    grades.run(tool)
+    rate(both_site.database, 100)
+    lms.bad_answers[:] = [answering(404), nothing, answering(404)]
+    assert grades.run(tool) == 0
+    assert score(both_site.database).problem == "grades.person_refused"
+    assert column(both_site.database).problem is None
+
+
+def test_a_reading_that_fails_after_everything_was_told_is_no_problem_of_the_column(tool, lms, both_site):
+    lms.bad_answers[:] = [nothing, nothing, nothing, answering(500)]
+    assert grades.run(tool) == 1
+    assert column(both_site.database).problem is None
+    assert not score(both_site.database).is_waiting
+
+
+def test_a_column_at_another_place_gets_no_token(tool, lms, both_site):
+    made = jsonify_later({"id": "https://elsewhere.example/column"})
+    lms.bad_answers[:] = [nothing, made]
+    assert grades.run(tool) == 0
+    assert column(both_site.database).problem == "grades.no_column"
+
+
+def jsonify_later(body):
+    return lambda: jsonify(body)

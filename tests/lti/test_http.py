@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from lti_mentor.errors import PlatformError
-from lti_mentor.lti import http
+from lti_mentor.lti import http, services
 
 
 @contextmanager
@@ -215,3 +216,33 @@ def test_what_is_sent_is_json_with_the_token(loaded_settings):
 def test_nothing_is_asked_while_a_transaction_is_open(loaded_settings, sqlite_database):
     with answering() as url, sqlite_database.reading(), pytest.raises(RuntimeError):
         http.get_json(url, loaded_settings)
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ('</next?a=1>; rel="next"', {"next": "https://lms.example.org/next?a=1"}),
+        ("<https://lms.example.org/m;jsessionid=A=B>; rel=next", {"next": "https://lms.example.org/m;jsessionid=A=B"}),
+        ('</n>; title="a=b, c"; rel="Next prefetch"', dict.fromkeys(("next", "prefetch"), "https://lms.example.org/n")),
+        ("</n?from=3&amp;section=2>; rel=“next”", {"next": "https://lms.example.org/n?from=3&section=2"}),
+        (
+            '</n?a&section=2>; rel="next", </d>; rel="differences"',
+            {"next": "https://lms.example.org/n?a&section=2", "differences": "https://lms.example.org/d"},
+        ),
+        ("", {}),
+    ],
+)
+def test_links_of_an_answer_are_read_as_rfc_8288_writes_them(header, found):
+    headers = Message()
+    if header:
+        headers["Link"] = header
+    assert services.links(http.Answer(200, headers, b""), "https://lms.example.org/members") == found
+
+
+@pytest.mark.parametrize("header", ["next", '<http://[>; rel="next"', '</a; rel="next"', '</a> rel="next"'])
+def test_a_link_that_cannot_be_read_is_an_error_and_no_end(header):
+    headers = Message()
+    headers["Link"] = header
+    with pytest.raises(PlatformError) as refused:
+        services.links(http.Answer(200, headers, b""), "https://lms.example.org/members")
+    assert refused.value.reason == "platform.bad_link"

@@ -4,6 +4,7 @@ import logging
 import uuid
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
@@ -42,15 +43,24 @@ def _work(tool: Tool, column: GradeColumn) -> int:
                 told += _tell(tool, book, column.id, issuer, score)
     except PlatformError as problem:
         log.warning("scores not told", extra={"reason": problem.reason, "status": problem.values.get("status")})
-        after = problem.values.get("retry_after")
-        with tool.database.transaction() as db:
-            failed = db.get_one(GradeColumn, column.id)
-            gradebook.failed(failed, problem.reason, retry_after=after if isinstance(after, int) else None)
+        _failed(tool, column, problem.reason, problem.values.get("retry_after"))
+    except OperationalError:
+        raise  # the database is away: the lease ends by itself
+    except Exception:
+        log.exception("scores not told")  # this column waits; the others have nothing to do with it
+        _failed(tool, column, "error")
     else:
         with tool.database.transaction() as db:
             gradebook.done(db.get_one(GradeColumn, column.id))
         _try_to_read_back(tool, book, column.id, issuer)
     return told
+
+
+def _failed(tool: Tool, column: GradeColumn, reason: str, retry_after: object = None) -> None:
+    with tool.database.transaction() as db:
+        failed = db.get(GradeColumn, column.id)
+        if failed is not None:  # it may be gone with its course
+            gradebook.failed(failed, reason, retry_after=retry_after if isinstance(retry_after, int) else None)
 
 
 def _try_to_read_back(tool: Tool, book: Gradebook, column_id: uuid.UUID, issuer: str) -> None:
@@ -140,13 +150,14 @@ def _sent(tool: Tool, told: LatestScore, at: datetime) -> None:
     with tool.database.transaction() as db:
         score = db.get_one(LatestScore, told.id)
         score.sent_value, score.sent_complete, score.sent_at = told.value, told.is_complete, at
-        score.refused_value = score.problem = None
+        score.refused_at = score.problem = None
 
 
 def _refused(tool: Tool, told: LatestScore, reason: str) -> None:
     with tool.database.transaction() as db:
         score = db.get_one(LatestScore, told.id)
-        score.refused_value, score.problem = told.value, reason
+        if (score.value, score.is_complete) == (told.value, told.is_complete):
+            score.refused_at, score.problem = clock.now(), reason
 
 
 def _read_back(tool: Tool, book: Gradebook, column_id: uuid.UUID, issuer: str) -> None:

@@ -3,6 +3,7 @@
 import logging
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
@@ -39,16 +40,25 @@ def read_one(tool: Tool, row: ContextServices, platform: Platform) -> bool:
         differences = _read(tool, row, platform, started_at)
     except PlatformError as problem:
         log.warning("roster not read", extra={"reason": problem.reason, "status": problem.values.get("status")})
-        with tool.database.transaction() as db:
-            after = problem.values.get("retry_after")
-            failed = db.get_one(ContextServices, row.id)
-            contexts.roster_failed(failed, problem.reason, retry_after=after if isinstance(after, int) else None)
-            failed.roster_differences_url = None
+        _failed(tool, row, problem.reason, problem.values.get("retry_after"))
+        return False
+    except OperationalError:
+        raise  # the database is away: the lease ends by itself
+    except Exception:
+        log.exception("roster not read")  # this context waits; the others have nothing to do with it
+        _failed(tool, row, "error")
         return False
     with tool.database.transaction() as db:
         read = db.get_one(ContextServices, row.id)
         contexts.roster_read(read, started_at=started_at, differences_url=differences)
     return True
+
+
+def _failed(tool: Tool, row: ContextServices, reason: str, retry_after: object = None) -> None:
+    with tool.database.transaction() as db:
+        failed = db.get(ContextServices, row.id)
+        if failed is not None:  # it may be gone with its platform
+            contexts.roster_failed(failed, reason, retry_after=retry_after if isinstance(retry_after, int) else None)
 
 
 def _read(tool: Tool, row: ContextServices, platform: Platform, started_at: datetime) -> str | None:

@@ -25,11 +25,10 @@ LATEST_RETRY = timedelta(hours=6)
 
 @dataclass(frozen=True)
 class Offered:
-    """Services of a context, each none when it is not offered. ``lineitem_url`` is the column of the link itself."""
+    """Services of a context, each none when it is not offered."""
 
     memberships_url: str | None
     lineitems_url: str | None
-    lineitem_url: str | None
     grade_scopes: tuple[str, ...]
 
     @classmethod
@@ -39,7 +38,6 @@ class Offered:
         return cls(
             address(roster.get("context_memberships_url")),
             address(grades.get("lineitems")),
-            address(grades.get("lineitem")),
             tuple(sorted(scope for scope in scopes if isinstance(scope, str))) if isinstance(scopes, list) else (),
         )
 
@@ -187,5 +185,5 @@ def roster_failed(row: ContextServices, reason: str, *, retry_after: int | None)
     """Try again later, each time twice as late, or when the platform said."""
     row.roster_failures += 1
     wait = timedelta(seconds=max(retry_after or 0, 30 * 2 ** min(row.roster_failures, 10)))
-    row.roster_leased_until, row.roster_problem = None, reason
+    row.roster_leased_until, row.roster_problem, row.roster_differences_url = None, reason, None
     row.roster_retry_at = clock.now() + min(wait, LATEST_RETRY)

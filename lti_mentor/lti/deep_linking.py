@@ -66,7 +66,6 @@ class Picker(Row):
 
     visit_key: Mapped[str]
     deployment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("deployments.id", ondelete="CASCADE"))
-    context_id: Mapped[str | None]
     return_url: Mapped[str]
     data: Mapped[str | None]
     accepts_several: Mapped[bool]
@@ -89,14 +88,12 @@ class PlacedLink(Row):
     __table_args__ = (UniqueConstraint("organization_id", "key"), one_of("kind", KINDS))
 
 
-def open_picker(
-    db: Session, deployment: Deployment, wanted: Wanted, *, visit_key: str, context_id: str | None
-) -> Picker:
+def open_picker(db: Session, deployment: Deployment, wanted: Wanted, *, visit_key: str) -> Picker:
+    """Keep what the platform asked for until the teacher has chosen."""
     picker = Picker(
         organization_id=deployment.organization_id,
         deployment_id=deployment.id,
         visit_key=visit_key,
-        context_id=context_id,
         expires_at=clock.now() + GOOD_FOR,
         **vars(wanted),
     )
@@ -133,6 +130,7 @@ class Choice:
 
 def answer(db: Session, picker: Picker, choices: Sequence[Choice], *, base_url: str) -> None:
     """Keep what is placed, once; no choice at all is an answer too. Raises Refused for a second answer."""
+    db.refresh(picker, with_for_update=True)
     if picker.answered_at is not None:
         raise Refused("picker.answered")
     if len(choices) > 1 and not picker.accepts_several:

@@ -1,11 +1,11 @@
 """Certifications of the shipped catalog, as rows that others can refer to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, select
+from sqlalchemy import JSON, ForeignKey
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from lti_mentor.db import Base
@@ -64,11 +64,6 @@ def sync_catalog(db: Session) -> int:
 
 def _plain(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in facts.items()}
-
-
-def listed(db: Session) -> Sequence[Certification]:
-    """The whole catalog, by name."""
-    return db.scalars(select(Certification).order_by(Certification.name)).all()
 
 
 def get(db: Session, certification_id: str) -> Certification:

@@ -23,9 +23,7 @@ ALIKE = 0.6  # of 1: how near a title has to be to be worth a suggestion
 
 def may_set(db: Session, person: Person, course: Course) -> bool:
     """A teacher of the course, and the coordinators of its programs."""
-    return courses.teaches(db, person, course) or any(
-        programs.participant(db, program, person.id, "coordinator") for program in programs.of_course(db, course)
-    )
+    return courses.teaches(db, person, course) or bool(programs.coordinated_in(db, person, course))
 
 
 def get_course(db: Session, person: Person, course_id: uuid.UUID) -> Course:

@@ -16,18 +16,20 @@ from lti_mentor import clock
 from lti_mentor.db import Row, new_id, one_of
 from lti_mentor.mentoring import catalog
 from lti_mentor.mentoring.courses import Course, Member
-from lti_mentor.mentoring.programs import Participant, ProgramCourse
+from lti_mentor.mentoring.programs import Participant, Program
 from lti_mentor.mentoring.readiness import shown
 
 STATES = ("open", "closed")
 MAXIMUM = 100
+REFUSED_FOR = timedelta(days=1)
 
 
 class GradeColumn(Row):
-    """Confirmed readiness for a certification, as a column of the course's gradebook."""
+    """Confirmed readiness of a program's mentees for a certification, as a column of a course's gradebook."""
 
     __tablename__ = "grade_columns"
 
+    program_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("programs.id", ondelete="CASCADE"))
     course_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"))
     certification_id: Mapped[str] = mapped_column(ForeignKey("certifications.id"))
     key: Mapped[uuid.UUID] = mapped_column(default=new_id)  # our own id of it, which the platform keeps
@@ -38,7 +40,12 @@ class GradeColumn(Row):
     failures: Mapped[int] = mapped_column(default=0)
     retry_at: Mapped[datetime | None]
 
-    __table_args__ = (UniqueConstraint("organization_id", "course_id", "certification_id"), one_of("status", STATES))
+    __table_args__ = (
+        UniqueConstraint(
+            "organization_id", "program_id", "course_id", "certification_id", name="uq_grade_columns_one_of_a_program"
+        ),
+        one_of("status", STATES),
+    )
 
     @property
     def label(self) -> str:
@@ -58,7 +65,7 @@ class LatestScore(Row):
     sent_value: Mapped[int | None]
     sent_complete: Mapped[bool] = mapped_column(default=False)
     sent_at: Mapped[datetime | None]  # the timestamp the platform has: the next one is later, in whole seconds
-    refused_value: Mapped[int | None]  # the platform would not take this one: not sent again until it changes
+    refused_at: Mapped[datetime | None]  # the platform would not take it: tried again when it changes, or in a day
     problem: Mapped[str | None]
     read_value: Mapped[float | None]  # what the platform says, of MAXIMUM
     read_at: Mapped[datetime | None]
@@ -71,38 +78,32 @@ class LatestScore(Row):
     @property
     def is_waiting(self) -> bool:
         is_known = self.sent_value == self.value and self.sent_complete == self.is_complete
-        return not is_known and self.refused_value != self.value
+        return not is_known and (self.refused_at is None or self.refused_at < clock.now() - REFUSED_FOR)
 
 
-def columns_of(db: Session, course: Course) -> Sequence[GradeColumn]:
-    """The open columns of a course."""
+def columns_of(db: Session, program: Program, course: Course) -> Sequence[GradeColumn]:
+    """The open columns of a program in a course."""
     wanted = select(GradeColumn).where(
         GradeColumn.organization_id == course.organization_id,
+        GradeColumn.program_id == program.id,
         GradeColumn.course_id == course.id,
         GradeColumn.status == "open",
     )
     return db.scalars(wanted.order_by(GradeColumn.certification_id)).all()
 
 
-def open_column(db: Session, course: Course, certification_id: str) -> GradeColumn:
+def open_column(db: Session, program: Program, course: Course, certification_id: str) -> GradeColumn:
     """Make the column, or open one again that was closed: the platform still knows it by the same key."""
     catalog.entry(certification_id)
-    column = db.scalar(
-        select(GradeColumn).where(
-            GradeColumn.organization_id == course.organization_id,
-            GradeColumn.course_id == course.id,
-            GradeColumn.certification_id == certification_id,
-        )
-    )
+    key = {"program_id": program.id, "course_id": course.id, "certification_id": certification_id}
+    column = db.scalar(select(GradeColumn).filter_by(organization_id=course.organization_id, **key))
     if column is None:
-        column = GradeColumn(
-            organization_id=course.organization_id, course_id=course.id, certification_id=certification_id
-        )
+        column = GradeColumn(organization_id=course.organization_id, **key)
         db.add(column)
     column.status, column.problem, column.retry_at = "open", None, None
     db.flush()
     for score in scores_of(db, column).values():
-        score.refused_value = None
+        score.refused_at = None
     return column
 
 
@@ -130,36 +131,24 @@ def keep(db: Session, column: GradeColumn, values: Mapping[uuid.UUID, tuple[Frac
         elif (score.value, score.is_complete) == (shown(confirmed), is_complete):
             continue
         score.value, score.is_complete, score.changed_at = shown(confirmed), is_complete, clock.now()
-        score.refused_value = None
+        score.refused_at = None
     db.flush()
-
-
-def is_mentee() -> ColumnElement[bool]:
-    """Of members: whether they are enrolled as mentees in a program that runs in the course."""
-    return (
-        select(Participant.id)
-        .join(ProgramCourse, ProgramCourse.program_id == Participant.program_id)
-        .where(
-            ProgramCourse.course_id == Member.course_id,
-            Participant.person_id == Member.person_id,
-            Participant.part == "mentee",
-        )
-        .exists()
-    )
 
 
 def columns_for(
     db: Session, organization_id: uuid.UUID, person_ids: Sequence[uuid.UUID], certification_ids: set[str]
 ) -> list[tuple[uuid.UUID, GradeColumn]]:
-    """The open columns that show these certifications, with each of these people who is a mentee in the course."""
+    """The open columns for these certifications, each with every one of these people who belongs in it."""
     wanted = (
         select(Member.person_id, GradeColumn)
         .join(GradeColumn, GradeColumn.course_id == Member.course_id)
+        .join(Participant, Participant.program_id == GradeColumn.program_id)
         .where(
             Member.organization_id == organization_id,
             Member.person_id.in_(person_ids),
             Member.left_at.is_(None),
-            is_mentee(),
+            Participant.person_id == Member.person_id,
+            Participant.part == "mentee",
             GradeColumn.status == "open",
             GradeColumn.certification_id.in_(certification_ids),
         )
@@ -196,7 +185,7 @@ def _to_send() -> ColumnElement[bool]:
             LatestScore.sent_value.is_distinct_from(LatestScore.value),
             LatestScore.sent_complete.is_distinct_from(LatestScore.is_complete),
         ),
-        LatestScore.refused_value.is_distinct_from(LatestScore.value),
+        or_(LatestScore.refused_at.is_(None), LatestScore.refused_at < clock.now() - REFUSED_FOR),
     )
 
 
@@ -224,7 +213,7 @@ def complete(db: Session, organization_id: uuid.UUID, person_id: uuid.UUID, cert
         LatestScore.column_id.in_(columns),
     )
     for score in db.scalars(wanted):
-        score.is_complete, score.changed_at, score.refused_value = True, clock.now(), None
+        score.is_complete, score.changed_at, score.refused_at = True, clock.now(), None
 
 
 FIRST_WAIT, LATEST_WAIT = timedelta(seconds=30), timedelta(hours=6)

@@ -85,7 +85,7 @@ def reminded(db: Session, mentorships: Sequence[Mentorship]) -> dict[uuid.UUID, 
         Reminder.mentorship_id.in_([mentorship.id for mentorship in mentorships]),
         Reminder.sent_at > clock.now() - PAUSE,
     )
-    return {mentorship_id: kind for mentorship_id, kind in db.execute(wanted)}  # noqa: C416 (rows are not tuples)
+    return dict(db.execute(wanted).all())
 
 
 def for_person(db: Session, person: Person) -> Sequence[Reminder]:

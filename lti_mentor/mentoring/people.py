@@ -111,7 +111,7 @@ def meet_many(db: Session, organization_id: uuid.UUID, identities: Sequence[Iden
             Account.subject.in_(by_subject),
         )
     )
-    found = {subject: person for subject, person in db.execute(wanted)}  # noqa: C416 (rows are not tuples)
+    found = dict(db.execute(wanted).all())
     for subject, person in found.items():
         person.name = by_subject[subject].name or person.name
         person.email = by_subject[subject].email or person.email
@@ -180,7 +180,7 @@ def subjects_of(db: Session, organization_id: uuid.UUID, issuer: str) -> dict[uu
     wanted = select(Account.person_id, Account.subject).where(
         Account.organization_id == organization_id, Account.issuer == issuer
     )
-    return {person_id: subject for person_id, subject in db.execute(wanted)}  # noqa: C416 (rows are not tuples)
+    return dict(db.execute(wanted).all())
 
 
 def by_actor_name(db: Session, organization_id: uuid.UUID, actor_name: str) -> Person | None:
@@ -227,7 +227,7 @@ def learn_actor_names(db: Session, organization_id: uuid.UUID, person_ids: Itera
     wanted = select(Pseudonym.person_id, Pseudonym.actor_name).where(
         Pseudonym.organization_id == organization_id, Pseudonym.person_id.in_(set(person_ids) - known.keys())
     )
-    known.update({person_id: name for person_id, name in db.execute(wanted)})  # noqa: C416 (rows are not tuples)
+    known.update(dict(db.execute(wanted).all()))
 
 
 def _actor_names(db: Session) -> dict[uuid.UUID, str]:

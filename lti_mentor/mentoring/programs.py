@@ -223,6 +223,12 @@ def coordinated_by(db: Session, person: Person) -> Sequence[Program]:
     return db.scalars(wanted.order_by(Program.created_at.desc())).all()
 
 
+def coordinated_in(db: Session, person: Person, course: Course) -> list[Program]:
+    """Of those, the ones that run in a course."""
+    here = {program.id for program in of_course(db, course)}
+    return [program for program in coordinated_by(db, person) if program.id in here]
+
+
 def get_for_coordinator(db: Session, person: Person, program_id: uuid.UUID) -> Program:
     """A program the person coordinates. Raises NotFound for every other."""
     for program in coordinated_by(db, person):

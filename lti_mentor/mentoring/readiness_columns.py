@@ -5,61 +5,59 @@ import uuid
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from lti_mentor.errors import NotAllowed
-from lti_mentor.mentoring import courses, gradebook, programs, standing
+from lti_mentor.errors import NotFound
+from lti_mentor.mentoring import gradebook, programs, standing
 from lti_mentor.mentoring.courses import Course, Member
 from lti_mentor.mentoring.gradebook import GradeColumn
 from lti_mentor.mentoring.people import Person
+from lti_mentor.mentoring.programs import Participant, Program
 from lti_mentor.mentoring.pursuits import Pursuit
 from lti_mentor.mentoring.standing import Standing
 
 
-def open_column(db: Session, course: Course, certification_id: str, *, by: Person) -> GradeColumn:
-    """A column with the latest score of everybody in the course who is on the way. Raises NotAllowed."""
-    _check(db, course, by)
-    column = gradebook.open_column(db, course, certification_id)
+def place(db: Session, person: Person, program_id: uuid.UUID, course_id: uuid.UUID) -> tuple[Program, Course]:
+    """A program the person coordinates, and one of its courses: to teach it is not enough. Raises NotFound."""
+    program = programs.get_for_coordinator(db, person, program_id)
+    course = next((course for course in programs.courses_of(db, program) if course.id == course_id), None)
+    if course is None:
+        raise NotFound("course.unknown")
+    return program, course
+
+
+def open_column(db: Session, program: Program, course: Course, certification_id: str, *, by: Person) -> GradeColumn:
+    """A column with the latest score of each mentee of the program. Raises NotFound as ``place`` does."""
+    place(db, by, program.id, course.id)
+    column = gradebook.open_column(db, program, course, certification_id)
     gradebook.keep(
         db,
         column,
         {
             pursuit.person_id: (found.readiness.confirmed, pursuit.status == "awarded")
-            for pursuit, found in would_be_sent(db, course, certification_id)
+            for pursuit, found in would_be_sent(db, program, course, certification_id)
         },
     )
     return column
 
 
-def close_column(db: Session, course: Course, column: GradeColumn, *, by: Person) -> None:
-    """Raises NotAllowed."""
-    _check(db, course, by)
-    gradebook.close_column(column)
-
-
-def get_course(db: Session, person: Person, course_id: uuid.UUID) -> Course:
-    """A course of a program the person coordinates: to teach it is not enough. Raises NotFound and NotAllowed."""
-    course = courses.get(db, person.organization_id, course_id)
-    _check(db, course, person)
-    return course
-
-
-def _check(db: Session, course: Course, by: Person) -> None:
-    mine = {program.id for program in programs.coordinated_by(db, by)}
-    if not mine & {program.id for program in programs.of_course(db, course)}:
-        raise NotAllowed("program.not_coordinator")
-
-
-def would_be_sent(db: Session, course: Course, certification_id: str) -> list[tuple[Pursuit, Standing]]:
-    """The mentees of the course's programs who are on the way to the certification, and where they stand."""
-    learners = select(Member.person_id).where(
-        Member.organization_id == course.organization_id,
-        Member.course_id == course.id,
-        Member.left_at.is_(None),
-        gradebook.is_mentee(),
+def would_be_sent(
+    db: Session, program: Program, course: Course, certification_id: str
+) -> list[tuple[Pursuit, Standing]]:
+    """The mentees of the program in the course who are on the way to the certification, and where they stand."""
+    mentees = (
+        select(Member.person_id)
+        .join(Participant, Participant.person_id == Member.person_id)
+        .where(
+            Member.organization_id == course.organization_id,
+            Member.course_id == course.id,
+            Member.left_at.is_(None),
+            Participant.program_id == program.id,
+            Participant.part == "mentee",
+        )
     )
     wanted = select(Pursuit).where(
         Pursuit.organization_id == course.organization_id,
         Pursuit.certification_id == certification_id,
-        Pursuit.person_id.in_(learners),
+        Pursuit.person_id.in_(mentees),
         Pursuit.status != "abandoned",
     )
     pursuits = db.scalars(wanted.order_by(Pursuit.started_at, Pursuit.id)).all()

@@ -11,7 +11,6 @@ from lti_mentor import clock
 from lti_mentor.errors import Invalid
 from lti_mentor.mentoring import (
     catalog,
-    certifications,
     courses,
     evidence,
     goal_progress,
@@ -197,7 +196,7 @@ def choose_certification(error: Invalid | None = None) -> str:
     visit = current_visit()
     with tool().database.reading() as db:
         known = {pursuit.certification_id: pursuit.id for pursuit in pursuits.all_of(db, visit.person)}
-        entries = [catalog.entry(row.id) for row in certifications.listed(db)]
+        entries = sorted(catalog.entries().values(), key=lambda entry: entry.name)
     return render_template("learner/certifications.html", entries=entries, known=known, error=error, typed=request.form)
 
 

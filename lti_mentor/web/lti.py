@@ -103,9 +103,7 @@ def _arrive(db: Session, launched: Launch) -> tuple[visit.Opened, str, dict[str,
 
 def _first_page(db: Session, launched: Launch, person: Person, opened: visit.Opened) -> tuple[str, dict[str, Any]]:
     if launched.deep_link is not None:
-        context_id = launched.context.id if launched.context else None
-        wanted = launched.deep_link
-        picker = deep_linking.open_picker(db, launched.deployment, wanted, visit_key=opened.key, context_id=context_id)
+        picker = deep_linking.open_picker(db, launched.deployment, launched.deep_link, visit_key=opened.key)
         return "picker.choose", {"picker_id": picker.id}
     query = parse_qs(urlsplit(launched.target_link_uri).query)
     key = launched.custom.get("mentor_link") or next(iter(query.get("link", [])), None)

@@ -7,7 +7,7 @@ from flask import Blueprint, g, render_template, request
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.errors import Invalid
+from lti_mentor.errors import Invalid, NotAllowed
 from lti_mentor.lti import deep_linking
 from lti_mentor.lti.deep_linking import Choice
 from lti_mentor.lti.platforms import origin
@@ -31,7 +31,7 @@ def choose(picker_id: uuid.UUID, error: Invalid | None = None) -> str:
         asked = deep_linking.get_picker(db, visit.organization_id, picker_id, visit_key=visit.key)
         course = _course(db)
         offered = _offered(db, course, visit.person)
-        may_have_column = asked.accepts_columns and course is not None and _coordinates(db, visit.person, course)
+        may_have_column = asked.accepts_columns and bool(course and programs.coordinated_in(db, visit.person, course))
     words = request.args.get("q", "").strip().casefold().split()
     shown = {key: each for key, each in offered.items() if all(word in each.title.casefold() for word in words)}
     return render_template(
@@ -48,11 +48,6 @@ def choose(picker_id: uuid.UUID, error: Invalid | None = None) -> str:
 def _course(db: Session) -> Course | None:
     visit = current_visit()
     return courses.get(db, visit.organization_id, visit.course_id) if visit.course_id else None
-
-
-def _coordinates(db: Session, person: Person, course: Course) -> bool:
-    mine = {program.id for program in programs.coordinated_by(db, person)}
-    return bool(mine & {program.id for program in programs.of_course(db, course)})
 
 
 def _offered(db: Session, course: Course | None, person: Person) -> dict[str, Choice]:
@@ -96,7 +91,11 @@ def _with_column(db: Session, choice: Choice, course: Course) -> Choice:
     """With the column of the certification; the platform makes it, so ours is not looked for at once."""
     if choice.kind != "certification":
         return choice
-    column = readiness_columns.open_column(db, course, choice.target, by=current_visit().person)
+    person = current_visit().person
+    mine = programs.coordinated_in(db, person, course)
+    if not mine:
+        raise NotAllowed("program.not_coordinator")
+    column = readiness_columns.open_column(db, mine[0], course, choice.target, by=person)
     if column.lineitem_url is not None:
         return choice  # the gradebook has it already
     column.retry_at = clock.now() + TIME_TO_PLACE

@@ -4,16 +4,17 @@ from datetime import timedelta
 
 import pytest
 from flask import Response, jsonify
-from sqlalchemy import select
+from sqlalchemy import delete, inspect, select
 
 from lti_mentor import clock
-from lti_mentor.errors import NotAllowed
+from lti_mentor.errors import NotFound
 from lti_mentor.jobs import grades
 from lti_mentor.mentoring import gradebook, programs, pursuits, readiness_columns, standing
+from lti_mentor.mentoring.certifications import Certification
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.gradebook import GradeColumn, LatestScore
 from lti_mentor.mentoring.people import Account, Person
-from lti_mentor.mentoring.programs import ProgramDraft
+from lti_mentor.mentoring.programs import Program, ProgramDraft
 from lti_mentor.mentoring.pursuits import Pursuit
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
@@ -40,12 +41,16 @@ def lms(both_site):
         programs.enroll(db, program, person_of(db, "learner"), "mentee")
         pursuits.start(db, person_of(db, "learner"), SECURITY)
         pursuits.start(db, person_of(db, "mentor"), SECURITY)
-        readiness_columns.open_column(db, course, SECURITY, by=person_of(db, "coordinator"))
+        readiness_columns.open_column(db, program_of(db), course, SECURITY, by=person_of(db, "coordinator"))
     return both_site.lms.lms
 
 
 def person_of(db, subject) -> Person:
     return db.scalars(select(Person).join(Account).where(Account.subject == subject)).one()
+
+
+def program_of(db) -> Program:
+    return db.scalars(select(Program).where(Program.name == "Program")).one()
 
 
 def rate(database, value, code="1") -> None:
@@ -210,16 +215,15 @@ def test_only_scopes_of_the_claim_are_asked_for(tool, lms, both_site):
 def test_a_closed_column_is_told_nothing_and_opens_again_as_the_same(tool, lms, both_site):
     grades.run(tool)
     with both_site.database.transaction() as db:
-        course, by = db.scalars(select(Course)).one(), person_of(db, "coordinator")
-        (only,) = gradebook.columns_of(db, course)
-        readiness_columns.close_column(db, course, only, by=by)
+        (only,) = gradebook.columns_of(db, program_of(db), db.scalars(select(Course)).one())
+        gradebook.close_column(only)
     rate(both_site.database, 100)
     assert grades.run(tool) == 0
     with both_site.database.transaction() as db:
         course = db.scalars(select(Course)).one()
-        with pytest.raises(NotAllowed):
-            readiness_columns.open_column(db, course, SECURITY, by=person_of(db, "mentor"))
-        readiness_columns.open_column(db, course, SECURITY, by=person_of(db, "coordinator"))
+        with pytest.raises(NotFound):
+            readiness_columns.open_column(db, program_of(db), course, SECURITY, by=person_of(db, "mentor"))
+        readiness_columns.open_column(db, program_of(db), course, SECURITY, by=person_of(db, "coordinator"))
     assert grades.run(tool) == 1
     assert shown_there(lms) == {"learner": 12}
     assert len(lms.columns) == 1
@@ -259,3 +263,64 @@ def test_a_column_at_another_place_gets_no_token(tool, lms, both_site):
 
 def jsonify_later(body):
     return lambda: jsonify(body)
+
+
+def test_a_mentee_of_another_program_in_the_course_is_in_no_column_of_this_one(tool, lms, both_site):
+    with both_site.database.transaction() as db:
+        course, today = db.scalars(select(Course)).one(), clock.today()
+        draft = ProgramDraft(name="Other", starts_on=today, ends_on=today + timedelta(weeks=9))
+        other = programs.create(db, course, draft, by=person_of(db, "coordinator"))
+        programs.enroll(db, other, person_of(db, "mentor"), "mentee")
+        way = db.scalars(select(Pursuit).where(Pursuit.person_id == person_of(db, "mentor").id)).one()
+        before = standing.of(db, way)
+        pursuits.rate_self(db, way, {"1": 50})
+        standing.record_change(db, way, before)
+        found = readiness_columns.would_be_sent(db, program_of(db), course, SECURITY)
+        assert {pursuit.person_id for pursuit, _ in found} == {person_of(db, "learner").id}
+    assert grades.run(tool) == 1
+    assert set(shown_there(lms)) == {"learner"}
+
+
+def test_a_refused_score_is_tried_again_the_next_day(tool, lms, both_site):
+    grades.run(tool)
+    rate(both_site.database, 50)
+    lms.bad_answers[:] = [answering(403)]
+    assert grades.run(tool) == 0
+    assert grades.run(tool) == 0
+    with both_site.database.transaction() as db:
+        db.scalars(select(LatestScore)).one().refused_at -= timedelta(days=1, minutes=1)
+    assert score(both_site.database).is_waiting
+    assert grades.run(tool) == 1
+
+
+@pytest.fixture
+def lost(both_site, lms):
+    """A column whose certification was taken out of the catalog, with a score that waits."""
+    database = both_site.database
+    with database.transaction() as db:
+        known = db.get_one(Certification, SECURITY)
+        values = {each.key: getattr(known, each.key) for each in inspect(Certification).column_attrs}
+        db.add(Certification(**values | {"id": "gone"}))
+        db.flush()
+        course, owner = db.scalars(select(Course)).one(), {"organization_id": program_of(db).organization_id}
+        column = GradeColumn(certification_id="gone", course_id=course.id, program_id=program_of(db).id, **owner)
+        db.add(column)
+        db.flush()
+        db.add(LatestScore(column_id=column.id, value=1, person_id=person_of(db, "learner").id, **owner))
+    yield column.id
+    with database.transaction() as db:
+        db.execute(delete(LatestScore).where(LatestScore.column_id == column.id))
+        db.execute(delete(GradeColumn).where(GradeColumn.id == column.id))
+        db.execute(delete(Certification).where(Certification.id == "gone"))
+
+
+def test_a_column_that_fails_in_a_way_nobody_foresaw_stops_no_other_and_is_tried_again(
+    tool, lms, lost, both_site, caplog
+):
+    assert grades.run(tool) == 1
+    assert "scores not told" in caplog.text
+    with both_site.database.reading() as db:
+        found = db.get_one(GradeColumn, lost)
+    assert (found.problem, found.leased_until) == ("error", None)
+    assert found.retry_at > clock.now()
+    assert shown_there(lms) == {"learner": 0}

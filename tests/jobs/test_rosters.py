@@ -287,6 +287,6 @@ def test_a_launch_that_names_no_roster_leaves_the_address_that_is_known(tool, lm
     with both_site.database.transaction() as db:
         row = db.scalars(select(ContextServices)).one()
         deployment = db.get_one(Deployment, row.deployment_id)
-        contexts.keep(db, deployment, row.context_id, contexts.Offered(None, "https://lms.example.org/items", None, ()))
+        contexts.keep(db, deployment, row.context_id, contexts.Offered(None, "https://lms.example.org/items", ()))
         assert row.memberships_url is not None
         assert row.lineitems_url == "https://lms.example.org/items"

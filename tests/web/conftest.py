@@ -39,7 +39,7 @@ def things(sqlite_database, sqlite_cast):
         )
         platform = platforms.add(db, REGISTRATION, organization_id=cast.learner.organization_id)
         wanted = Wanted("https://lms.example.org/return", None, True, True)
-        picker = deep_linking.open_picker(db, platform.deployments[0], wanted, visit_key="another", context_id=None)
+        picker = deep_linking.open_picker(db, platform.deployments[0], wanted, visit_key="another")
     return {
         "picker_id": picker.id,
         "goal_id": goal.id,

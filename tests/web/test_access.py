@@ -21,7 +21,7 @@ OPEN = {
 }  # fmt: skip
 
 
-COURSE_PAGES = ("home", "course_map", "save_map", "add_item", "grades", "open_grades", "close_grades")
+COURSE_PAGES = ("home", "course_map", "save_map", "add_item")
 
 # What else each of these may open; everything at the addresses of ``things`` is refused to them.
 OWN = {
@@ -29,10 +29,7 @@ OWN = {
     "other_learner": (),
     "second_mentor": ("mentor.home",),
     # both programs run in the course, so its map is theirs too
-    "second_coordinator": tuple(
-        f"coordinator.{name}"
-        for name in ("home", "course_map", "save_map", "add_item", "grades", "open_grades", "close_grades")
-    ),
+    "second_coordinator": tuple(f"coordinator.{name}" for name in COURSE_PAGES),
     "analyst": ("insight.",),
     "learner": ("learner.", "pair."),
     "mentor": ("mentor.", "pair."),

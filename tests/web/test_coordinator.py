@@ -209,13 +209,13 @@ def test_another_program_is_one_click_away(database, cast, coordinator):
 
 
 def test_the_gradebook_page_says_what_would_be_sent_before_anything_is(database, cast, coordinator, loaded_settings):
-    page = f"coordinator/courses/{cast.course.id}/grades"
+    page = f"coordinator/programs/{cast.program.id}/courses/{cast.course.id}/grades"
     assert "offers no gradebook" in coordinator.get(page).text
     with database.transaction() as db:
         platform = platforms.add(db, REGISTRATION, organization_id=cast.course.organization_id)
         course = db.merge(cast.course)
         course.deployment_id = platform.deployments[0].id
-        offered = contexts.Offered(None, "https://lms.example.org/lineitems", None, ())
+        offered = contexts.Offered(None, "https://lms.example.org/lineitems", ())
         contexts.keep(db, platform.deployments[0], course.context_id, offered)
     shown = coordinator.get(page).text
     assert "Nothing is sent before you show it" in shown
@@ -228,4 +228,4 @@ def test_the_gradebook_page_says_what_would_be_sent_before_anything_is(database,
     with database.transaction() as db:
         teacher = met(db, "Home", "teacher")
         courses.join(db, db.merge(cast.course), teacher, teaches=True)
-    assert Member(database, loaded_settings, teacher, cast.course).get(page).status_code == 403
+    assert Member(database, loaded_settings, teacher, cast.course).get(page).status_code == 404

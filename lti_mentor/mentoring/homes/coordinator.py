@@ -96,7 +96,7 @@ def _last_met(db: Session, program: Program) -> dict[uuid.UUID, datetime]:
         )
         .group_by(Meeting.mentorship_id)
     )
-    return {mentorship_id: last for mentorship_id, last in db.execute(wanted)}  # noqa: C416 (rows are not tuples)
+    return dict(db.execute(wanted).all())
 
 
 def _old_reviews(db: Session, program: Program) -> dict[uuid.UUID, datetime]:
@@ -112,7 +112,7 @@ def _old_reviews(db: Session, program: Program) -> dict[uuid.UUID, datetime]:
         )
         .group_by(Evidence.mentorship_id)
     )
-    return {mentorship_id: since for mentorship_id, since in db.execute(wanted)}  # noqa: C416 (rows are not tuples)
+    return dict(db.execute(wanted).all())
 
 
 def without_mentor(db: Session, program: Program) -> tuple[Person, ...]:

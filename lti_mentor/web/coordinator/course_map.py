@@ -26,8 +26,7 @@ def show_map(course_id: uuid.UUID, error: MentorError | None = None) -> str:
         page = page_of(courses.items(db, course), lambda item: item.title)
         mapped = course_map.of_course(db, course)
         used = course_map.certifications_of(db, course)
-        mine = {program.id for program in programs.coordinated_by(db, current_visit().person)}
-        coordinates = bool(mine & {program.id for program in programs.of_course(db, course)})
+        mine = programs.coordinated_in(db, current_visit().person, course)
     entries = list(catalog.entries().values())
     near = [entry for entry in entries if entry.slug in used] or entries
     suggested = {
@@ -39,7 +38,7 @@ def show_map(course_id: uuid.UUID, error: MentorError | None = None) -> str:
         "coordinator/map.html",
         course=course,
         page=page,
-        coordinates=coordinates,
+        programs=mine,
         mapped=mapped,
         suggested=suggested,
         is_filled=request.args.get("suggested") == "yes",

@@ -22,6 +22,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "threads": 4,
             "loglevel": "warning",
             "timeout": 60,
+            "limit_request_line": 8190,  # a login by GET carries the whole hint of the platform
         }
         super().__init__()
 

@@ -89,8 +89,8 @@ _CONSUME = (
 )
 
 
-def pending(db: Session, settings: Settings, *, state: str, browser_secret: str | None) -> Pending:
-    """The login with this state, of this browser. Raises LaunchError."""
+def pending(db: Session, settings: Settings, *, state: str) -> Pending:
+    """The login with this state. Raises LaunchError."""
     found = db.execute(_PENDING, {"state_hash": hashed(state)}).all()
     if not found:
         raise LaunchError("launch.unknown_state")
@@ -99,12 +99,16 @@ def pending(db: Session, settings: Settings, *, state: str, browser_secret: str 
         raise LaunchError("launch.used_state")
     if clock.now() - login.created_at > timedelta(minutes=settings.login_minutes):
         raise LaunchError("launch.expired_login")
-    if browser_secret is None:
-        raise LaunchError("launch.no_cookie")
-    if not fits(browser_secret, login.browser_hash):
-        raise LaunchError("launch.other_browser")
     platforms.require_active(platform)
     return Pending(login, platform, [row[3] for row in found if row[3] is not None], key_set)
+
+
+def check_browser(waiting: Pending, browser_secret: str | None) -> None:
+    """Raises LaunchError unless the login began in the browser that brings this secret back."""
+    if browser_secret is None:
+        raise LaunchError("launch.no_cookie")
+    if not fits(browser_secret, waiting.login.browser_hash):
+        raise LaunchError("launch.other_browser")
 
 
 def verify(database: Database, settings: Settings, waiting: Pending, token: str) -> Launch:

@@ -16,6 +16,7 @@ from lti_mentor import clock
 from lti_mentor.db import Base
 from lti_mentor.errors import LaunchError
 from lti_mentor.lti import platforms
+from lti_mentor.lti.platforms import Platform
 from lti_mentor.settings import Settings
 
 LONGEST = 2000  # characters of an issuer or an id
@@ -40,11 +41,12 @@ _INSERT = insert(Base.metadata.tables["logins"])
 
 @dataclass(frozen=True)
 class Begun:
-    """Where the browser goes next, and the secret it has to bring back in a cookie."""
+    """Where the browser goes next, and the secret it has to bring back: in a cookie, or from the platform's storage."""
 
     redirect_url: str
     state: str
     browser_secret: str
+    platform: Platform
 
 
 def hashed(secret: str) -> str:
@@ -90,7 +92,7 @@ def begin(db: Session, settings: Settings, given: Mapping[str, str]) -> Begun:
     if "lti_message_hint" in given:
         query["lti_message_hint"] = given["lti_message_hint"]
     endpoint = platform.authorization_endpoint
-    return Begun(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}", state, browser_secret)
+    return Begun(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}", state, browser_secret, platform)
 
 
 def is_ours(url: str, settings: Settings) -> bool:

@@ -126,6 +126,7 @@ def make_world(issuer: str, tool_url: str, key: str, other_key: str) -> World:
         tool_url=tool_url,
         people=[LmsPerson(id=character.key, name=character.name) for character in everybody],
         courses=[*(_course(number, key) for number in range(3)), _other_course(other_key)],
+        offers_storage=True,
     )
 
 

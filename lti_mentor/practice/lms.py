@@ -37,6 +37,7 @@ class Lms:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.offers_storage = world.offers_storage  # LTI Client Side postMessages
         self.keys = [SigningKey()]
         self.hints: dict[str, Hint] = {}
         self.links: dict[str, list[CourseLink]] = {}  # by course
@@ -72,6 +73,7 @@ def create_lms(world: World) -> Flask:
     lms = Lms(world)
     app.extensions["lms"] = lms
     app.after_request(_headers(urlsplit(world.tool_url)))
+    app.context_processor(lambda: {"offers_storage": lms.offers_storage})
     _add_pages(app, lms)
     _add_platform(app, lms)
     _add_gradebook(app, lms)
@@ -126,7 +128,8 @@ def _add_pages(app: Flask, lms: Lms) -> None:
                 links=lms.links.get(course_id, []),
             )
         )
-        page.set_cookie(COOKIE, person_id, httponly=True, samesite="Lax")
+        same_site = "None" if lms.offers_storage else "Lax"  # a page of the tool comes between, where storage is used
+        page.set_cookie(COOKIE, person_id, httponly=True, secure=lms.offers_storage, samesite=same_site)
         return page
 
     @app.get("/as/<person_id>/courses/<course_id>/open")
@@ -145,6 +148,7 @@ def _add_pages(app: Flask, lms: Lms) -> None:
             "lti_message_hint": json.dumps({"launch": hint}),
             "client_id": tool.client_id,
             "lti_deployment_id": tool.deployment_id or course.deployment_id,
+            **_storage(lms),
         }
         return render_template("post.html", action=tool.login_url, fields=fields)
 
@@ -172,12 +176,18 @@ def _add_platform(app: Flask, lms: Lms) -> None:
         if hint.message == "deep_linking":
             changes |= request_claims(lms, course.id)
         token = lms.token(person, course, given["nonce"], **changes)
-        return render_template("post.html", action=tool.launch_url, fields={"id_token": token, "state": given["state"]})
+        fields = {"id_token": token, "state": given["state"], **_storage(lms)}
+        return render_template("post.html", action=tool.launch_url, fields=fields)
 
     @app.get("/jwks")
     def key_set() -> Response:
         lms.key_requests += 1
         return jsonify(keys=[key.jwk() for key in lms.keys])
+
+
+def _storage(lms: Lms) -> dict[str, str]:
+    """Which frame keeps things for tools, when one does."""
+    return {"lti_storage_target": "_parent"} if lms.offers_storage else {}
 
 
 _WANTED = {"scope": "openid", "response_type": "id_token", "response_mode": "form_post", "prompt": "none"}

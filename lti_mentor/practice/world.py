@@ -44,6 +44,7 @@ class World:
     tool_url: str
     people: list[LmsPerson]
     courses: list[LmsCourse]
+    offers_storage: bool = False  # its pages keep things for tools (LTI Client Side postMessages)
 
     def person(self, person_id: str) -> LmsPerson | None:
         return next((person for person in self.people if person.id == person_id), None)

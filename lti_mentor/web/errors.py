@@ -34,6 +34,7 @@ SENTENCES = {
     "launch.used_state": "This launch was used already. Go back to the course and open the link again.",
     "launch.expired_login": "Too much time passed since you chose the link. Go back to the course and open it again.",
     "launch.no_cookie": "Your browser did not keep the cookie of this launch. Open the link in a new window, or allow cookies for this site.",
+    "launch.cookies_blocked": "Your browser keeps nothing for this site. Allow cookies for it, then go back to the course and open the link again.",
     "launch.other_browser": "This launch began in another browser. Go back to the course and open the link again.",
     "launch.bad_token": "The message of the learning platform cannot be read. Go back to the course and try again.",
     "launch.bad_signature": "The message of the learning platform is not signed with its key. Tell its administrator.",

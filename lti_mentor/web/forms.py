@@ -22,7 +22,7 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import make_response, redirect, request
+from flask import make_response, request
 from markupsafe import Markup
 from sqlalchemy import UniqueConstraint, select
 from sqlalchemy.exc import IntegrityError
@@ -34,7 +34,7 @@ from lti_mentor.db import Row
 from lti_mentor.errors import Invalid, NotAllowed
 from lti_mentor.web.language import _
 from lti_mentor.web.tool import tool
-from lti_mentor.web.visit import Visit, current_visit
+from lti_mentor.web.visit import FIELD, Visit, current_visit, go_on
 
 Shown = str | Response
 Again = Callable[..., Shown]
@@ -55,7 +55,10 @@ class UsedForm(Row):
 
 def form_fields() -> Markup:
     """The hidden fields of every form: what proves the visit, and a key of its own."""
-    fields = {"csrf": csrf_token(current_visit()), "once": request.form.get("once") or secrets.token_urlsafe(18)}
+    visit = current_visit()
+    fields = {"csrf": csrf_token(visit), "once": request.form.get("once") or secrets.token_urlsafe(18)}
+    if visit.is_in_page:
+        fields[FIELD] = visit.secret
     return Markup().join(
         Markup('<input type="hidden" name="{}" value="{}">').format(name, value) for name, value in fields.items()
     )
@@ -74,7 +77,7 @@ def form(*, again: Again | None = None) -> Callable[[Callable[..., str]], Callab
         def take(**kwargs: Any) -> Shown:
             _check_forgery(current_visit())
             try:
-                return redirect(with_note(_once(view, kwargs)), 303)
+                return go_on(with_note(_once(view, kwargs)))
             except Invalid as error:
                 if again is None:
                     raise
@@ -175,7 +178,7 @@ def _once(view: Callable[..., str], kwargs: dict[str, Any]) -> str:
 
 def _key_of(once: str) -> str:
     """The same only for the same form, sent to the same address with the same in it: one page has several buttons."""
-    typed = [(name, request.form.getlist(name)) for name in sorted(request.form) if name != "csrf"]
+    typed = [(name, request.form.getlist(name)) for name in sorted(request.form) if name not in ("csrf", FIELD)]
     return hashlib.sha256(json.dumps([once, request.path, typed]).encode()).hexdigest()
 
 

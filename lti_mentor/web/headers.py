@@ -29,9 +29,11 @@ def _add(response: Response) -> Response:
     targets = " ".join(["'self'", *g.get("form_targets", ())])
     policy = POLICY | {"form-action": targets, "frame-ancestors": ancestors}
     headers = response.headers
+    if "Content-Security-Policy" in headers:
+        return response  # of a page that was shown at once, with what is right for it
     headers["Content-Security-Policy"] = "; ".join(f"{name} {value}" for name, value in policy.items())
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
+    headers["Referrer-Policy"] = g.get("referrer_policy", "no-referrer")
     if not request.path.startswith("/static/"):
         headers.setdefault("Cache-Control", "no-store")
     if tool().settings.is_https:

@@ -13,32 +13,24 @@ from lti_mentor.lti import contexts, deep_linking, keys, launch, login
 from lti_mentor.lti.launch import Launch
 from lti_mentor.mentoring import courses, people
 from lti_mentor.mentoring.people import Person
-from lti_mentor.web import headers, language, placed, visit
+from lti_mentor.web import frames, headers, language, placed, visit
 from lti_mentor.web.tool import tool
 
 lti = Blueprint("lti", __name__, url_prefix="/lti")
 log = logging.getLogger(__name__)
 
-LOGIN_PATH = "/lti/"
-
 
 @lti.route("/login", methods=["GET", "POST"])
 def begin_login() -> AnyResponse:
     """Security Framework 5.1.1.1: by GET or by POST."""
+    if frames.shall_ask():
+        return frames.ask()
+    opened = frames.opened_in_tab()
+    if opened is not None:
+        return redirect(opened, 303)
     with tool().database.transaction() as db:
         begun = login.begin(db, tool().settings, request.values.to_dict())
-    response = redirect(begun.redirect_url, 302)
-    response.set_cookie(
-        _cookie_name(begun.state),
-        begun.browser_secret,
-        path=LOGIN_PATH,
-        secure=True,
-        httponly=True,
-        samesite="None",
-        partitioned=True,
-        max_age=tool().settings.login_minutes * 60,
-    )
-    return response
+    return frames.onward(begun)
 
 
 @lti.post("/launch")
@@ -50,21 +42,27 @@ def take_launch() -> AnyResponse:
     state, token = request.form.get("state", ""), request.form.get("id_token", "")
     if not state or not token:
         raise LaunchError("launch.missing_parameter", name="state or id_token")
+    secret, tab = frames.returned(state)
     with database.reading() as db:
-        secret = request.cookies.get(_cookie_name(state))
-        waiting = launch.pending(db, settings, state=state, browser_secret=secret)
+        waiting = launch.pending(db, settings, state=state)
     g.framing_origins = tuple(waiting.platform.framing_origins)
+    page = frames.fetching_page(waiting.platform, state, token) if secret is None else None
+    if page is not None:
+        return Response(page)
+    launch.check_browser(waiting, secret)
     launched = launch.verify(database, settings, waiting, token)
     if launched.deep_link is not None and not launched.teaches:
         raise LaunchError("launch.not_teacher")
     with database.transaction() as db:
         launched = launch.consume(db, launched)
         opened, endpoint, values = _arrive(db, launched)
-    response = redirect(url_for(endpoint, visit_key=opened.key, **values), 303)
+    location = url_for(endpoint, visit_key=opened.key, **values)
+    if frames.cookie_of(state) not in request.cookies:
+        return visit.shown_at_once(location, opened.secret)
+    response = redirect(location, 303)
     visit.set_cookie(cast(Response, response), opened)
-    response.delete_cookie(
-        _cookie_name(state), path=LOGIN_PATH, secure=True, httponly=True, samesite="None", partitioned=True
-    )
+    frames.set_cookie(response, frames.cookie_of(state), "", 0)
+    frames.remember_tab(response, tab, opened.key)
     return response
 
 
@@ -134,8 +132,3 @@ def refuse(error: LaunchError) -> tuple[str, int]:
     headers.let_anybody_frame()
     log.warning("launch refused", extra={"reason": error.reason, "detail": error.detail})
     return render_template("lti/refused.html", error=error), error.status
-
-
-def _cookie_name(state: str) -> str:
-    """One cookie a login, so that two frames of one page do not disturb each other."""
-    return f"mentor_login_{login.hashed(state)[:16]}"

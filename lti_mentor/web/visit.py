@@ -2,6 +2,9 @@
 
 Everything under ``/v/<key>/`` is for the person of that visit. ``open_visit`` makes one, ``guard`` is asked before each
 request, and views read ``current_visit()`` and build addresses with ``visit_url("learner.home")``.
+
+Where the browser keeps no cookie the page itself carries the secret: htmx sends it as a header, a form as a field. It
+never stands in an address.
 """
 
 import hashlib
@@ -11,11 +14,14 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from io import BytesIO
 from typing import Any, cast
+from urllib.parse import unquote, urlsplit
 
-from flask import Response, g, request, url_for
+from flask import Response, current_app, g, redirect, request, url_for
 from sqlalchemy import JSON, ColumnElement, CursorResult, ForeignKey, bindparam, exists, func, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
+from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor import clock
 from lti_mentor.db import Base, Row, new_id
@@ -26,6 +32,9 @@ from lti_mentor.mentoring.programs import Participant
 from lti_mentor.web.tool import tool
 
 COOKIE = "mentor_visit"
+HEADER = "Mentor-Visit"
+FIELD = "mentor_visit"
+MOST_STEPS = 5  # redirections from a form or a launch to its page
 
 
 class VisitRow(Row):
@@ -63,6 +72,7 @@ class Visit:
     framing_origins: tuple[str, ...]
     previous_at: datetime | None
     parts: frozenset[str]  # of PARTS
+    is_in_page: bool  # no cookie is kept: pages carry the secret
 
     @property
     def organization_id(self) -> uuid.UUID:
@@ -160,7 +170,7 @@ def guard() -> None:
         return
     if not key.isprintable():
         raise VisitOver()
-    secret = request.cookies.get(COOKIE, "")
+    secret = request.cookies.get(COOKIE) or request.headers.get(HEADER) or request.form.get(FIELD, "")
     with tool().database.reading() as db:
         found = db.execute(
             select(VisitRow, Person, *_parts()).join(Person, Person.id == VisitRow.person_id).where(VisitRow.key == key)
@@ -183,6 +193,7 @@ def guard() -> None:
         framing_origins=g.framing_origins,
         previous_at=row.previous_at,
         parts=frozenset(name for name, yes in zip(PARTS, has, strict=True) if yes),
+        is_in_page=COOKIE not in request.cookies,
     )
 
 
@@ -219,6 +230,44 @@ def current_visit() -> Visit:
 def visit_url(endpoint: str, **values: object) -> str:
     """An address inside the current visit."""
     return url_for(endpoint, visit_key=current_visit().key, **values)  # type: ignore[arg-type]
+
+
+def go_on(location: str) -> AnyResponse:
+    """Send the browser to an address of the visit.
+
+    A browser that only proves the visit by its page would arrive there with nothing, unless htmx goes for it: it is
+    shown the page at once.
+    """
+    visit = current_visit()
+    if not visit.is_in_page or "HX-Request" in request.headers:
+        return redirect(location, 303)
+    return shown_at_once(location, visit.secret)
+
+
+def shown_at_once(location: str, secret: str) -> Response:
+    """What is at an address of ours, for the person with this secret of a visit."""
+    for _step in range(MOST_STEPS):
+        with current_app.request_context(_getting(location, secret)):
+            response = current_app.full_dispatch_request()
+        if response.status_code not in (302, 303):
+            break
+        location = response.location or ""
+    return response
+
+
+def _getting(location: str, secret: str) -> dict[str, Any]:
+    """The request of this moment, but for another page and without its body."""
+    address = urlsplit(location)
+    kept = {name: value for name, value in request.environ.items() if not name.startswith(("werkzeug.", "flask."))}
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_COOKIE"):
+        kept.pop(name, None)
+    return kept | {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": unquote(address.path.removeprefix(request.environ.get("SCRIPT_NAME", ""))),
+        "QUERY_STRING": address.query,
+        "wsgi.input": BytesIO(),
+        f"HTTP_{HEADER.upper().replace('-', '_')}": secret,
+    }
 
 
 def _hashed(secret: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Frame, FrameLocator, Page, expect
 
+from tests.journeys.conftest import EVERYWHERE
 from tests.support.story import Story
 
 
@@ -69,6 +70,13 @@ def test_a_grade_in_the_lms_moves_readiness_and_why_names_the_item(browser_conte
     assert int(frame.locator(".strip .big").first.inner_text()) > before
     frame.get_by_text("Why these numbers?").first.click()
     expect(frame.get_by_text("Lab 5 100 %")).to_be_visible()
+
+
+def test_a_mentor_sees_the_live_line_also_where_no_cookie_is_kept(blocking, story):
+    _, frame = opened(blocking(EVERYWHERE), story, "mentor-1")
+    frame.get_by_role("link", name="Review").first.click()
+    frame.get_by_role("radio").first.check()
+    expect(frame.locator("#live")).to_contain_text("readiness")
 
 
 def test_an_administrator_registers_the_tool_by_pasting_one_address(browser_context, story):

@@ -1,0 +1,129 @@
+"""How a launch is tied to its browser, also in a frame where the browser keeps no cookie for us.
+
+A browser is asked first: it gets a cookie and is sent to the same login once more. If the cookie comes back, all goes
+by cookies. If not, the secret of the launch goes through the storage of the platform where it offers one (OIDC Login
+with LTI Client Side postMessages), and else a new tab is offered, before the platform's hint is spent. The question is
+a redirection: a page of ours between the platform and itself would keep its own ``SameSite=Lax`` cookies away.
+"""
+
+import secrets
+from urllib.parse import urlencode, urlsplit
+
+from flask import Response, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from lti_mentor.errors import LaunchError
+from lti_mentor.lti import login
+from lti_mentor.lti.login import Begun
+from lti_mentor.lti.platforms import Platform, origin
+from lti_mentor.web.tool import tool
+
+PATH = "/lti/"
+KEPT = "mentor_kept"  # says that this browser keeps cookies here, and nothing else
+KEPT_SECONDS = 30 * 24 * 3600
+ASKED, TAB = "mentor_asked", "mentor_tab"  # parameters of our own at the login
+LONGEST_NAME = 100  # characters of a frame's name, and of a tab's
+
+
+def shall_ask() -> bool:
+    """Whether it is still open if this browser keeps cookies here. Programs that are no browsers are not asked."""
+    is_browser = "Sec-Fetch-Dest" in request.headers or "lti_storage_target" in request.values
+    return is_browser and KEPT not in request.cookies and ASKED not in request.args
+
+
+def ask() -> AnyResponse:
+    """The same login again, with a cookie to bring back; whatever was posted is posted again."""
+    again = urlencode([*request.args.items(multi=True), (ASKED, "1")])
+    response = redirect(f"{url_for('lti.begin_login')}?{again}", 307)
+    set_cookie(response, KEPT, "1", KEPT_SECONDS)
+    return response
+
+
+def set_cookie(response: AnyResponse, name: str, value: str, seconds: int) -> None:
+    """Kept for the login and the launch alone, also by browsers that block third-party cookies."""
+    options = {"path": PATH, "secure": True, "httponly": True, "samesite": "None", "partitioned": True}
+    response.set_cookie(name, value, max_age=seconds, **options)  # type: ignore[arg-type]
+
+
+def cookie_of(state: str) -> str:
+    """One cookie a login, so that two frames of one page do not disturb each other."""
+    return f"mentor_login_{login.hashed(state)[:16]}"
+
+
+def onward(begun: Begun) -> AnyResponse:
+    """To the platform; by way of a page of ours when the browser keeps nothing."""
+    keeps = KEPT in request.cookies or ASKED not in request.args
+    response = redirect(begun.redirect_url, 302) if keeps else _without_cookies(begun)
+    value = f"{begun.browser_secret}.{_name(request.args.get(TAB))}"
+    set_cookie(response, cookie_of(begun.state), value, tool().settings.login_minutes * 60)
+    return response
+
+
+def _without_cookies(begun: Begun) -> AnyResponse:
+    g.framing_origins = tuple(begun.platform.framing_origins)
+    is_framed = request.headers.get("Sec-Fetch-Dest") != "document"
+    target = _name(request.values.get("lti_storage_target"))
+    if not is_framed and not target:
+        raise LaunchError("launch.cookies_blocked")
+    page = render_template(
+        "lti/opening.html",
+        next_url=begun.redirect_url if target else None,
+        storage=_storage(begun.platform, target, begun.state),
+        secret=begun.browser_secret,
+        tab_url=_tab_url() if is_framed else None,
+    )
+    return Response(page)
+
+
+def _tab_url() -> str:
+    """This login again, for a tab of its own; its name lets a second click come back to what the first one opened."""
+    given = [(name, value) for name, value in request.values.items() if name not in (ASKED, TAB, "lti_storage_target")]
+    return f"{url_for('lti.begin_login')}?{urlencode([*given, (TAB, secrets.token_urlsafe(12))])}"
+
+
+def _storage(platform: Platform, target: str, state: str) -> dict[str, str]:
+    """Where the platform keeps things for us: the frame by its name, and the one origin that may answer."""
+    where = origin(platform.authorization_endpoint) or ""
+    return {"target": target, "origin": where, "key": cookie_of(state)}
+
+
+def opened_in_tab() -> str | None:
+    """The visit that a first click on "new tab" opened, if this is another click."""
+    tab = _name(request.args.get(TAB))
+    key = request.cookies.get(_tab_cookie(tab)) if tab else None
+    return url_for("home.home", visit_key=key) if key and key.isprintable() else None
+
+
+def remember_tab(response: AnyResponse, tab: str, visit_key: str) -> None:
+    if tab:
+        set_cookie(response, _tab_cookie(tab), visit_key, tool().settings.visit_hours * 3600)
+
+
+def _tab_cookie(tab: str) -> str:
+    return f"mentor_tab_{login.hashed(tab)[:16]}"
+
+
+def returned(state: str) -> tuple[str | None, str]:
+    """The secret that this browser brings back, and the name of its tab when it is one that we opened.
+
+    A secret that comes in a form counts only from a page of ours: anybody could bring their own.
+    """
+    secret, _, tab = request.cookies.get(cookie_of(state), "").partition(".")
+    if not secret and urlsplit(request.headers.get("Origin", "")).netloc == request.host:
+        secret = request.form.get("browser_secret", "")
+    return secret or None, tab
+
+
+def fetching_page(platform: Platform, state: str, token: str) -> str | None:
+    """A page that asks the platform for the secret and launches once more; none where it has no storage for us."""
+    target = _name(request.form.get("lti_storage_target"))
+    if not target or "browser_secret" in request.form:
+        return None
+    g.referrer_policy = "same-origin"  # lets the browser say that the form comes from here
+    return render_template(
+        "lti/fetching.html", storage=_storage(platform, target, state), fields={"state": state, "id_token": token}
+    )
+
+
+def _name(given: str | None) -> str:
+    return given if given and len(given) <= LONGEST_NAME and given.isprintable() else ""

@@ -1,0 +1,114 @@
+"""Frames in which the browser keeps nothing for the tool: platform storage, pages that carry the visit, a new tab."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import FrameLocator, Page, expect
+
+from tests.journeys.conftest import EVERYWHERE, IN_FRAMES
+
+
+def opened(context, site, person: str = "learner") -> tuple[Page, FrameLocator]:
+    page = context.new_page()
+    page.goto(f"{site.lms.url}/as/{person}/courses/1")
+    return page, page.frame_locator("iframe")
+
+
+@pytest.mark.parametrize("where", [IN_FRAMES, EVERYWHERE])
+def test_with_platform_storage_everything_works_although_no_cookie_is_kept(blocking, site, where):
+    site.lms.lms.offers_storage = True
+    context = blocking(where)
+    page, frame = opened(context, site)
+    expect(frame.get_by_role("heading", name="Set your first goal in this course")).to_be_visible()
+    frame.get_by_role("link", name="Set a goal").first.click()
+    frame.get_by_label("What do you want to reach?").fill("Read a trace")
+    frame.get_by_label("Target", exact=True).fill("0")
+    frame.get_by_role("button", name="Set the goal").click()
+    expect(frame.locator("#problem-target")).to_be_visible()
+    expect(frame.get_by_label("What do you want to reach?")).to_have_value("Read a trace")
+    frame.get_by_label("Target", exact=True).fill("5")
+    frame.get_by_role("button", name="Set the goal").click()
+    expect(frame.get_by_role("heading", name="Read a trace")).to_be_visible()
+    assert "/learner/goals/" in page.frames[-1].url
+    frame.get_by_role("link", name="My learning").click()
+    expect(frame.get_by_role("link", name="Read a trace").first).to_be_visible()
+    assert page.frames[-1].url.endswith("/learner/")
+    assert "localhost" not in [cookie["domain"] for cookie in context.cookies()]
+
+
+def test_back_and_reload_lead_somewhere_sensible_without_cookies(blocking, site):
+    site.lms.lms.offers_storage = True
+    page, frame = opened(blocking(IN_FRAMES), site)
+    frame.get_by_role("link", name="Set a goal").first.click()
+    expect(frame.get_by_label("What do you want to reach?")).to_be_visible()
+    page.evaluate("history.back()")
+    expect(frame.get_by_role("heading", name="Set your first goal in this course")).to_be_visible()
+    page.frames[-1].evaluate("location.reload()")
+    expect(frame.get_by_text("Open the course in your learning platform again")).to_be_visible()
+    page.reload()
+    expect(frame.get_by_role("heading", name="Set your first goal in this course")).to_be_visible()
+
+
+def test_a_teacher_places_mentoring_without_cookies(blocking, site):
+    site.lms.lms.offers_storage = True
+    page, _ = opened(blocking(IN_FRAMES), site, "coordinator")
+    page.get_by_role("link", name="Add content from a tool").click()
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("checkbox", name=re.compile("^My mentoring")).check()
+    frame.get_by_role("button", name="Place it").click()
+    expect(frame.get_by_role("heading", name="1 added")).to_be_visible()
+
+
+def test_without_platform_storage_a_new_tab_is_offered_and_a_second_click_works_too(blocking, site):
+    context = blocking(IN_FRAMES)
+    page, frame = opened(context, site)
+    button = frame.get_by_role("link", name="Open in a new tab")
+    expect(button).to_be_visible()
+    assert site.lms.lms.hints, "the platform's hint is not spent yet"
+    assert Axe().run(page).response["violations"] == []
+    addresses = []
+    for _ in range(2):
+        with context.expect_page() as found:
+            button.click()
+        expect(found.value.get_by_role("heading", name="Set your first goal in this course")).to_be_visible()
+        addresses.append(found.value.url)
+        found.value.close()
+    assert addresses[0] == addresses[1]
+
+
+def test_where_nothing_is_kept_at_all_the_new_tab_says_what_to_do(blocking, site):
+    context = blocking(EVERYWHERE)
+    _, frame = opened(context, site)
+    with context.expect_page() as found:
+        frame.get_by_role("link", name="Open in a new tab").click()
+    expect(found.value.get_by_text("Allow cookies for it")).to_be_visible()
+    assert site.lms.lms.hints
+
+
+@pytest.mark.parametrize("is_blocked", [False, True])
+def test_two_frames_on_one_page_at_once_both_open(browser_context, blocking, site, is_blocked):
+    site.lms.lms.offers_storage = is_blocked
+    context = blocking(IN_FRAMES) if is_blocked else browser_context
+    page = context.new_page()
+    page.goto(f"{site.lms.url}/as/learner/courses/1")
+    page.evaluate(
+        "for (const name of ['a', 'b']) { const other = document.querySelector('iframe').cloneNode();"
+        " other.name = name; document.querySelector('main').append(other) }"
+    )
+    for name in ("mentoring", "a", "b"):
+        frame = page.frame_locator(f"iframe[name={name}]")
+        expect(frame.get_by_role("heading", name="Set your first goal in this course")).to_be_visible()
+        frame.get_by_role("link", name="Set a goal").first.click()
+        expect(frame.get_by_label("What do you want to reach?")).to_be_visible()
+    assert len({frame.url for frame in page.frames}) == 4
+
+
+def test_a_platform_that_promises_storage_and_does_not_answer_leads_to_the_new_tab(blocking, site):
+    context = blocking(IN_FRAMES)
+    context.route(
+        "**/static/storage.js", lambda route: route.abort() if "127.0.0.1" in route.request.url else route.continue_()
+    )
+    site.lms.lms.offers_storage = True
+    _, frame = opened(context, site)
+    expect(frame.get_by_role("link", name="Open in a new tab")).to_be_visible()

@@ -1,0 +1,133 @@
+"""Launches of browsers that keep no cookie, step by step over HTTP; the journeys do the same in Chromium."""
+
+import html
+import re
+from urllib.parse import urljoin
+
+import requests
+
+from tests.lti.test_launch import count, refused
+from tests.support.visitor import Visitor
+from xapi.rows import StoredStatement
+
+BROWSER = {"Sec-Fetch-Dest": "iframe"}
+
+
+def begun(site, **more) -> dict[str, str]:
+    """What the platform posts to the login."""
+    visitor = Visitor()
+    visitor.get(f"{site.lms.url}/as/learner/courses/1")
+    visitor.get(f"{site.lms.url}/as/learner/courses/1/open")
+    return {**visitor.form("/lti/login")[1], **more}
+
+
+def without_cookies(site, headers: dict[str, str], **more) -> requests.Response:
+    """The login of a browser that was asked, and brought nothing back."""
+    return requests.post(
+        f"{site.url}/lti/login?mentor_asked=1",
+        data=begun(site, **more),
+        headers=headers,
+        allow_redirects=False,
+        timeout=9,
+    )
+
+
+def stored(site) -> tuple[dict[str, str], dict[str, str]]:
+    """A launch whose secret went to the platform: the fields of the launch, and what the page shall keep."""
+    site.lms.lms.offers_storage = True
+    visitor = Visitor()
+    page = requests.post(f"{site.url}/lti/login?mentor_asked=1", data=begun(site), headers=BROWSER, timeout=9).text
+    kept = {name: html.unescape(value) for name, value in re.findall(r'data-([a-z]+)="([^"]*)"', page)}
+    visitor.get(f"{site.lms.url}/as/learner/courses/1")
+    visitor.get(kept["next"])
+    return visitor.form("/lti/launch")[1], kept
+
+
+def launch(site, fields: dict[str, str], origin: str | None = None) -> requests.Response:
+    headers = {"Origin": origin} if origin else {}
+    return requests.post(f"{site.url}/lti/launch", data=fields, headers=headers, allow_redirects=False, timeout=9)
+
+
+def test_a_browser_is_asked_once_if_it_keeps_cookies_and_then_goes_straight_on(site):
+    visitor = Visitor()
+    fields = begun(site)
+    asked = visitor.request("POST", f"{site.url}/lti/login", data=fields, headers=BROWSER)
+    assert asked.status_code == 307
+    assert fields["login_hint"] not in asked.headers["Location"]
+    again = visitor.request("POST", urljoin(site.url, asked.headers["Location"]), data=fields, headers=BROWSER)
+    assert again.status_code == 302
+    assert again.headers["Location"].startswith(site.lms.url)
+    next_time = visitor.request("POST", f"{site.url}/lti/login", data=begun(site), headers=BROWSER)
+    assert next_time.status_code == 302
+
+
+def test_a_login_by_get_keeps_its_parameters_when_the_browser_is_asked(site):
+    asked = requests.get(f"{site.url}/lti/login", params=begun(site), headers=BROWSER, allow_redirects=False, timeout=9)
+    assert asked.status_code == 307
+    answer = requests.get(urljoin(site.url, asked.headers["Location"]), headers=BROWSER, timeout=9)
+    assert "Open in a new tab" in answer.text
+
+
+def test_the_page_between_may_be_framed_by_the_platform_alone_and_names_its_exact_origin(site):
+    page = without_cookies(site, BROWSER, lti_storage_target="_parent")
+    assert f"frame-ancestors {site.lms.url}" in page.headers["Content-Security-Policy"]
+    assert f'data-origin="{site.lms.url}"' in page.text
+    strange = without_cookies(site, BROWSER, lti_storage_target='x"><script>' + "y" * 200)
+    assert "<script>" not in strange.text
+    assert "Open in a new tab" in strange.text
+
+
+def test_a_whole_window_that_keeps_nothing_is_told_so_before_the_hint_is_spent(site):
+    refused(without_cookies(site, {"Sec-Fetch-Dest": "document"}), "launch.cookies_blocked")
+    assert site.lms.lms.hints
+
+
+def test_a_launch_with_the_secret_from_the_storage_shows_its_page_at_once_and_puts_no_secret_in_an_address(site):
+    fields, kept = stored(site)
+    asking = launch(site, fields)
+    assert asking.status_code == 200
+    assert 'data-ask="lti.get_data"' in asking.text
+    assert count(site, StoredStatement) == 0
+    page = launch(site, {**fields, "browser_secret": kept["value"]}, origin=site.url)
+    assert page.status_code == 200
+    assert "Set your first goal" in page.text
+    secret = re.search(r"Mentor-Visit&#34;: &#34;([^&]+)&#34;", page.text)[1]
+    assert all(secret not in address for address in re.findall(r'(?:href|action|src)="([^"]*)"', page.text))
+    home = urljoin(site.url, re.search(r'data-here="([^"]*)"', page.text)[1])
+    assert requests.get(home, headers={"Mentor-Visit": secret}, timeout=9).status_code == 200
+    assert requests.get(home, headers={"Mentor-Visit": secret + "x"}, timeout=9).status_code == 401
+    assert requests.get(home, params={"mentor_visit": secret}, timeout=9).status_code == 401
+    assert requests.get(home, timeout=9).status_code == 401
+
+
+def test_a_form_of_such_a_page_carries_the_visit_and_its_answer_is_shown_at_once(site):
+    fields, kept = stored(site)
+    page = launch(site, {**fields, "browser_secret": kept["value"]}, origin=site.url)
+    visitor = Visitor()
+    visitor.page = page
+    home = urljoin(site.url, re.search(r'data-here="([^"]*)"', page.text)[1])
+    secret = re.search(r"Mentor-Visit&#34;: &#34;([^&]+)&#34;", page.text)[1]
+    visitor.request("GET", f"{home}goals/new", headers={"Mentor-Visit": secret})
+    answer = visitor.submit(
+        "/learner/goals", {"title": "Read a trace", "baseline": "0", "target": "5", "due_on": "2049-01-01"}
+    )
+    assert answer.status_code == 200
+    assert "Read a trace" in answer.text
+    assert answer.headers["Content-Security-Policy"].count("frame-ancestors") == 1
+
+
+def test_a_secret_that_another_page_brings_opens_nothing(site):
+    fields, kept = stored(site)
+    mine = {**fields, "browser_secret": kept["value"]}
+    for origin in (None, "null", "https://evil.example.org", site.lms.url):
+        refused(launch(site, mine, origin=origin), "launch.no_cookie")
+    refused(launch(site, {**fields, "browser_secret": "another"}, origin=site.url), "launch.other_browser")
+    assert count(site, StoredStatement) == 0
+    assert launch(site, mine, origin=site.url).status_code == 200
+    refused(launch(site, mine, origin=site.url), "launch.used_state")
+
+
+def test_a_platform_without_storage_gets_no_page_that_asks_for_it(site):
+    fields, _ = stored(site)
+    fields.pop("lti_storage_target")
+    refused(launch(site, fields), "launch.no_cookie")

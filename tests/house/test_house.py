@@ -96,10 +96,21 @@ def test_vendored_files_are_what_they_say():
 
 
 def test_lock_files_have_hashes_and_no_address():
-    for name in ("base.txt", "dev.txt"):
+    for name in ("base.txt", "dev.txt", "second-platform.txt"):
         text = (ROOT / "requirements" / name).read_text()
         assert "://" not in text
         assert text.count("==") <= text.count("--hash=sha256:")
+
+
+def test_the_second_platform_of_the_tests_is_no_part_of_the_product():
+    """It is AGPL-3.0: a peer over HTTP, in an environment of its own."""
+    importing = re.compile(r"^\s*(?:from|import) (?:lti_consumer|django)", re.M)
+    assert [path.name for path in SOURCES if importing.search(path.read_text())] == []
+    for name in ("pyproject.toml", "requirements/base.txt", "requirements/dev.txt"):
+        assert not re.search(r"lti.consumer|^django", (ROOT / name).read_text(), re.M | re.I), name
+    knowing = re.compile(r"^\s*(?:from|import) (?:lti_mentor|xapi)", re.M)
+    theirs = (ROOT / "tests" / "support" / "second_platform").glob("*.py")
+    assert [path.name for path in theirs if knowing.search(path.read_text())] == []
 
 
 PAGE = """

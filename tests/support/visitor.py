@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 _FORM = re.compile(r'<form[^>]*action="([^"]*)"[^>]*>(.*?)</form>', re.S)
-_FIELD = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)"')
+_FIELD = re.compile(r'<input (?:type="hidden" )?name="([^"]*)" value="([^"]*)"')
 
 
 class Visitor:

@@ -95,6 +95,8 @@ class Registration:
     jwks_uri: str
     deployment_ids: tuple[str, ...]
     frame_ancestors: tuple[str, ...] = ()
+    token_audience: str | None = None  # none: as it was
+    foreign_azp: bool | None = None
 
 
 def add(db: Session, registration: Registration, *, organization_id: uuid.UUID) -> Platform:
@@ -110,6 +112,9 @@ def add(db: Session, registration: Registration, *, organization_id: uuid.UUID) 
         db.add(platform)
     for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
         setattr(platform, name, getattr(registration, name))
+    for name in ("token_audience", "foreign_azp"):
+        if getattr(registration, name) is not None:
+            setattr(platform, name, getattr(registration, name))
     platform.frame_ancestors = list(dict.fromkeys([*platform.frame_ancestors, *registration.frame_ancestors]))
     db.flush()
     for deployment_id in registration.deployment_ids:

@@ -157,6 +157,7 @@ def test_an_administrator_sets_everything_up_from_the_command_line(tmp_path):
         "--authorization-endpoint", "https://lms.example.org/auth", "--token-endpoint", "https://lms.example.org/token",
         "--jwks-uri", "https://lms.example.org/jwks", "--deployment-id", "1", "--deployment-id", "2",
         "--frame-ancestor", "https://portal.example.org", "--organization", "Home",
+        "--token-audience", "https://api.example.org/token", "--foreign-azp",
     )  # fmt: skip
     assert added.exit_code == 0, added.output
     listed = run(url, "platform", "list").output
@@ -201,8 +202,11 @@ def test_a_platform_added_again_is_brought_up_to_date(sqlite_database):
         first = Registration(**given, **ends, frame_ancestors=("https://a.example.org",))
         platforms.add(session, first, organization_id=owner)
         moved = ends | {"jwks_uri": "https://lms.example.org/keys"}
-        again = Registration(**given, **moved, frame_ancestors=("https://b.example.org",))
-        found = platforms.add(session, again, organization_id=owner)
+        special = {"token_audience": "https://api.example.org/token", "foreign_azp": True}
+        again = Registration(**given, **moved, **special, frame_ancestors=("https://b.example.org",))
+        platforms.add(session, again, organization_id=owner)
+        found = platforms.add(session, Registration(**given, **moved), organization_id=owner)
+    assert (found.token_audience, found.foreign_azp) == ("https://api.example.org/token", True)
     assert found.jwks_uri == "https://lms.example.org/keys"
     assert found.frame_ancestors == ["https://a.example.org", "https://b.example.org"]
 

@@ -125,6 +125,12 @@ OPENED = [
 ]
 
 
+def test_another_authorized_party_is_taken_where_the_registration_allows_it(site):
+    with site.database.transaction() as db:
+        db.scalars(select(Platform)).one().foreign_azp = True
+    assert send(site, {"azp": "somebody-else"}).status_code == 303
+
+
 @pytest.mark.parametrize("changes", OPENED, ids=range(len(OPENED)))
 def test_a_launch_that_is_unusual_but_right_opens(site, changes):
     assert send(site, changes).status_code == 303

@@ -71,6 +71,15 @@ def test_a_token_is_sealed_in_the_database_and_removed_when_it_is_over(site):
         assert db.scalars(select(AccessToken)).all() == []
 
 
+def test_an_assertion_is_meant_for_the_audience_that_the_platform_names(site):
+    tool, platform = tool_of(site), platform_of(site)
+    platform.token_audience = "https://api.example.org/auth/token"
+    with pytest.raises(PlatformError):
+        tokens.access_token(tool, platform, [ROSTER])
+    platform.token_audience, platform.token_endpoint = platform.token_endpoint, f"{platform.token_endpoint}?a=b"
+    assert tokens.access_token(tool, platform, [ROSTER])
+
+
 def test_a_rotated_key_signs_the_next_assertion(site):
     tool = tool_of(site)
     tokens.access_token(tool, platform_of(site), [ROSTER])

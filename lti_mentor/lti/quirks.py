@@ -9,6 +9,9 @@ SHARED_ISSUERS  Canvas cloud and Blackboard use one issuer for all institutions,
              another host than the issuer (instructure/canvas-lms issue 1935, tsugiproject/tsugi issue 83,
              Simon-Initiative/oli-torus pull 1979).
 SHARED_CLIENTS  On Blackboard one client id serves all institutions too: an unknown deployment is a stranger.
+BARE_SERVERS  Canvas names ``canvas.instructure.com`` as its authorization server (doc/api/registration.md of
+             instructure/canvas-lms, 2026-11) and takes assertions for its token endpoint alone (issue 1925 there;
+             packbackbooks/lti-1-3-php-library issue 157).
 CURLY_LINKS  Moodle 4.5 writes the Link header of line items with curly quotes and ``&amp;`` (seen 2026-11).
 SHORT_ROLES  Moodle's roster and the certification suite send "Instructor" instead of the URI.
 """
@@ -53,6 +56,11 @@ def speaks_for(host: str, issuer: str) -> bool:
     """Whether a platform at this host may register under this issuer."""
     domains = SHARED_ISSUERS.get(issuer, ())
     return host == urlsplit(issuer).hostname or any(host == name or host.endswith(f".{name}") for name in domains)
+
+
+def audience(server: str | None) -> str | None:
+    """What assertions are meant for by the authorization server a platform names; none: its token endpoint."""
+    return server if server is not None and "://" in server else None
 
 
 def link_header(text: str) -> str:

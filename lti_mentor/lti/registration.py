@@ -143,7 +143,7 @@ def read_offer(url: str, token: str | None, settings: Settings) -> Offer:
         token_endpoint=_address(given, "token_endpoint"),
         jwks_uri=_address(given, "jwks_uri"),
         registration_endpoint=_address(given, "registration_endpoint"),
-        token_audience=_text(given.get("authorization_server")),
+        token_audience=quirks.audience(_text(given.get("authorization_server"))),
         family=_text(about.get("product_family_code")) or "",
         scopes=_words(given.get("scopes_supported")) or frozenset(),
         claims=_words(given.get("claims_supported")),

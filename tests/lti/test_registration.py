@@ -185,6 +185,21 @@ def test_moodle_registers_in_the_shape_that_was_recorded(site):
     assert len(added.granted_scopes) == 5
 
 
+@pytest.mark.parametrize(
+    ("server", "audience"),
+    [
+        ("https://api.brightspace.com/auth/token", "https://api.brightspace.com/auth/token"),
+        ("canvas.instructure.com", None),
+        (None, None),
+        ({"a": 1}, None),
+    ],
+)
+def test_an_authorization_server_is_the_audience_of_assertions_unless_it_is_a_bare_name(site, server, audience):
+    with platform({"authorization_server": server}) as (url, _):
+        assert open_address(invited(site), url).status_code == 200
+    assert platforms(site)[-1].token_audience == audience
+
+
 HOSTILE = [
     ({"issuer": "https://bank.example.org"}, None, 200, "registration.issuer"),
     ({"issuer": "https://localhost"}, None, 200, "registration.issuer"),

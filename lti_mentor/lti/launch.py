@@ -62,6 +62,13 @@ class Launch:
     def organization_id(self) -> UUID:
         return self.deployment.organization_id
 
+    @property
+    def framing_origins(self) -> list[str]:
+        """Who may show us in a frame: its platform, and the page that the signed message leads back to."""
+        ways_back = (self.return_url, self.deep_link.return_url if self.deep_link else None)
+        pages = [origin for url in ways_back if url and (origin := platforms.origin(url))]
+        return list(dict.fromkeys([*self.platform.framing_origins, *pages]))
+
 
 @dataclass(frozen=True)
 class Pending:

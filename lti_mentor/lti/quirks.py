@@ -12,6 +12,8 @@ SHARED_CLIENTS  On Blackboard one client id serves all institutions too: an unkn
 BARE_SERVERS  Canvas names ``canvas.instructure.com`` as its authorization server (doc/api/registration.md of
              instructure/canvas-lms, 2026-11) and takes assertions for its token endpoint alone (issue 1925 there;
              packbackbooks/lti-1-3-php-library issue 157).
+OTHER_PAGES  Canvas and Blackboard show courses at the institution's own address, which is neither their issuer nor
+             their log-in; launches name it as the way back (samples of docs.anthology.com, 2026-04).
 CURLY_LINKS  Moodle 4.5 writes the Link header of line items with curly quotes and ``&amp;`` (seen 2026-11).
 SHORT_ROLES  Moodle's roster and the certification suite send "Instructor" instead of the URI.
 """

@@ -16,6 +16,7 @@ from lti_mentor.errors import LaunchError
 from lti_mentor.lti import login
 from lti_mentor.lti.login import Begun
 from lti_mentor.lti.platforms import Platform, origin
+from lti_mentor.web import headers
 from lti_mentor.web.tool import tool
 
 PATH = "/lti/"
@@ -60,7 +61,7 @@ def onward(begun: Begun) -> AnyResponse:
 
 
 def _without_cookies(begun: Begun) -> AnyResponse:
-    g.framing_origins = tuple(begun.platform.framing_origins)
+    headers.let_anybody_frame()  # where the platform shows courses is known from the signed message alone
     is_framed = request.headers.get("Sec-Fetch-Dest") != "document"
     target = _name(request.values.get("lti_storage_target"))
     if not is_framed and not target:
@@ -119,6 +120,7 @@ def fetching_page(platform: Platform, state: str, token: str) -> str | None:
     target = _name(request.form.get("lti_storage_target"))
     if not target or "browser_secret" in request.form:
         return None
+    headers.let_anybody_frame()
     g.referrer_policy = "same-origin"  # lets the browser say that the form comes from here
     return render_template(
         "lti/fetching.html", storage=_storage(platform, target, state), fields={"state": state, "id_token": token}

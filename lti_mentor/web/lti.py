@@ -45,7 +45,6 @@ def take_launch() -> AnyResponse:
     secret, tab = frames.returned(state)
     with database.reading() as db:
         waiting = launch.pending(db, settings, state=state)
-    g.framing_origins = tuple(waiting.platform.framing_origins)
     page = frames.fetching_page(waiting.platform, state, token) if secret is None else None
     if page is not None:
         return Response(page)
@@ -56,6 +55,7 @@ def take_launch() -> AnyResponse:
     with database.transaction() as db:
         launched = launch.consume(db, launched)
         opened, endpoint, values = _arrive(db, launched)
+    g.framing_origins = tuple(launched.framing_origins)
     location = url_for(endpoint, visit_key=opened.key, **values)
     if frames.cookie_of(state) not in request.cookies:
         return visit.shown_at_once(location, opened.secret)
@@ -92,7 +92,7 @@ def _arrive(db: Session, launched: Launch) -> tuple[visit.Opened, str, dict[str,
         db,
         person,
         course_id=course.id if course else None,
-        framing_origins=launched.platform.framing_origins,
+        framing_origins=launched.framing_origins,
         hours=settings.visit_hours,
     )
     courses.launched(db, person, course)

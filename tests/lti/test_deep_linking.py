@@ -127,6 +127,13 @@ def test_the_answer_is_signed_and_gives_the_data_back(site):
     assert "lineItem" not in item
 
 
+def test_the_page_that_waits_for_the_answer_may_show_the_picker(site):
+    page = opened(site, {"deep_link_return_url": "https://school.example.org/answer?a=b"}).page
+    assert page.headers["Content-Security-Policy"].endswith(
+        f"frame-ancestors {site.lms.url} https://school.example.org"
+    )
+
+
 def test_no_data_and_no_choice_are_answers_too(site):
     page = place(opened(site, {"data": ...}), decision="cancel")
     claims = message(sent(page)[1])

@@ -125,6 +125,17 @@ OPENED = [
 ]
 
 
+def test_the_page_that_a_launch_leads_back_to_may_show_the_tool(site):
+    visitor = Visitor()
+    school = "https://school.example.org"
+    answer = send(site, {f"{CLAIM}launch_presentation": {"return_url": f"{school}/courses/7"}}, visitor=visitor)
+    page = visitor.get(site.url + answer.headers["Location"])
+    assert f"frame-ancestors {site.lms.url} {school}" in page.headers["Content-Security-Policy"]
+    answer = send(site, {f"{CLAIM}launch_presentation": {"return_url": "javascript:alert(1)"}}, visitor=visitor)
+    page = visitor.get(site.url + answer.headers["Location"])
+    assert page.headers["Content-Security-Policy"].endswith(f"frame-ancestors {site.lms.url}")
+
+
 def test_another_authorized_party_is_taken_where_the_registration_allows_it(site):
     with site.database.transaction() as db:
         db.scalars(select(Platform)).one().foreign_azp = True
@@ -309,7 +320,8 @@ def test_what_is_no_origin_never_comes_into_a_header(address):
 
 
 def test_a_refusal_can_be_read_in_the_frame_it_happens_in(site):
-    assert send(site, {"exp": 1}).headers["Content-Security-Policy"].endswith(f"frame-ancestors {site.lms.url}")
+    """Which is not always the platform's own origin, and there is nothing to protect."""
+    assert send(site, {"exp": 1}).headers["Content-Security-Policy"].endswith("frame-ancestors *")
     login = {"iss": "https://nobody.example.org", "login_hint": "x", "target_link_uri": f"{site.url}/lti/launch"}
     unknown = requests.post(f"{site.url}/lti/login", data=login, timeout=5)
     refused(unknown, "launch.unknown_platform")

@@ -1,14 +1,8 @@
 """A second opinion: the platform of Open edX, which others wrote, in a process and an environment of its own."""
 
 import html
-import json
 import re
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 
 import jwt
 import pytest
@@ -17,68 +11,22 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy import select
 
 from lti_mentor import clock
-from lti_mentor.app import create_app
 from lti_mentor.jobs import grades, rosters
 from lti_mentor.lti import connection, contexts, keys, platforms, tokens
 from lti_mentor.lti.contexts import ContextServices
-from lti_mentor.mentoring import organizations, programs, pursuits, readiness_columns, standing
+from lti_mentor.mentoring import programs, pursuits, readiness_columns, standing
 from lti_mentor.mentoring.courses import Course, Member
 from lti_mentor.mentoring.gradebook import GradeColumn, LatestScore
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.mentoring.programs import Program, ProgramDraft
 from lti_mentor.mentoring.pursuits import Pursuit
-from lti_mentor.tool import Tool
-from lti_mentor.vault import Vault
-from tests.support.serving import served
+from tests.support.second import HOW, IS_INSTALLED, second_platform
 from tests.support.visitor import Visitor
 
-ROOT = Path(__file__).parents[2]
-ENVIRONMENT = ROOT / ".venv-second-platform"
 CROWD = 1200  # more than two pages of a roster
 SECURITY = "comptia-security-plus"
 
-pytestmark = pytest.mark.skipif(
-    not (ENVIRONMENT / ".installed").exists(), reason="the second platform is not installed: make test does it"
-)
-
-
-@dataclass(frozen=True)
-class Second:
-    """The platform, and the tool that knows it."""
-
-    url: str
-    ids: dict[str, str]  # of the first people, by name
-    tool: Tool
-
-    def open(self, person: str) -> Visitor:
-        """Up to the page of the tool."""
-        visitor = Visitor()
-        visitor.get(f"{self.url}/as/{person}")
-        visitor.submit("/lti/launch")
-        return visitor
-
-    def choose(self) -> Visitor:
-        """The picker of a teacher."""
-        visitor = Visitor()
-        visitor.get(f"{self.url}/as/coordinator/choose")
-        visitor.submit("/lti/launch")
-        return visitor
-
-    def person(self, db, name: str) -> Person:
-        return db.scalars(select(Person).join(Account).where(Account.subject == self.ids[name])).one()
-
-
-@contextmanager
-def platform(tool_url: str, folder: Path, crowd: int) -> Iterator[dict]:
-    """What it says of itself while it runs."""
-    command = [ENVIRONMENT / "bin" / "python", "-m", "tests.support.second_platform", tool_url, folder, str(crowd)]
-    with (folder / "platform.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
-        with process:
-            try:
-                yield json.loads(process.stdout.readline())
-            finally:
-                process.kill()
+pytestmark = pytest.mark.skipif(not IS_INSTALLED, reason=HOW)
 
 
 @pytest.fixture
@@ -89,19 +37,8 @@ def crowd() -> int:
 
 @pytest.fixture
 def second(sqlite_database, loaded_settings, tmp_path, crowd):
-    chosen = []
-
-    def make(address):
-        chosen.append(replace(loaded_settings, base_url=address))
-        return create_app(chosen[0], sqlite_database)
-
-    with served(make) as url, platform(url, tmp_path, crowd) as said:
-        with sqlite_database.transaction() as db:
-            copied = {**said["registration"], "deployment_ids": tuple(said["registration"]["deployment_ids"])}
-            owner = organizations.named(db, "Home")
-            platforms.add(db, platforms.Registration(**copied), organization_id=owner.id)
-        tool = Tool(chosen[0], sqlite_database, Vault(chosen[0].secret_key))
-        yield Second(said["registration"]["issuer"], said["people"], tool)
+    with second_platform(sqlite_database, loaded_settings, tmp_path, crowd=crowd) as found:
+        yield found
 
 
 def members(second) -> dict[str, Member]:

@@ -3,6 +3,7 @@
 import uuid
 from types import SimpleNamespace
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from lti_consumer.data import Lti1p3LaunchData
 from lti_consumer.models import CourseAllowPIISharingInLTIFlag, Lti1p3Passport, LtiConfiguration
@@ -11,6 +12,7 @@ from opaque_keys.edx.keys import CourseKey, UsageKey
 
 COURSE = CourseKey.from_string("course-v1:Second+C1+2026")
 PLACE = UsageKey.from_string("block-v1:Second+C1+2026+type@lti_consumer+block@mentoring")
+SCHOOL = settings.LMS_ROOT_URL.replace("127.0.0.1", "localhost")  # shows the courses, and is not the issuer
 TEACHERS = ("coordinator",)
 ROLES = {True: "instructor", False: "student"}
 
@@ -56,6 +58,7 @@ def launch_data(user: User) -> Lti1p3LaunchData:
         name=user.first_name if shares else None,
         email=user.email if shares else None,
         launch_presentation_document_target="iframe",
+        launch_presentation_return_url=f"{SCHOOL}/courses/1",
         context_id=str(COURSE),
         context_type=["course_offering"],
         context_title="Second course",

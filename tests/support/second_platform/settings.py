@@ -7,7 +7,7 @@ DATABASES = {
     "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{os.environ['SECOND_PLATFORM_FOLDER']}/platform.db"}
 }
 SECRET_KEY = "a secret that is only used by the tests of this project"
-ALLOWED_HOSTS = ["127.0.0.1"]
+ALLOWED_HOSTS = ["127.0.0.1", "localhost"]  # the issuer, and where a school shows its courses
 USE_TZ = True
 INSTALLED_APPS = [
     "django.contrib.auth",

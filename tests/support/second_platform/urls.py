@@ -1,9 +1,11 @@
 """The LTI of the package, and the few pages of a course that lead into it."""
 
+from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import include, path
+from django.utils.html import escape
 from lti_consumer import api
 from lti_consumer.models import CourseAllowPIISharingInLTIFlag
 
@@ -18,6 +20,14 @@ def open_tool(request: HttpRequest, name: str) -> HttpResponse:
 def choose(request: HttpRequest, name: str) -> HttpResponse:
     """Sign in and let the tool offer its content."""
     return HttpResponseRedirect(api.get_lti_1p3_launch_start_url(_signed_in(request, name), deep_link_launch=True))
+
+
+def show(request: HttpRequest, name: str) -> HttpResponse:
+    """The page of the course, with the tool in a frame."""
+    frame = (
+        f'<iframe title="Mentoring" src="{settings.LMS_ROOT_URL}/as/{escape(name)}" width="900" height="700"></iframe>'
+    )
+    return HttpResponse(f"<!doctype html><title>Course</title>{frame}")
 
 
 def share_names(request: HttpRequest) -> HttpResponse:
@@ -35,6 +45,7 @@ def _signed_in(request: HttpRequest, name: str) -> object:
 urlpatterns = [
     path("as/<name>", open_tool),
     path("as/<name>/choose", choose),
+    path("courses/1/<name>", show),
     path("share-names", share_names),
     path("api/", include("lti_consumer.plugin.urls", namespace="lti_consumer")),
 ]

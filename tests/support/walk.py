@@ -18,7 +18,9 @@ def ask(app, opened, rule, things):
     url = adapter.build(rule.endpoint, {**values, "visit_key": opened.key})
     client.set_cookie(visit.COOKIE, opened.secret, path=f"/v/{opened.key}/", domain="localhost")
     if "POST" in rule.methods:
-        token = csrf_token(visit.Visit(opened.key, opened.secret, None, None, "en", "UTC", (), None, frozenset()))
+        token = csrf_token(
+            visit.Visit(opened.key, opened.secret, None, None, "en", "UTC", (), None, frozenset(), False)
+        )
         return client.post(url, data={"csrf": token, "once": uuid.uuid4().hex}, base_url="http://localhost:8000")
     return client.get(url, base_url="http://localhost:8000")
 

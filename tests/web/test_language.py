@@ -110,7 +110,7 @@ def test_times_are_shown_in_the_zone_of_the_person_with_the_exact_time_on_hover(
     with app.test_request_context("/"):
         from flask import g  # noqa: PLC0415
 
-        g.visit = visit.Visit("k", "s", sqlite_cast.learner, None, "de", "Asia/Tokyo", (), None, frozenset())
+        g.visit = visit.Visit("k", "s", sqlite_cast.learner, None, "de", "Asia/Tokyo", (), None, frozenset(), False)
         shown = language.moment(datetime(2026, 5, 1, 20, 0, tzinfo=UTC))
     assert "05:00" in shown
     assert "2026-05-02T05:00:00+09:00" in shown

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from lti_mentor import backup, clock, migrations, settings
+from lti_mentor import backup, cli_platforms, clock, migrations, settings
 from lti_mentor.activity import record
 from lti_mentor.app import create_app
 from lti_mentor.db import Database, connect
@@ -165,12 +165,17 @@ def platform() -> None:
     """Learning platforms that may launch the tool."""
 
 
+platform.add_command(cli_platforms.change)
+platform.add_command(cli_platforms.show)
+
+
 @platform.command("add")
 @click.option("--issuer", required=True)
 @click.option("--client-id", required=True)
 @click.option("--authorization-endpoint", required=True)
 @click.option("--token-endpoint", required=True)
-@click.option("--jwks-uri", required=True)
+@click.option("--jwks-uri", help="Where it publishes its keys; or give --key-file.")
+@cli_platforms.KEY_FILE
 @click.option("--deployment-id", "deployment_ids", multiple=True, required=True, help="May be given several times.")
 @click.option("--frame-ancestor", "frame_ancestors", multiple=True, help="An origin that may frame the tool.")
 @click.option("--token-audience", help="What it calls the audience of a token, when that is not its token endpoint.")

@@ -1,26 +1,52 @@
-"""The platform's public keys: kept in the database, fetched again when old or when a key is unknown."""
+"""The platform's public keys: pasted by an administrator, or fetched again when old or when a key is unknown."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.x509 import load_pem_x509_certificate
+from jwt.algorithms import RSAAlgorithm
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.db import Database
-from lti_mentor.errors import LaunchError, PlatformError
+from lti_mentor.errors import LaunchError, PlatformError, Refused
 from lti_mentor.lti import http
-from lti_mentor.lti.platforms import KeySet
+from lti_mentor.lti.platforms import KeySet, Platform
 from lti_mentor.settings import Settings
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+SMALLEST = 2048  # bits of a pasted key
 
 
-def verification_key(database: Database, settings: Settings, kept: KeySet | None, *, jwks_uri: str, kid: str) -> Any:
-    """The public key with this id. ``kept`` is what the database had when the launch was read. Raises LaunchError."""
+def verification_key(
+    database: Database, settings: Settings, platform: Platform, kept: KeySet | None, kid: object
+) -> Any:
+    """The public key with this id. ``kept`` is what the database had when the launch was read. Raises LaunchError.
+
+    A single pasted key has no name to choose it by, so whatever the platform calls it (a PEM cannot say) is let be.
+    """
+    pasted = platform.pasted_keys or []
+    if len(pasted) == 1:
+        return _parsed(pasted[0]["n"], pasted[0]["e"])
+    if not isinstance(kid, str) or not kid:
+        raise LaunchError("launch.no_key_id")
+    if platform.jwks_uri is not None:
+        return _published(database, settings, kept, platform.jwks_uri, kid)
+    for key in pasted:
+        if key["kid"] == kid:
+            return _parsed(key["n"], key["e"])
+    raise LaunchError("launch.unknown_key")
+
+
+def _published(database: Database, settings: Settings, kept: KeySet | None, jwks_uri: str, kid: str) -> Any:
     now = clock.now()
     fresh = kept is not None and now - kept.fetched_at < timedelta(minutes=settings.key_cache_minutes)
     found = _find(kept, kid)
@@ -88,3 +114,52 @@ def _keep(db: Session, values: dict[str, Any]) -> None:
 def _is_key_set(body: Any) -> bool:
     keys = body.get("keys") if isinstance(body, Mapping) else None
     return isinstance(keys, list) and all(isinstance(key, Mapping) for key in keys)
+
+
+def read(text: str) -> list[dict[str, str]]:
+    """The public keys in a PEM, a JWK or a JWK set, each as a JWK of just what is needed. Raises Refused."""
+    if "PRIVATE KEY" in text:
+        raise Refused("key.private")
+    if "-----BEGIN" in text:
+        return [_pem(text)]
+    try:
+        given = json.loads(text)
+    except ValueError:
+        raise Refused("key.unreadable") from None
+    found = given.get("keys", [given]) if isinstance(given, Mapping) else None
+    if not isinstance(found, list):
+        raise Refused("key.unreadable")
+    signing = [_jwk(key) for key in found if isinstance(key, Mapping) and _signs(key)]
+    if not signing:
+        raise Refused("key.unreadable")
+    return signing
+
+
+def _pem(text: str) -> dict[str, str]:
+    try:
+        if "BEGIN CERTIFICATE" in text:
+            key: Any = load_pem_x509_certificate(text.encode()).public_key()
+        else:
+            key = serialization.load_pem_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise Refused("key.unreadable") from None
+    _check_strength(key)
+    written = RSAAlgorithm.to_jwk(key, as_dict=True)
+    return {name: str(written[name]) for name in ("kty", "n", "e")}
+
+
+def _jwk(given: Mapping[str, Any]) -> dict[str, str]:
+    if "d" in given:
+        raise Refused("key.private")
+    try:
+        _check_strength(_parsed(str(given["n"]), str(given["e"])))
+    except LaunchError:
+        raise Refused("key.unreadable") from None
+    kid = given.get("kid")
+    named = {"kid": kid} if isinstance(kid, str) and kid else {}
+    return {"kty": "RSA", "n": str(given["n"]), "e": str(given["e"]), **named}
+
+
+def _check_strength(key: Any) -> None:
+    if not isinstance(key, RSAPublicKey) or key.key_size < SMALLEST:
+        raise Refused("key.too_weak")

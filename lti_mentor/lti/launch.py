@@ -121,7 +121,7 @@ def check_browser(waiting: Pending, browser_secret: str | None) -> None:
 def verify(database: Database, settings: Settings, waiting: Pending, token: str) -> Launch:
     """The launch in the token. Asks the LMS for its keys when needed. Raises LaunchError."""
     claims = _verified_claims(database, settings, waiting, token)
-    _check_times(claims, settings)
+    _check_times(claims, settings, waiting.platform)
     _check_parties(claims, waiting.platform)
     if not fits(_text(claims, "nonce"), waiting.login.nonce_hash):
         raise LaunchError("launch.nonce")
@@ -150,10 +150,7 @@ def _verified_claims(database: Database, settings: Settings, waiting: Pending, t
         raise LaunchError("launch.bad_token") from None
     if header.get("alg") != ALGORITHM:
         raise LaunchError("launch.algorithm")
-    kid = header.get("kid")
-    if not isinstance(kid, str) or not kid:
-        raise LaunchError("launch.no_key_id")
-    key = keysets.verification_key(database, settings, waiting.key_set, jwks_uri=waiting.platform.jwks_uri, kid=kid)
+    key = keysets.verification_key(database, settings, waiting.platform, waiting.key_set, header.get("kid"))
     try:
         claims: dict[str, Any] = jwt.decode(token, key, algorithms=[ALGORITHM], options=_SIGNATURE_ONLY)
     except jwt.PyJWTError:
@@ -169,8 +166,10 @@ _SIGNATURE_ONLY: Any = {
 }
 
 
-def _check_times(claims: Mapping[str, Any], settings: Settings) -> None:
+def _check_times(claims: Mapping[str, Any], settings: Settings, platform: Platform) -> None:
     now, leeway = clock.now().timestamp(), settings.clock_leeway_seconds
+    if platform.leeway_seconds is not None:
+        leeway = platform.leeway_seconds
     for name in ("exp", "iat"):
         given = claims.get(name)
         if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
@@ -191,6 +190,9 @@ def _check_parties(claims: Mapping[str, Any], platform: Platform) -> None:
     audiences = [given] if isinstance(given, str) else given
     if not isinstance(audiences, list) or platform.client_id not in audiences:
         raise LaunchError("launch.audience")
+    # Security Framework 5.1.3 (3): no further audience that is not trusted, whatever azp says
+    if any(each != platform.client_id and each not in platform.trusted_audiences for each in audiences):
+        raise LaunchError("launch.foreign_audience")
     party = claims.get("azp")
     if len(audiences) > 1 and party is None:
         raise LaunchError("launch.audience")
@@ -245,7 +247,7 @@ def _launch(claims: Mapping[str, Any], waiting: Pending, found: tuple[Deployment
         email=texts.shown(claims.get("email")),
         locale=texts.shown(presentation.get("locale")) or texts.shown(claims.get("locale")),
         zone=texts.shown(claims.get("zoneinfo")) or custom.get("time_zone"),
-        teaches=quirks.teaches(roles),
+        teaches=quirks.teaches(roles, waiting.platform.role_map),
         context=_context(claims.get(f"{CLAIM}context")),
         resource_link_id=_link_id(claims.get(f"{CLAIM}resource_link")),
         deep_link=Wanted.of(claims) if claims[f"{CLAIM}message_type"] == deep_linking.MESSAGE else None,

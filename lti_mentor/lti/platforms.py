@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint, bindparam, or_, select
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, UniqueConstraint, bindparam, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, lazyload, mapped_column, relationship
 
@@ -29,9 +29,13 @@ class Platform(Base):
     client_id: Mapped[str]
     authorization_endpoint: Mapped[str]
     token_endpoint: Mapped[str]
-    jwks_uri: Mapped[str]
+    jwks_uri: Mapped[str | None]  # where it publishes its keys; none when they were pasted
+    pasted_keys: Mapped[list[dict[str, str]] | None] = mapped_column(JSON(none_as_null=True))  # see keysets.read
     frame_ancestors: Mapped[list[str]] = mapped_column(JSON)  # origins besides those of the issuer and the log-in
     foreign_azp: Mapped[bool] = mapped_column(default=False)  # see quirks.FOREIGN_AZP
+    trusted_audiences: Mapped[list[str]] = mapped_column(JSON, default=list)  # that may stand beside the client id
+    role_map: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)  # see quirks.teaches
+    leeway_seconds: Mapped[int | None]  # by which its clock may differ; none: as the settings say
     granted_scopes: Mapped[list[str]] = mapped_column(JSON, default=list)  # at registration; none when added by hand
     token_audience: Mapped[str | None]  # of our assertions, when it is not the token endpoint
     adopting_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("organizations.id", ondelete="SET NULL"))
@@ -39,7 +43,11 @@ class Platform(Base):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     deployments: Mapped[list["Deployment"]] = relationship(lazy="selectin", cascade="all, delete-orphan")
 
-    __table_args__ = (UniqueConstraint("issuer", "client_id"), one_of("status", STATES))
+    __table_args__ = (
+        UniqueConstraint("issuer", "client_id"),
+        one_of("status", STATES),
+        CheckConstraint("(jwks_uri IS NULL) <> (pasted_keys IS NULL)", name="one_source_of_keys"),
+    )
 
     @property
     def framing_origins(self) -> list[str]:
@@ -92,7 +100,8 @@ class Registration:
     client_id: str
     authorization_endpoint: str
     token_endpoint: str
-    jwks_uri: str
+    jwks_uri: str | None = None
+    pasted_keys: Sequence[dict[str, str]] = ()  # where there is no such address
     deployment_ids: tuple[str, ...]
     frame_ancestors: tuple[str, ...] = ()
     token_audience: str | None = None  # none: as it was
@@ -101,25 +110,47 @@ class Registration:
 
 def add(db: Session, registration: Registration, *, organization_id: uuid.UUID) -> Platform:
     """Register a platform for an organization, or bring a known one up to date and add deployments. Raises Refused."""
-    for name in ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"):
-        if origin(getattr(registration, name)) is None:
-            raise Refused("platform.address", name=name)
-    if any(origin(ancestor) != ancestor for ancestor in registration.frame_ancestors):
-        raise Refused("platform.frame_ancestor")
+    for name in ("issuer", "authorization_endpoint", "token_endpoint"):
+        check_address(name, getattr(registration, name))
+    check_frame_ancestors(registration.frame_ancestors)
     platform = find(db, registration.issuer, registration.client_id)
     if platform is None:
         platform = Platform(issuer=registration.issuer, client_id=registration.client_id, frame_ancestors=[])
         db.add(platform)
-    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+    for name in ("authorization_endpoint", "token_endpoint"):
         setattr(platform, name, getattr(registration, name))
     for name in ("token_audience", "foreign_azp"):
         if getattr(registration, name) is not None:
             setattr(platform, name, getattr(registration, name))
+    take_keys(platform, registration.jwks_uri, registration.pasted_keys)
     platform.frame_ancestors = list(dict.fromkeys([*platform.frame_ancestors, *registration.frame_ancestors]))
     db.flush()
     for deployment_id in registration.deployment_ids:
         _deploy(db, platform, deployment_id, organization_id)
     return platform
+
+
+def check_address(name: str, url: str) -> None:
+    """Raises Refused."""
+    if origin(url) is None:
+        raise Refused("platform.address", name=name)
+
+
+def check_frame_ancestors(origins: Sequence[str]) -> None:
+    """Raises Refused."""
+    if any(origin(ancestor) != ancestor for ancestor in origins):
+        raise Refused("platform.frame_ancestor")
+
+
+def take_keys(platform: Platform, jwks_uri: str | None, pasted: Sequence[dict[str, str]]) -> None:
+    """Its keys are published at an address, or they were pasted: one of both. Raises Refused."""
+    if bool(jwks_uri) == bool(pasted):
+        raise Refused("platform.one_source_of_keys")
+    if jwks_uri:
+        check_address("jwks_uri", jwks_uri)
+    if len(pasted) > 1 and len({key.get("kid", "") for key in pasted} - {""}) < len(pasted):
+        raise Refused("key.without_id")
+    platform.jwks_uri, platform.pasted_keys = jwks_uri or None, list(pasted) or None
 
 
 def _deploy(db: Session, platform: Platform, deployment_id: str, organization_id: uuid.UUID) -> None:

@@ -16,6 +16,8 @@ OTHER_PAGES  Canvas and Blackboard show courses at the institution's own address
              their log-in; launches name it as the way back (samples of docs.anthology.com, 2026-04).
 CURLY_LINKS  Moodle 4.5 writes the Link header of line items with curly quotes and ``&amp;`` (seen 2026-11).
 SHORT_ROLES  Moodle's roster and the certification suite send "Instructor" instead of the URI.
+NO_COURSE_ROLES  Open edX sends roles of the institution alone (openedx/xblock-lti-consumer issue 618): a registration
+             says which of them teach (``Platform.role_map``).
 """
 
 from collections.abc import Mapping
@@ -35,23 +37,24 @@ ADMINISTRATORS = frozenset(
         "http://purl.imsglobal.org/vocab/lis/v2/system/person#Administrator",
     }
 )
+TEACHERS = INSTRUCTORS | ADMINISTRATORS
 SHARED_ISSUERS = {
     "https://canvas.instructure.com": ("instructure.com", "canvaslms.com"),
     "https://blackboard.com": ("blackboard.com",),
 }
 SHARED_CLIENTS = frozenset({"https://blackboard.com"})
 _CONTEXT_ROLE = "http://purl.imsglobal.org/vocab/lis/v2/membership"
+_SHORT = frozenset({"Instructor", "Learner"})
 
 
-def teaches(roles: list[str]) -> bool:
+def teaches(roles: list[str], role_map: Mapping[str, str]) -> bool:
     """Whether the LMS calls the person a teacher of the course.
 
     Roles of the course count alone; an administrator of the institution who has none there is let in as a teacher.
+    ``role_map`` says of single roles, by exact name, whether they make a "teacher" or a "learner" here.
     """
-    if INSTRUCTORS & set(roles):
-        return True
-    has_course_role = any(role.startswith(_CONTEXT_ROLE) or role == "Learner" for role in roles)
-    return not has_course_role and bool(ADMINISTRATORS & set(roles))
+    counted = [role for role in roles if role.startswith(_CONTEXT_ROLE) or role in _SHORT] or roles
+    return any(role_map.get(role, "teacher" if role in TEACHERS else "learner") == "teacher" for role in counted)
 
 
 def speaks_for(host: str, issuer: str) -> bool:

@@ -40,11 +40,11 @@ def read(tool: Tool, platform: Platform, url: str) -> Iterator[RosterPage]:
         members = page.body.get("members") if isinstance(page.body, Mapping) else None
         if not isinstance(members, list):
             raise PlatformError("platform.no_members")
-        found = tuple(listed for each in members if (listed := _listed(each)))
+        found = tuple(listed for each in members if (listed := _listed(each, platform.role_map)))
         yield RosterPage(found, page.differences, len(found) == len(members))
 
 
-def _listed(member: Any) -> Listed | None:
+def _listed(member: Any, role_map: Mapping[str, str]) -> Listed | None:
     """None for somebody without a usable id: nobody could ever launch as them."""
     if not isinstance(member, Mapping):
         return None
@@ -59,6 +59,6 @@ def _listed(member: Any) -> Listed | None:
         subject,
         texts.full_name(member),
         texts.shown(member.get("email")),
-        quirks.teaches(roles),
+        quirks.teaches(roles, role_map),
         str(member.get("status")).rpartition("#")[2].lower() not in ("inactive", "deleted"),
     )

@@ -1,0 +1,62 @@
+"""What an administrator sets for one registration, because its platform does something in its own way."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from lti_mentor.errors import Refused
+from lti_mentor.lti.platforms import Platform, check_frame_ancestors, take_keys
+
+LONGEST_LEEWAY = 300  # seconds; Security Framework 5.1.3 (7): no more than a few minutes
+LONGEST = 2000  # characters of an audience or a role
+MOST_ROLES = 50
+KEYS = frozenset({"jwks_uri", "pasted_keys"})  # one replaces the other
+
+
+def change(db: Session, platform: Platform, wanted: Mapping[str, Any]) -> list[str]:
+    """Set these columns of the platform; gives the names of those that are different now. Raises Refused."""
+    before = {name: getattr(platform, name) for name in [*_CHECKS, "foreign_azp", *KEYS]}
+    for name, value in wanted.items():
+        if name in _CHECKS:
+            _CHECKS[name](value)
+        if name not in KEYS:
+            setattr(platform, name, value)
+    if KEYS & set(wanted):
+        take_keys(platform, wanted.get("jwks_uri"), wanted.get("pasted_keys") or ())
+    db.flush()
+    return [name for name, value in before.items() if getattr(platform, name) != value]
+
+
+def _check_leeway(seconds: int | None) -> None:
+    if seconds is not None and not 0 <= seconds <= LONGEST_LEEWAY:
+        raise Refused("platform.leeway")
+
+
+def _check_audience(audience: str | None) -> None:
+    if audience is not None and not _is_text(audience):
+        raise Refused("platform.audience")
+
+
+def _check_audiences(audiences: list[str]) -> None:
+    if not all(_is_text(audience) for audience in audiences):
+        raise Refused("platform.audience")
+
+
+def _check_roles(roles: Mapping[str, str]) -> None:
+    fits = all(_is_text(role) and part in ("teacher", "learner") for role, part in roles.items())
+    if not fits or len(roles) > MOST_ROLES:
+        raise Refused("platform.role")
+
+
+def _is_text(text: str) -> bool:
+    return 0 < len(text) <= LONGEST and text.isprintable()
+
+
+_CHECKS: dict[str, Callable[[Any], None]] = {
+    "leeway_seconds": _check_leeway,
+    "token_audience": _check_audience,
+    "trusted_audiences": _check_audiences,
+    "role_map": _check_roles,
+    "frame_ancestors": check_frame_ancestors,
+}

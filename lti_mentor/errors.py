@@ -5,6 +5,7 @@ MentorError
 ├── NotAllowed          403  the thing exists and this person may not
 ├── Refused             409  a rule of the product says no; carries a reason
 ├── Invalid             422  what was typed cannot be used; carries a reason per field
+├── TooMany             429  too often within a short time; may come back
 ├── LaunchError         400  a launch that is not opened; carries a reason
 ├── PlatformError       502  an LMS did not answer as it should; may be worth a retry
 └── SettingsError        –   the tool does not start
@@ -51,6 +52,17 @@ class Invalid(MentorError):
     def __init__(self, fields: Mapping[str, str], **values: object) -> None:
         self.fields = dict(fields)
         super().__init__("invalid", **values)
+
+
+class TooMany(MentorError):
+    """``seconds`` to wait before it is tried again."""
+
+    status = 429
+    default_reason = "too_many"
+
+    def __init__(self, reason: str | None = None, *, seconds: int, **values: object) -> None:
+        self.seconds = seconds
+        super().__init__(reason, **values)
 
 
 class LaunchError(MentorError):

@@ -37,6 +37,10 @@ class Settings:
     read_timeout_seconds: int
     answer_timeout_seconds: int
     open_registration: bool
+    logins_a_minute_of_platform: int
+    launches_a_minute_of_person: int
+    registrations_an_hour: int
+    registrations_an_hour_of_address: int
     max_body_bytes: int
     default_locale: str
     default_time_zone: str

@@ -1,4 +1,4 @@
-"""Removing what is over: logins, visits, used forms, access tokens and pickers."""
+"""Removing what is over: logins, visits, used forms, access tokens, pickers and counted attempts."""
 
 from datetime import timedelta
 
@@ -11,7 +11,9 @@ from lti_mentor.lti.login import Login
 from lti_mentor.lti.tokens import AccessToken
 from lti_mentor.settings import Settings
 from lti_mentor.tool import Tool
+from lti_mentor.web import limits
 from lti_mentor.web.forms import UsedForm
+from lti_mentor.web.limits import Attempt
 from lti_mentor.web.visit import VisitRow
 
 EVERY = timedelta(minutes=10)
@@ -37,6 +39,7 @@ def _remove_batch(db: Session, settings: Settings) -> int:
     forms = select(UsedForm.id).where(UsedForm.used_at < now - timedelta(hours=settings.visit_hours + 1))
     tokens = select(AccessToken.sealed_token).where(AccessToken.expires_at < now)
     pickers = select(Picker.id).where(Picker.expires_at < now)
+    attempts = select(Attempt.id).where(Attempt.at < now - limits.LONGEST)
     removed = 0
     for row, key, wanted in (
         (Login, Login.state_hash, logins),
@@ -44,6 +47,7 @@ def _remove_batch(db: Session, settings: Settings) -> int:
         (UsedForm, UsedForm.id, forms),
         (AccessToken, AccessToken.sealed_token, tokens),
         (Picker, Picker.id, pickers),
+        (Attempt, Attempt.id, attempts),
     ):
         keys = list(db.scalars(wanted.limit(BATCH)))
         if keys:

@@ -89,6 +89,7 @@ _PENDING = (
     .where(Login.state_hash == bindparam("state_hash"))
     .options(lazyload(Platform.deployments))
 )
+MOST_FAILURES = 5  # tokens that one login is refused with
 _CONSUME = (
     update(Base.metadata.tables["logins"])
     .where(Login.state_hash == bindparam("given"), Login.used_at.is_(None))
@@ -102,7 +103,7 @@ def pending(db: Session, settings: Settings, *, state: str) -> Pending:
     if not found:
         raise LaunchError("launch.unknown_state")
     login, platform, key_set, _ = found[0]
-    if login.used_at is not None:
+    if login.used_at is not None or login.failures >= MOST_FAILURES:
         raise LaunchError("launch.used_state")
     if clock.now() - login.created_at > timedelta(minutes=settings.login_minutes):
         raise LaunchError("launch.expired_login")
@@ -131,6 +132,13 @@ def verify(database: Database, settings: Settings, waiting: Pending, token: str)
     if not isinstance(target, str) or not is_ours(target, settings):
         raise LaunchError("launch.foreign_target")
     return _launch(claims, waiting, (deployment, is_new), target)
+
+
+def failed(db: Session, waiting: Pending) -> None:
+    """Count a refused token: what limits logins then limits launches too, the bad ones as well."""
+    login = Base.metadata.tables["logins"]
+    mine = update(login).where(login.c.state_hash == waiting.login.state_hash)
+    db.execute(mine.values(failures=login.c.failures + 1))
 
 
 def consume(db: Session, launch: Launch) -> Launch:

@@ -6,15 +6,29 @@ import secrets
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any, cast
 from urllib.parse import urlencode
 
-from sqlalchemy import ForeignKey, insert
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Uuid,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.db import Base
-from lti_mentor.errors import LaunchError
+from lti_mentor.errors import LaunchError, TooMany
 from lti_mentor.lti import platforms
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.settings import Settings
@@ -32,11 +46,42 @@ class Login(Base):
     browser_hash: Mapped[str]
     platform_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("platforms.id", ondelete="CASCADE"))
     deployment_id: Mapped[str | None]
+    caller_hash: Mapped[str | None]  # of login hint and address together
+    failures: Mapped[int] = mapped_column(default=0)  # tokens that were refused
     created_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
 
+    __table_args__ = (
+        Index("ix_logins_platform_id_created_at_caller_hash", "platform_id", "created_at", "caller_hash"),
+    )
 
-_INSERT = insert(Base.metadata.tables["logins"])
+
+_LOGINS = Base.metadata.tables["logins"]
+WITHIN = timedelta(minutes=1)
+NO_LIMIT = 2**31 - 1
+
+
+def _fewer_than(most: str, *which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether there were fewer logins of the platform lately; stops counting at the limit of that name."""
+    of_platform = _LOGINS.c.platform_id == bindparam("platform_id", type_=Uuid())
+    lately = select(literal(1)).where(of_platform, _LOGINS.c.created_at > bindparam("since"), *which)
+    limit = bindparam(most, type_=Integer())
+    return select(func.count()).select_from(lately.limit(limit).subquery()).scalar_subquery() < limit
+
+
+# Counts and keeps in one statement; made once: building a statement costs more than running it. A login hint is not
+# signed, so it counts together with the address: nobody can use up the logins of somebody else.
+_KEEP = (
+    insert(_LOGINS)
+    .from_select(
+        _LOGINS.c.keys(),
+        select(*(bindparam(column.name, type_=column.type) for column in _LOGINS.c)).where(
+            _fewer_than("most_of_platform"),
+            _fewer_than("most_of_caller", _LOGINS.c.caller_hash == bindparam("caller_hash", type_=String())),
+        ),
+    )
+    .execution_options(preserve_rowcount=True)
+)
 
 
 @dataclass(frozen=True)
@@ -57,8 +102,8 @@ def fits(secret: str, kept: str) -> bool:
     return hmac.compare_digest(hashed(secret), kept)
 
 
-def begin(db: Session, settings: Settings, given: Mapping[str, str]) -> Begun:
-    """Answer a login initiation. Raises LaunchError."""
+def begin(db: Session, settings: Settings, given: Mapping[str, str], *, address: str) -> Begun:
+    """Answer a login initiation that came from this address. Raises LaunchError and TooMany."""
     for name in ("iss", "login_hint", "target_link_uri"):
         if not given.get(name):
             raise LaunchError("launch.missing_parameter", name=name)
@@ -75,9 +120,12 @@ def begin(db: Session, settings: Settings, given: Mapping[str, str]) -> Begun:
         "browser_hash": hashed(browser_secret),
         "platform_id": platform.id,
         "deployment_id": given.get("lti_deployment_id") or None,
+        "caller_hash": hashed(f"{given['login_hint']} {address}"),
+        "failures": 0,
         "created_at": clock.now(),
+        "used_at": None,
     }
-    db.execute(_INSERT, values)
+    _keep(db, settings, values)
     query = {
         "scope": "openid",
         "response_type": "id_token",
@@ -93,6 +141,17 @@ def begin(db: Session, settings: Settings, given: Mapping[str, str]) -> Begun:
         query["lti_message_hint"] = given["lti_message_hint"]
     endpoint = platform.authorization_endpoint
     return Begun(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}", state, browser_secret, platform)
+
+
+def _keep(db: Session, settings: Settings, values: Mapping[str, Any]) -> None:
+    """Raises TooMany when the platform, or the caller, began so many within a minute already."""
+    limits = {
+        "since": values["created_at"] - WITHIN,
+        "most_of_platform": settings.logins_a_minute_of_platform or NO_LIMIT,
+        "most_of_caller": settings.launches_a_minute_of_person or NO_LIMIT,
+    }
+    if cast("CursorResult[Any]", db.execute(_KEEP, {**values, **limits})).rowcount != 1:
+        raise TooMany("launch.too_many", seconds=int(WITHIN.total_seconds()))
 
 
 def is_ours(url: str, settings: Settings) -> bool:

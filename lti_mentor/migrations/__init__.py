@@ -15,7 +15,7 @@ from lti_mentor.lti import contexts, deep_linking, keys, login, platforms, regis
 from lti_mentor.mentoring import audit, certifications, evidence, goals, gradebook, meetings, notices, programs, results
 from lti_mentor.settings import Settings
 from lti_mentor.vault import Vault
-from lti_mentor.web import forms, visit
+from lti_mentor.web import forms, limits, visit
 from xapi import rows
 
 # Modules whose tables belong to the schema; importing them is what fills the metadata.
@@ -29,6 +29,7 @@ WITH_ROWS = (
     goals,
     gradebook,
     keys,
+    limits,
     login,
     meetings,
     notices,
@@ -55,6 +56,7 @@ INSTALLATION_WIDE = frozenset(
         "logins",
         "access_tokens",
         "jobs",
+        "attempts",
     }
 )
 HERE = "lti_mentor:migrations"

@@ -18,6 +18,7 @@ SENTENCES = {
     "invalid": "Something in the form needs another look.",
     "not_found": "There is nothing at this address for you. Go back, or open the course in your learning platform.",
     "not_allowed": "You may not do this. Ask the coordinator of your program.",
+    "too_many": "That was too often within a short time. Wait a minute and try again.",
     "refused": "This is not possible right now. Reload the page to see how things stand.",
     # visits and forms
     "visit.over": "Your visit is over. Open the course in your learning platform again to go on.",
@@ -25,6 +26,7 @@ SENTENCES = {
     "form.forged": "This form did not come from your visit, so nothing was saved. Open the course again and retry.",
     # launches
     "launch.refused": "The learning platform could not open this page. Go back to the course and try again.",
+    "launch.too_many": "The tool was opened too often within a minute. Wait a minute, then open the link in the course again.",
     "launch.missing_parameter": "The learning platform left out %(name)s. Go back to the course and open the link again.",
     "launch.foreign_target": "The link leads to another tool. Ask whoever put it into the course to check its address.",
     "launch.unknown_platform": "This learning platform (%(issuer)s) is not registered here. Ask its administrator to register this tool.",
@@ -69,6 +71,7 @@ SENTENCES = {
     # registration
     "invitation.limits": "An invitation has 1 to 100 uses and is good for 1 to 2160 hours.",
     "invitation.over": "This invitation is used up or too old. Ask the administrator of the tool for a new one.",
+    "registration.too_many": "Registration was tried too often within an hour. Wait an hour, then start it in the learning platform again.",
     "registration.closed": "A registration needs an invitation. Ask the administrator of the tool for the address to paste.",
     "registration.address": "The learning platform did not give a usable address of its configuration. Start the registration there again.",
     "registration.incomplete": "The configuration of the learning platform has no usable %(name)s. Tell its administrator.",
@@ -268,10 +271,10 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(sentence=sentence, field_name=field_name)
 
 
-def _show(error: MentorError) -> tuple[str, int]:
+def _show(error: MentorError) -> tuple[str, int, dict[str, str]]:
     message = sentence(error.reason, **error.values)
     problems = [sentence(reason) for reason in error.fields.values()] if isinstance(error, Invalid) else []
-    return _page(error.status, error.reason, message, problems), error.status
+    return _page(error.status, error.reason, message, problems), error.status, headers.when_again(error)
 
 
 _HTTP_REASONS = {400: "refused", 403: "not_allowed", 404: "not_found", 405: "not_found", 413: "text.too_long"}

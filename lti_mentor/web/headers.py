@@ -2,6 +2,7 @@
 
 from flask import Flask, Response, g, request
 
+from lti_mentor.errors import MentorError, TooMany
 from lti_mentor.web.tool import tool
 
 POLICY = {
@@ -18,6 +19,11 @@ POLICY = {
 def let_anybody_frame() -> None:
     """For pages that say why nothing is shown: there is nothing to protect, and the frame would stay blank."""
     g.setdefault("framing_origins", ("*",))
+
+
+def when_again(error: MentorError) -> dict[str, str]:
+    """For whoever came too often: how long to wait."""
+    return {"Retry-After": str(error.seconds)} if isinstance(error, TooMany) else {}
 
 
 def install(app: Flask) -> None:

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g, jsonify, redirect, render_template, re
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from lti_mentor.errors import LaunchError
+from lti_mentor.errors import LaunchError, MentorError, TooMany
 from lti_mentor.lti import contexts, deep_linking, keys, launch, login
 from lti_mentor.lti.launch import Launch
 from lti_mentor.mentoring import courses, people
@@ -29,7 +29,7 @@ def begin_login() -> AnyResponse:
     if opened is not None:
         return redirect(opened, 303)
     with tool().database.transaction() as db:
-        begun = login.begin(db, tool().settings, request.values.to_dict())
+        begun = login.begin(db, tool().settings, request.values.to_dict(), address=request.remote_addr or "")
     return frames.onward(begun)
 
 
@@ -49,7 +49,12 @@ def take_launch() -> AnyResponse:
     if page is not None:
         return Response(page)
     launch.check_browser(waiting, secret)
-    launched = launch.verify(database, settings, waiting, token)
+    try:
+        launched = launch.verify(database, settings, waiting, token)
+    except LaunchError:
+        with database.transaction() as db:
+            launch.failed(db, waiting)
+        raise
     if launched.deep_link is not None and not launched.teaches:
         raise LaunchError("launch.not_teacher")
     with database.transaction() as db:
@@ -94,6 +99,7 @@ def _arrive(db: Session, launched: Launch) -> tuple[visit.Opened, str, dict[str,
         course_id=course.id if course else None,
         framing_origins=launched.framing_origins,
         hours=settings.visit_hours,
+        a_minute=settings.launches_a_minute_of_person,
     )
     courses.launched(db, person, course)
     return opened, *_first_page(db, launched, person, opened)
@@ -127,8 +133,9 @@ def key_set() -> Response:
 
 
 @lti.errorhandler(LaunchError)
-def refuse(error: LaunchError) -> tuple[str, int]:
+@lti.errorhandler(TooMany)
+def refuse(error: MentorError) -> tuple[str, int, dict[str, str]]:
     """A page that says what went wrong; the log says a little more, and nothing secret."""
     headers.let_anybody_frame()
-    log.warning("launch refused", extra={"reason": error.reason, "detail": error.detail})
-    return render_template("lti/refused.html", error=error), error.status
+    log.warning("launch refused", extra={"reason": error.reason, "detail": getattr(error, "detail", "")})
+    return render_template("lti/refused.html", error=error), error.status, headers.when_again(error)

@@ -2,16 +2,17 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from flask import Blueprint, render_template, request
 from sqlalchemy.orm import Session
 
-from lti_mentor.errors import MentorError, PlatformError, Refused
+from lti_mentor.errors import MentorError, PlatformError, Refused, TooMany
 from lti_mentor.lti import registration as rules
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.mentoring import audit, organizations
-from lti_mentor.web import headers
+from lti_mentor.web import headers, limits
 from lti_mentor.web.tool import tool
 
 registration = Blueprint("registration", __name__, url_prefix="/lti/register")
@@ -38,6 +39,7 @@ def register() -> str | tuple[str, int]:
     secret = request.args.get("invitation")
     if not secret and not settings.open_registration:
         raise Refused("registration.closed")
+    _check_pace()
     with database.transaction() as db:
         invited = _invited(db, secret) if secret else None
     try:
@@ -54,6 +56,20 @@ def register() -> str | tuple[str, int]:
         _give_back(invited)
         raise
     return _done(platform, is_new)
+
+
+def _check_pace() -> None:
+    """In a transaction of its own, so that a wrong invitation counts as well."""
+    settings = tool().settings
+    with tool().database.transaction() as db:
+        limits.take(
+            db,
+            "registration",
+            request.remote_addr or "",
+            each=settings.registrations_an_hour_of_address,
+            together=settings.registrations_an_hour,
+            within=timedelta(hours=1),
+        )
 
 
 def _invited(db: Session, secret: str) -> Guest:
@@ -85,8 +101,9 @@ def _done(platform: Platform, is_new: bool) -> str:
 
 @registration.errorhandler(PlatformError)
 @registration.errorhandler(Refused)
-def refuse(error: MentorError) -> tuple[str, int]:
+@registration.errorhandler(TooMany)
+def refuse(error: MentorError) -> tuple[str, int, dict[str, str]]:
     """A page in the LMS's frame that says what went wrong; nothing was registered here."""
     headers.let_anybody_frame()
     log.warning("registration refused", extra={"reason": error.reason})
-    return render_template("lti/not_registered.html", error=error), error.status
+    return render_template("lti/not_registered.html", error=error), error.status, headers.when_again(error)

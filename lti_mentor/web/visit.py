@@ -19,13 +19,26 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from flask import Response, current_app, g, redirect, request, url_for
-from sqlalchemy import JSON, ColumnElement, CursorResult, ForeignKey, bindparam, exists, func, insert, select, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    CursorResult,
+    ForeignKey,
+    Integer,
+    Uuid,
+    bindparam,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor import clock
 from lti_mentor.db import Base, Row, new_id
-from lti_mentor.errors import MentorError
+from lti_mentor.errors import MentorError, TooMany
 from lti_mentor.mentoring.courses import Member
 from lti_mentor.mentoring.people import Account, Grant, Person
 from lti_mentor.mentoring.programs import Participant
@@ -92,18 +105,45 @@ class Opened:
 
 
 _VISITS = Base.metadata.tables["visits"]
-_BEFORE = _VISITS.alias()
-_OPEN = insert(_VISITS).values(
-    previous_at=select(func.max(_BEFORE.c.opened_at))
-    .where(_BEFORE.c.organization_id == bindparam("of_organization"), _BEFORE.c.person_id == bindparam("of_person"))
-    .scalar_subquery()
+WITHIN = timedelta(minutes=1)
+NO_LIMIT = 2**31 - 1
+_BEFORE = (
+    select(
+        func.max(_VISITS.c.opened_at).label("previous_at"),
+        func.count().filter(_VISITS.c.opened_at > bindparam("since")).label("lately"),
+    )
+    .where(
+        _VISITS.c.organization_id == bindparam("organization_id", type_=Uuid()),
+        _VISITS.c.person_id == bindparam("person_id", type_=Uuid()),
+    )
+    .subquery()
+)
+# Counts and keeps in one statement.
+_OPEN = (
+    insert(_VISITS)
+    .from_select(
+        _VISITS.c.keys(),
+        select(
+            *(
+                _BEFORE.c.previous_at if column.name == "previous_at" else bindparam(column.name, type_=column.type)
+                for column in _VISITS.c
+            )
+        ).where(_BEFORE.c.lately < bindparam("most", type_=Integer())),
+    )
+    .execution_options(preserve_rowcount=True)
 )
 
 
 def open_visit(
-    db: Session, person: Person, *, course_id: uuid.UUID | None, framing_origins: Iterable[str], hours: int
+    db: Session,
+    person: Person,
+    *,
+    course_id: uuid.UUID | None,
+    framing_origins: Iterable[str],
+    hours: int,
+    a_minute: int = 0,
 ) -> Opened:
-    """Begin a visit; the others of the same person go on."""
+    """Begin a visit; the others of the same person go on. Raises TooMany after ``a_minute`` of them; 0 is no limit."""
     key, secret = secrets.token_urlsafe(18), secrets.token_urlsafe(32)
     now = clock.now()
     values = {
@@ -118,10 +158,11 @@ def open_visit(
         "framing_origins": list(framing_origins),
         "opened_at": now,
         "expires_at": now + timedelta(hours=hours),
-        "of_organization": person.organization_id,
-        "of_person": person.id,
+        "since": now - WITHIN,
+        "most": a_minute or NO_LIMIT,
     }
-    db.execute(_OPEN, values)
+    if cast("CursorResult[Any]", db.execute(_OPEN, values)).rowcount != 1:
+        raise TooMany("launch.too_many", seconds=int(WITHIN.total_seconds()))
     return Opened(key, secret)
 
 

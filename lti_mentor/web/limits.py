@@ -1,0 +1,45 @@
+"""How often something may be tried within a time, counted in the database and so for all workers together.
+
+Logins and launches leave rows of their own, which are counted where they are made (``lti/login.py``, ``web/visit.py``).
+This is for what leaves none.
+"""
+
+import hashlib
+import uuid
+from datetime import datetime, timedelta
+
+from sqlalchemy import Index, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lti_mentor import clock
+from lti_mentor.db import Base, new_id
+from lti_mentor.errors import TooMany
+
+LONGEST = timedelta(hours=1)  # no limit looks back further
+
+
+class Attempt(Base):
+    """Installation-wide: a stranger belongs to no organization."""
+
+    __tablename__ = "attempts"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str]
+    caller_hash: Mapped[str]
+    at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (Index("ix_attempts_kind_at_caller_hash", "kind", "at", "caller_hash"),)
+
+
+def take(db: Session, kind: str, caller: str, *, each: int, together: int, within: timedelta) -> None:
+    """Count one more try of this caller. Raises TooMany when there were so many already; 0 is no limit.
+
+    A try that is refused does not count, so that nobody is shut out for longer than ``within``.
+    """
+    caller_hash = hashlib.sha256(caller.encode()).hexdigest()
+    recent = select(func.count(), func.count().filter(Attempt.caller_hash == caller_hash))
+    all_, own = db.execute(recent.where(Attempt.kind == kind, Attempt.at > clock.now() - within)).one()
+    if 0 < each <= own or 0 < together <= all_:
+        raise TooMany(f"{kind}.too_many", seconds=int(within.total_seconds()))
+    db.add(Attempt(kind=kind, caller_hash=caller_hash))
+    db.flush()

@@ -1,0 +1,195 @@
+"""How often somebody may come: counted in the database, per platform and person, never per address of learners."""
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+from sqlalchemy import func, select, update
+
+from lti_mentor import clock
+from lti_mentor.app import create_app
+from lti_mentor.errors import TooMany
+from lti_mentor.jobs import upkeep
+from lti_mentor.lti import registration
+from lti_mentor.lti.login import Login
+from lti_mentor.mentoring import organizations
+from lti_mentor.mentoring.people import Person
+from lti_mentor.practice.tokens import claims
+from lti_mentor.practice.world import LEARNER, LmsPerson
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
+from lti_mentor.web import limits
+from lti_mentor.web.limits import Attempt
+from lti_mentor.web.visit import VisitRow
+
+
+class Desk:
+    """Launches as anybody without asking the LMS: the token is signed here with its key."""
+
+    def __init__(self, site, *, address="192.0.2.1", **chosen):
+        self.site, self.address = site, address
+        self.client = create_app(replace(site.settings, **chosen), site.database).test_client
+
+    def login(self, subject, address=None, **changes):
+        given = {
+            "iss": self.site.lms.world.issuer,
+            "login_hint": subject,
+            "target_link_uri": f"{self.site.url}/lti/launch",
+            **changes,
+        }
+        client = self.client()
+        return client, self.post(client, "/lti/login", given, address)
+
+    def launch(self, subject, hint=None, **changes):
+        client, begun = self.login(hint or subject)
+        if begun.status_code != 302:
+            return begun
+        return self.post(client, "/lti/launch", self.form(begun, subject, **changes))
+
+    def form(self, begun, subject, **changes):
+        world, key = self.site.lms.world, self.site.lms.lms.keys[0]
+        asked = parse_qs(urlsplit(begun.headers["Location"]).query)
+        course = replace(world.courses[0], members={subject: [LEARNER]})
+        said = claims(world, LmsPerson(id=subject, name=subject), course, nonce=asked["nonce"][0])
+        return {"id_token": key.sign(said | changes), "state": asked["state"][0]}
+
+    def post(self, client, path, data, address=None):
+        origin = {"REMOTE_ADDR": address or self.address}
+        return client.post(path, data=data, base_url=self.site.url.replace("http:", "https:"), environ_base=origin)
+
+    def register(self, address=None, **query):
+        origin = {"REMOTE_ADDR": address or self.address}
+        asked = {"openid_configuration": f"{self.site.lms.url}/nothing", **query}
+        return self.client().get("/lti/register", query_string=asked, base_url=self.site.url, environ_base=origin)
+
+
+def stopped(answer, reason, seconds=60):
+    assert answer.status_code == 429
+    assert f"Code for support: {reason}" in answer.text
+    assert answer.headers["Retry-After"] == str(seconds)
+
+
+def count(site, row):
+    with site.database.reading() as db:
+        return db.scalar(select(func.count()).select_from(row))
+
+
+def test_300_learners_behind_one_address_are_never_refused(both_site):
+    desk = Desk(both_site)
+    answers = [desk.launch(f"learner-{number}").status_code for number in range(300)]
+    assert answers == [303] * 300
+    assert count(both_site, Person) == 300
+
+
+def test_somebody_who_hammers_is_refused_and_nobody_else_is(both_site):
+    desk = Desk(both_site, launches_a_minute_of_person=5)
+    assert [desk.launch("loop").status_code for _ in range(5)] == [303] * 5
+    stopped(desk.launch("loop"), "launch.too_many")
+    assert desk.launch("somebody-else").status_code == 303
+    with both_site.database.transaction() as db:  # a minute later
+        db.execute(update(Login).values(created_at=clock.now() - timedelta(minutes=1)))
+        db.execute(update(VisitRow).values(opened_at=clock.now() - timedelta(minutes=1)))
+    assert desk.launch("loop").status_code == 303
+
+
+def test_another_hint_at_each_login_does_not_help(both_site):
+    desk = Desk(both_site, launches_a_minute_of_person=3)
+    for number in range(3):
+        assert desk.launch("loop", hint=f"hint-{number}").status_code == 303
+    stopped(desk.launch("loop", hint="another"), "launch.too_many")
+    assert count(both_site, VisitRow) == 3
+
+
+def test_a_stranger_who_knows_a_login_hint_locks_nobody_out(site):
+    desk = Desk(site, launches_a_minute_of_person=3)
+    for _ in range(4):
+        desk.login("victim", address="198.51.100.7")
+    stopped(desk.login("victim", address="198.51.100.7")[1], "launch.too_many")
+    assert desk.launch("victim").status_code == 303
+
+
+def test_a_platform_that_runs_wild_waits_alone(both_site):
+    desk = Desk(both_site, logins_a_minute_of_platform=4)
+    for number in range(4):
+        assert desk.login(f"learner-{number}")[1].status_code == 302
+    stopped(desk.login("learner-5")[1], "launch.too_many")
+    assert count(both_site, Login) == 4
+    assert desk.login("learner-5", iss="https://nobody.example.org")[1].status_code == 400  # another one is asked for
+
+
+def test_all_workers_count_together(both_site):
+    desks = [Desk(both_site, launches_a_minute_of_person=4) for _ in range(4)]
+    assert [desk.launch("loop").status_code for desk in desks] == [303] * 4
+    stopped(desks[0].launch("loop"), "launch.too_many")
+
+
+def test_a_limit_of_0_is_none(site):
+    desk = Desk(site, launches_a_minute_of_person=0, logins_a_minute_of_platform=0)
+    assert {desk.launch("loop").status_code for _ in range(70)} == {303}
+
+
+def test_a_login_takes_five_wrong_tokens_and_no_more(both_site):
+    desk = Desk(both_site)
+    client, begun = desk.login("learner")
+    for _ in range(5):
+        wrong = desk.post(client, "/lti/launch", desk.form(begun, "learner", aud="another"))
+        assert "launch.audience" in wrong.text
+    assert "launch.used_state" in desk.post(client, "/lti/launch", desk.form(begun, "learner")).text
+    assert count(both_site, Person) == 0
+
+
+def test_registrations_are_limited_by_address_and_together(both_site):
+    desk = Desk(both_site, open_registration=True, registrations_an_hour_of_address=2, registrations_an_hour=3)
+    assert {desk.register().status_code for _ in range(2)} == {502}
+    stopped(desk.register(), "registration.too_many", 3600)
+    assert desk.register(address="198.51.100.7").status_code == 502
+    stopped(desk.register(address="198.51.100.8"), "registration.too_many", 3600)
+    with both_site.database.transaction() as db:  # an hour later
+        db.execute(update(Attempt).values(at=clock.now() - timedelta(hours=1)))
+    assert desk.register().status_code == 502
+
+
+def test_wrong_invitations_count_and_right_ones_are_not_used_up_by_a_limit(site):
+    desk = Desk(site, registrations_an_hour_of_address=1)
+    assert desk.register(invitation="guessed").status_code == 409
+    with site.database.transaction() as db:
+        secret = registration.invite(db, organizations.named(db, "Home").id)
+    stopped(desk.register(invitation=secret), "registration.too_many", 3600)
+    assert desk.register(address="198.51.100.7", invitation=secret).status_code == 502
+
+
+def test_a_closed_registration_and_its_page_are_not_counted(site):
+    desk = Desk(site)
+    assert desk.register().status_code == 409
+    assert desk.client().get("/lti/register", base_url=site.url).status_code == 200
+    assert count(site, Attempt) == 0
+
+
+def test_attempts_at_the_same_moment_count_together(database):
+    answers = []
+
+    def attempt():
+        try:
+            with database.transaction() as db:
+                limits.take(db, "registration", "somebody", each=2, together=0, within=timedelta(hours=1))
+            answers.append("counted")
+        except TooMany:
+            answers.append("refused")
+
+    threads = [threading.Thread(target=attempt) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    attempt()
+    assert answers[-1] == "refused"
+
+
+def test_upkeep_forgets_attempts_that_no_limit_looks_at(site):
+    tool = Tool(site.settings, site.database, Vault(site.settings.secret_key))
+    with site.database.transaction() as db:
+        db.add(Attempt(kind="registration", caller_hash="x", at=clock.now() - timedelta(minutes=61)))
+        db.add(Attempt(kind="registration", caller_hash="x"))
+    assert upkeep.run(tool) == 1
+    assert count(site, Attempt) == 1

@@ -118,13 +118,15 @@ def met(db: Session, organization: str, subject: str) -> Person:
     return people.meet(db, owner.id, Identity(issuer="https://lms.example.org", subject=subject, name=subject.title()))
 
 
-def gather_cast(db: Session) -> Cast:
+def gather_cast(db: Session, organization: str = "Home") -> Cast:
     """A program of one pair in one course."""
-    known = {name: met(db, "Home", name) for name in ("learner", "mentor", "coordinator", "analyst", "other_learner")}
+    known = {
+        name: met(db, organization, name) for name in ("learner", "mentor", "coordinator", "analyst", "other_learner")
+    }
     course = courses.meet(
         db,
         known["learner"].organization_id,
-        deployment_id=organizations.named(db, "Home").id,
+        deployment_id=organizations.named(db, organization).id,
         context_id="1",
         label="C1",
         title="Course one",

@@ -1,67 +1,23 @@
 """How often somebody may come: counted in the database, per platform and person, never per address of learners."""
 
 import threading
-from dataclasses import replace
 from datetime import timedelta
-from urllib.parse import parse_qs, urlsplit
 
 from sqlalchemy import func, select, update
 
 from lti_mentor import clock
-from lti_mentor.app import create_app
 from lti_mentor.errors import TooMany
 from lti_mentor.jobs import upkeep
 from lti_mentor.lti import registration
 from lti_mentor.lti.login import Login
 from lti_mentor.mentoring import organizations
 from lti_mentor.mentoring.people import Person
-from lti_mentor.practice.tokens import claims
-from lti_mentor.practice.world import LEARNER, LmsPerson
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from lti_mentor.web import limits
 from lti_mentor.web.limits import Attempt
 from lti_mentor.web.visit import VisitRow
-
-
-class Desk:
-    """Launches as anybody without asking the LMS: the token is signed here with its key."""
-
-    def __init__(self, site, *, address="192.0.2.1", **chosen):
-        self.site, self.address = site, address
-        self.client = create_app(replace(site.settings, **chosen), site.database).test_client
-
-    def login(self, subject, address=None, **changes):
-        given = {
-            "iss": self.site.lms.world.issuer,
-            "login_hint": subject,
-            "target_link_uri": f"{self.site.url}/lti/launch",
-            **changes,
-        }
-        client = self.client()
-        return client, self.post(client, "/lti/login", given, address)
-
-    def launch(self, subject, hint=None, **changes):
-        client, begun = self.login(hint or subject)
-        if begun.status_code != 302:
-            return begun
-        return self.post(client, "/lti/launch", self.form(begun, subject, **changes))
-
-    def form(self, begun, subject, **changes):
-        world, key = self.site.lms.world, self.site.lms.lms.keys[0]
-        asked = parse_qs(urlsplit(begun.headers["Location"]).query)
-        course = replace(world.courses[0], members={subject: [LEARNER]})
-        said = claims(world, LmsPerson(id=subject, name=subject), course, nonce=asked["nonce"][0])
-        return {"id_token": key.sign(said | changes), "state": asked["state"][0]}
-
-    def post(self, client, path, data, address=None):
-        origin = {"REMOTE_ADDR": address or self.address}
-        return client.post(path, data=data, base_url=self.site.url.replace("http:", "https:"), environ_base=origin)
-
-    def register(self, address=None, **query):
-        origin = {"REMOTE_ADDR": address or self.address}
-        asked = {"openid_configuration": f"{self.site.lms.url}/nothing", **query}
-        return self.client().get("/lti/register", query_string=asked, base_url=self.site.url, environ_base=origin)
+from tests.support.desk import Desk
 
 
 def stopped(answer, reason, seconds=60):

@@ -12,6 +12,7 @@ from lti_mentor.settings import Settings, require_secret
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from lti_mentor.web import errors, forms, headers, language, request_log, visit
+from lti_mentor.web.accounts import accounts
 from lti_mentor.web.coordinator import coordinator
 from lti_mentor.web.home import home
 from lti_mentor.web.insight import insight
@@ -24,7 +25,7 @@ from lti_mentor.web.picker import picker
 from lti_mentor.web.registration import registration
 from lti_mentor.web.tool import tool
 
-VISITED: tuple[Blueprint, ...] = (home, learner, mentor, pair, coordinator, insight, picker)
+VISITED: tuple[Blueprint, ...] = (home, learner, mentor, pair, coordinator, insight, picker, accounts)
 
 
 def create_app(settings: Settings, database: Database | None = None) -> Flask:

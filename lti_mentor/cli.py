@@ -21,7 +21,7 @@ from lti_mentor.db import Database, connect
 from lti_mentor.errors import MentorError, SettingsError
 from lti_mentor.jobs import worker as jobs
 from lti_mentor.lti import connection, keys, platforms, registration, tokens
-from lti_mentor.mentoring import audit, organizations, people
+from lti_mentor.mentoring import audit, linking, organizations, people
 from lti_mentor.mentoring.organizations import Organization
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.tool import Tool
@@ -398,6 +398,23 @@ def revoke(person: str, right: str, organization: str) -> None:
         found = _person(session, organization, person)
         people.revoke(session, found, right)
         click.echo(f"{found.name or found.id} has the right {right} no more.")
+
+
+@main.group()
+def person() -> None:
+    """People."""
+
+
+@person.command("link")
+@click.argument("kept")
+@click.argument("other")
+@_ORGANIZATION
+def person_link(kept: str, other: str, organization: str) -> None:
+    """Make two accounts of one person one: everything of OTHER belongs to KEPT then. It cannot be taken back."""
+    with _writing() as session:
+        stays, goes = _person(session, organization, kept), _person(session, organization, other)
+        linking.merge(session, stays, goes, by=None, place="person link")
+        click.echo(f"{stays.name or stays.id} has both accounts now.")
 
 
 def _person(session: Session, organization: str, text: str) -> Person:

@@ -2,9 +2,10 @@
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from lti_mentor.activity.record import AUTHORITY
@@ -41,15 +42,20 @@ class Record:
     readiness: list[tuple[datetime, tuple[str, str], float, float]] = field(default_factory=list)
 
 
-def gather(statements: Iterable[Statement], *, program: str, base: str) -> Record:
+def gather(
+    statements: Iterable[Statement], *, program: str, base: str, former: Mapping[str, str] = MappingProxyType({})
+) -> Record:
     """Read each statement of ours once. ``program`` is its IRI, ``base`` the IRI base of the installation.
+
+    ``former`` gives the current name of somebody who was called otherwise, so that nobody is counted twice.
 
     Ours are those the tool itself wrote: what comes in with a key never counts, whoever it says it is about.
     """
     record, own = Record(), {"homePage": base, "name": AUTHORITY}
     for statement in statements:
         if statement["authority"].get("account") == own and _concerns(statement, program):
-            _take(record, statement, statement["actor"]["account"]["name"])
+            name = statement["actor"]["account"]["name"]
+            _take(record, statement, former.get(name, name))
     return record
 
 

@@ -1,4 +1,4 @@
-"""Removing what is over: logins, visits, used forms, access tokens, pickers and counted attempts."""
+"""Removing what is over: logins, visits, used forms, access tokens, pickers, link codes and counted attempts."""
 
 from datetime import timedelta
 
@@ -9,6 +9,7 @@ from lti_mentor import clock
 from lti_mentor.lti.deep_linking import Picker
 from lti_mentor.lti.login import Login
 from lti_mentor.lti.tokens import AccessToken
+from lti_mentor.mentoring.linking import LinkCode
 from lti_mentor.settings import Settings
 from lti_mentor.tool import Tool
 from lti_mentor.web import limits
@@ -39,6 +40,7 @@ def _remove_batch(db: Session, settings: Settings) -> int:
     forms = select(UsedForm.id).where(UsedForm.used_at < now - timedelta(hours=settings.visit_hours + 1))
     tokens = select(AccessToken.sealed_token).where(AccessToken.expires_at < now)
     pickers = select(Picker.id).where(Picker.expires_at < now)
+    codes = select(LinkCode.id).where(LinkCode.expires_at < now)
     attempts = select(Attempt.id).where(Attempt.at < now - limits.LONGEST)
     removed = 0
     for row, key, wanted in (
@@ -48,6 +50,7 @@ def _remove_batch(db: Session, settings: Settings) -> int:
         (AccessToken, AccessToken.sealed_token, tokens),
         (Picker, Picker.id, pickers),
         (Attempt, Attempt.id, attempts),
+        (LinkCode, LinkCode.id, codes),
     ):
         keys = list(db.scalars(wanted.limit(BATCH)))
         if keys:

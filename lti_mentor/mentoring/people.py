@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint, bindparam, delete, func, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, bindparam, delete, func, select, text
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.db import Row, new_id, one_of
@@ -43,16 +43,27 @@ class Account(Row):
 
 
 class Pseudonym(Row):
-    """Ties a person to the actor name in statements; forgetting this row forgets the person there."""
+    """Ties a person to an actor name in statements; forgetting these rows forgets the person there.
+
+    A person who was linked has the names of both accounts; what is said now is said under the current one.
+    """
 
     __tablename__ = "pseudonyms"
 
     person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"))
     actor_name: Mapped[str]
+    is_current: Mapped[bool] = mapped_column(default=True)
 
     __table_args__ = (
-        UniqueConstraint("organization_id", "person_id"),
         UniqueConstraint("organization_id", "actor_name"),
+        Index(
+            "uq_pseudonyms_one_current_of_a_person",
+            "organization_id",
+            "person_id",
+            unique=True,
+            sqlite_where=text("is_current = 1"),
+            postgresql_where=text("is_current"),
+        ),
     )
 
 
@@ -144,7 +155,12 @@ def _known(db: Session, organization_id: uuid.UUID, identity: Identity) -> Perso
 _BY_ACCOUNT = (
     select(Person, Pseudonym.actor_name)
     .join(Account, Account.person_id == Person.id)
-    .outerjoin(Pseudonym, Pseudonym.person_id == Person.id)
+    .outerjoin(
+        Pseudonym,
+        (Pseudonym.organization_id == Person.organization_id)
+        & (Pseudonym.person_id == Person.id)
+        & Pseudonym.is_current,
+    )
     .where(
         Account.organization_id == bindparam("organization_id"),
         Account.issuer == bindparam("issuer"),
@@ -164,6 +180,12 @@ def by_account(db: Session, organization_id: uuid.UUID, issuer: str, subject: st
     if actor_name is not None:
         _actor_names(db)[person.id] = actor_name
     return person
+
+
+def accounts_of(db: Session, person: Person) -> Sequence[Account]:
+    """Where the person is known from."""
+    mine = select(Account).where(Account.organization_id == person.organization_id, Account.person_id == person.id)
+    return db.scalars(mine.order_by(Account.issuer)).all()
 
 
 def subject_of(db: Session, organization_id: uuid.UUID, person_id: uuid.UUID, issuer: str) -> str | None:
@@ -214,7 +236,7 @@ def actor_name(db: Session, person_id: uuid.UUID) -> str:
     """The pseudonym in statements; read once a session. Raises NotFound for a person who was erased."""
     known = _actor_names(db)
     if person_id not in known:
-        name = db.scalar(select(Pseudonym.actor_name).where(Pseudonym.person_id == person_id))
+        name = db.scalar(select(Pseudonym.actor_name).where(Pseudonym.person_id == person_id, Pseudonym.is_current))
         if name is None:
             raise NotFound("person.erased")
         known[person_id] = name
@@ -225,9 +247,27 @@ def learn_actor_names(db: Session, organization_id: uuid.UUID, person_ids: Itera
     """Read the pseudonyms of many at once, so that ``actor_name`` knows them."""
     known = _actor_names(db)
     wanted = select(Pseudonym.person_id, Pseudonym.actor_name).where(
-        Pseudonym.organization_id == organization_id, Pseudonym.person_id.in_(set(person_ids) - known.keys())
+        Pseudonym.organization_id == organization_id,
+        Pseudonym.person_id.in_(set(person_ids) - known.keys()),
+        Pseudonym.is_current,
     )
     known.update(dict(db.execute(wanted).all()))
+
+
+def former_actor_names(db: Session, organization_id: uuid.UUID) -> dict[str, str]:
+    """The current name of everybody whom older statements call otherwise, by the older name."""
+    former, current = aliased(Pseudonym), aliased(Pseudonym)
+    wanted = (
+        select(former.actor_name, current.actor_name)
+        .join(current, (current.person_id == former.person_id) & current.is_current)
+        .where(former.organization_id == organization_id, former.is_current.is_(False))
+    )
+    return dict(db.execute(wanted).all())
+
+
+def forget_actor_name(db: Session, person_id: uuid.UUID) -> None:
+    """Read it anew when it is asked for in this session again."""
+    _actor_names(db).pop(person_id, None)
 
 
 def _actor_names(db: Session) -> dict[uuid.UUID, str]:

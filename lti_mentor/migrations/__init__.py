@@ -12,7 +12,18 @@ from lti_mentor.activity import record
 from lti_mentor.db import Base, Database
 from lti_mentor.jobs import queue
 from lti_mentor.lti import contexts, deep_linking, keys, login, platforms, registration, tokens
-from lti_mentor.mentoring import audit, certifications, evidence, goals, gradebook, meetings, notices, programs, results
+from lti_mentor.mentoring import (
+    audit,
+    certifications,
+    evidence,
+    goals,
+    gradebook,
+    linking,
+    meetings,
+    notices,
+    programs,
+    results,
+)
 from lti_mentor.settings import Settings
 from lti_mentor.vault import Vault
 from lti_mentor.web import forms, limits, visit
@@ -30,6 +41,7 @@ WITH_ROWS = (
     gradebook,
     keys,
     limits,
+    linking,
     login,
     meetings,
     notices,

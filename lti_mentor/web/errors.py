@@ -115,6 +115,15 @@ SENTENCES = {
     "right.unknown": "There is no right called %(right)s. There are: %(known)s.",
     "person.unknown": "There is no such person here.",
     "person.erased": "This person was erased.",
+    # accounts
+    "link.unknown_code": "This code is wrong, used or too old. Make a new one in the other platform.",
+    "link.too_many": "That were too many codes within an hour. Wait an hour, then make a new code in the other platform.",
+    "link.same_person": "Both are one person already. A code is typed in the other platform: open the tool from a course there.",
+    "link.same_platform": "Both accounts are of the same learning platform. Ask its administrator to make them one there.",
+    "link.each_others_mentor": "One of the accounts is the mentor of the other, so they cannot be one. Ask the administrator of the tool.",
+    "link.two_mentors": "Both accounts have a mentor in the same program. Ask the coordinator to end one of the two, then make a new code.",
+    "link.both_began": "Both accounts are on the way to the same certification, with ratings or evidence in each. They cannot be one: go on in one of them.",
+    "link.cannot_be_one": "Both accounts have something that only one person can have. Ask the administrator of the tool.",
     # courses, certifications, programs
     "course.unknown": "This course is not known here.",
     "course.none": "Open this from a course in your learning platform.",
@@ -217,6 +226,7 @@ FIELDS = {
     "visibility": "Who may see it",
     "links": "What shows your progress",
     "name": "Name",
+    "code": "Code",
     "starts_on": "Starts",
     "ends_on": "Ends",
     "meetings_per_month": "Meetings a month",

@@ -101,6 +101,7 @@ DONE = {
     "learner.tell_result": "The result is saved.",
     "learner.submit_evidence": "The evidence is with your mentor.",
     "learner.resubmit_evidence": "The new version is with your mentor.",
+    "accounts.use_code": "Both accounts are one now.",
     "pair.plan_meeting": "The meeting is planned.",
     "pair.settle_meeting": "The meeting is noted.",
     "pair.finish": "The mentorship is finished.",

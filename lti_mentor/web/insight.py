@@ -40,7 +40,8 @@ def show_home() -> str:
         record = None
         if program is not None:
             said = store.scan(db, tenant=visit.organization_id, until=now)
-            record = figures.gather(said, program=f"{base}/programs/{program.id}", base=base)
+            former = people.former_actor_names(db, visit.organization_id)
+            record = figures.gather(said, program=f"{base}/programs/{program.id}", base=base, former=former)
     hidden = record is None or privacy.is_hidden(len(record.mentees), settings.minimum_group)
     summary = figures.summarize(record, now) if record and not hidden else None
     return render_template(

@@ -17,6 +17,7 @@ from xapi.rows import StoredStatement
 # Pages anybody with a visit may open: they show the person's own things, or an empty form.
 OPEN = {
     "home.home", "learner.home", "learner.new_goal", "learner.set_goal", "learner.all_goals", "pair.close_reminders",
+    "accounts.home", "accounts.make_code", "accounts.use_code",
     "learner.choose_certification", "learner.start_pursuit",
 }  # fmt: skip
 

@@ -1,6 +1,7 @@
 """The platform's public keys: pasted by an administrator, or fetched again when old or when a key is unknown."""
 
 import json
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -70,8 +71,8 @@ def _find(kept: KeySet | None, kid: str) -> tuple[str, str] | None:
 
 
 def _signs(key: Mapping[str, Any]) -> bool:
-    fits = key.get("use", "sig") == "sig" and key.get("alg", "RS256") == "RS256"
-    return key.get("kty") == "RSA" and fits and {"n", "e"} <= set(key)
+    fits = key.get("use") in (None, "sig") and key.get("alg") in (None, "RS256")
+    return key.get("kty") == "RSA" and fits and isinstance(key.get("n"), str) and isinstance(key.get("e"), str)
 
 
 def usable(body: Any) -> int:
@@ -87,7 +88,20 @@ def _parsed(n: str, e: str) -> Any:
         raise LaunchError("launch.unknown_key", detail="the key is not usable") from None
 
 
+_ASKING: dict[str, threading.Lock] = {}
+
+
 def _fetch(database: Database, settings: Settings, kept: KeySet | None, jwks_uri: str) -> KeySet | None:
+    """What the platform publishes now; of launches that come together one asks, the others take what it learned."""
+    with _ASKING.setdefault(jwks_uri, threading.Lock()):
+        with database.reading() as db:
+            latest = db.get(KeySet, jwks_uri)
+        if latest is not None and (kept is None or latest.tried_at > kept.tried_at):
+            return latest
+        return _ask(database, settings, latest, jwks_uri)
+
+
+def _ask(database: Database, settings: Settings, kept: KeySet | None, jwks_uri: str) -> KeySet | None:
     """What the platform publishes now; what we had when it does not answer well."""
     try:
         body = http.get_json(jwks_uri, settings)
@@ -97,7 +111,7 @@ def _fetch(database: Database, settings: Settings, kept: KeySet | None, jwks_uri
     now = clock.now()
     with database.transaction() as db:
         if usable:
-            _keep(db, {"jwks_uri": jwks_uri, "body": body, "fetched_at": now, "tried_at": now})
+            _keep(db, {"jwks_uri": jwks_uri, "body": _of_use(body), "fetched_at": now, "tried_at": now})
         else:
             body, fetched_at = (kept.body, kept.fetched_at) if kept else ({"keys": []}, NEVER)
             _keep(db, {"jwks_uri": jwks_uri, "body": body, "fetched_at": fetched_at, "tried_at": now})
@@ -109,6 +123,12 @@ def _keep(db: Session, values: dict[str, Any]) -> None:
     dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
     rest = {name: value for name, value in values.items() if name != "jwks_uri"}
     db.execute(dialect.insert(KeySet).values(values).on_conflict_do_update(index_elements=["jwks_uri"], set_=rest))
+
+
+def _of_use(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys a launch could be signed with; whatever else an answer has, a database may not be able to keep."""
+    named = [key for key in body["keys"] if _signs(key) and isinstance(key.get("kid"), str)]
+    return {"keys": [{name: key[name] for name in ("kty", "kid", "n", "e")} for key in named]}
 
 
 def _is_key_set(body: Any) -> bool:

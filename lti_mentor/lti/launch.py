@@ -1,6 +1,5 @@
 """The launch (Security Framework 5.1.3, Core 5.3): signature before claims, all claims before anything is written."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -26,6 +25,7 @@ from lti_mentor.settings import Settings
 
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 ALGORITHM = "RS256"
+LATEST = 1e12  # seconds since 1970 that a clock may show
 VALIDATORS = {"LtiResourceLinkRequest": ResourceMessageValidator, deep_linking.MESSAGE: DeepLinkMessageValidator}
 
 
@@ -161,8 +161,10 @@ def _verified_claims(database: Database, settings: Settings, waiting: Pending, t
     key = keysets.verification_key(database, settings, waiting.platform, waiting.key_set, header.get("kid"))
     try:
         claims: dict[str, Any] = jwt.decode(token, key, algorithms=[ALGORITHM], options=_SIGNATURE_ONLY)
-    except jwt.PyJWTError:
+    except jwt.InvalidSignatureError:
         raise LaunchError("launch.bad_signature") from None
+    except jwt.PyJWTError:
+        raise LaunchError("launch.bad_token") from None
     return claims
 
 
@@ -179,8 +181,7 @@ def _check_times(claims: Mapping[str, Any], settings: Settings, platform: Platfo
     if platform.leeway_seconds is not None:
         leeway = platform.leeway_seconds
     for name in ("exp", "iat"):
-        given = claims.get(name)
-        if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+        if not _is_moment(claims.get(name)):
             raise LaunchError("launch.missing_claim", name=name)
     if claims["exp"] < now - leeway:
         raise LaunchError("launch.expired")
@@ -189,6 +190,11 @@ def _check_times(claims: Mapping[str, Any], settings: Settings, platform: Platfo
         raise LaunchError("launch.not_yet")
     if claims["iat"] < now - leeway - settings.login_minutes * 60:
         raise LaunchError("launch.too_old")
+
+
+def _is_moment(value: Any) -> bool:
+    """Seconds since 1970; no infinity, and no integer of a thousand digits."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LATEST
 
 
 def _check_parties(claims: Mapping[str, Any], platform: Platform) -> None:
@@ -225,7 +231,7 @@ def _deployment(claims: Mapping[str, Any], waiting: Pending) -> tuple[Deployment
 
 def _check_message(claims: Mapping[str, Any]) -> None:
     kind = claims.get(f"{CLAIM}message_type")
-    if not kind:
+    if not isinstance(kind, str) or not kind:
         raise LaunchError("launch.missing_claim", name="message_type")
     if kind not in VALIDATORS:
         raise LaunchError("launch.message_type")
@@ -284,7 +290,7 @@ def _text(claims: Mapping[str, Any], name: str) -> str:
 
 
 def _id(value: Any) -> str:
-    text = str(value)
-    if not texts.is_id(text):
+    text = texts.as_id(value)
+    if text is None:
         raise LaunchError("launch.bad_id")
     return text

@@ -48,10 +48,8 @@ def _listed(member: Any, role_map: Mapping[str, str]) -> Listed | None:
     """None for somebody without a usable id: nobody could ever launch as them."""
     if not isinstance(member, Mapping):
         return None
-    subject = member.get("user_id")
-    if isinstance(subject, int) and not isinstance(subject, bool):
-        subject = str(subject)  # as in a launch
-    if not isinstance(subject, str) or not texts.is_id(subject):
+    subject = texts.as_id(member.get("user_id"))
+    if subject is None:
         return None
     roles = member.get("roles")
     roles = [role for role in roles if isinstance(role, str)] if isinstance(roles, list) else []

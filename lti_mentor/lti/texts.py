@@ -7,17 +7,21 @@ LONGEST_ID = 255
 LONGEST_TEXT = 500
 
 
-def is_id(value: str) -> bool:
-    """Whether this can be an id: not empty, not too long, nothing that does not print."""
-    return 0 < len(value) <= LONGEST_ID and value.isprintable()
+JOINERS = "\u200c\u200d"  # do not print, and hold letters of Persian and families of emoji together
+
+
+def as_id(value: Any) -> str | None:
+    """An id, also one that came as a number; none when it is empty, too long, or has something that does not print."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return text if isinstance(text, str) and 0 < len(text) <= LONGEST_ID and text.isprintable() else None
 
 
 def shown(value: Any) -> str | None:
     """A text for people: without control characters and not endless; none when there is nothing in it."""
     if not isinstance(value, str):
         return None
-    clean = "".join(character for character in value if character.isprintable()).strip()
-    return clean[:LONGEST_TEXT] or None
+    clean = "".join(each for each in " ".join(value.split()) if each.isprintable() or each in JOINERS)
+    return clean[:LONGEST_TEXT].strip(f" {JOINERS}") or None
 
 
 def full_name(claims: Mapping[str, Any]) -> str | None:

@@ -1,0 +1,30 @@
+"""Names and titles that carry script, in a real browser under the policy of the tool."""
+
+from dataclasses import replace
+
+from playwright.sync_api import expect
+
+from tests.lti.test_deep_linking import with_program
+
+SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+def test_names_and_titles_that_carry_script_run_nothing_and_are_read_as_they_are(browser_context, site):
+    world = site.lms.world
+    world.people[0] = replace(world.people[0], name=f"Eve {SCRIPT}")
+    world.courses[0] = replace(world.courses[0], title=f"Course {SCRIPT}", label=SCRIPT)
+    program = with_program(site)
+    page, ran = browser_context.new_page(), []
+    page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
+    page.on("console", lambda line: ran.append(line.text) if "Security Policy" in line.text else None)
+    for person in ("learner", "coordinator"):
+        page.goto(f"{site.lms.url}/as/{person}/courses/1")
+        expect(page.frame_locator("iframe").locator("main")).to_be_visible()
+    frame = page.frames[1]
+    pages = f"{frame.url.partition('/coordinator/')[0]}/coordinator/programs/{program.id}"
+    frame.goto(f"{pages}/settings")
+    expect(frame.get_by_text(f"Course {SCRIPT}").first).to_be_visible()
+    frame.goto(f"{pages}/people")
+    expect(frame.get_by_text(f"Eve {SCRIPT}").first).to_be_visible()
+    assert frame.locator("main script, main img").count() == 0
+    assert ran == []

@@ -100,9 +100,12 @@ def _tell(tool: Tool, book: Gradebook, column_id: uuid.UUID, issuer: str, score:
     at, was_found_anew = _later(score.sent_at), False
     for _ in range(CONFLICTS):
         said = Score(subject=subject, points=score.value, maximum=MAXIMUM, is_complete=score.is_complete, at=at)
+        address = _address(tool, book, column_id)
         try:
-            book.publish(_address(tool, book, column_id), said)
+            book.publish(address, said)
         except PlatformError as problem:
+            if problem.reason != "platform.bad_status":
+                raise  # it did not come as far as this score
             status = problem.values.get("status")
             if status == 409:
                 at = _later(at)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lti_mentor.errors import PlatformError
+from lti_mentor.lti import quirks
 from lti_mentor.lti.contexts import ContextServices, address
 from lti_mentor.lti.platforms import Platform, origin
 from lti_mentor.lti.services import Service, before_query, with_query
@@ -70,7 +71,7 @@ class Gradebook:
             "POST",
             before_query(column_url, "/scores"),
             accept="application/json",
-            body=json.dumps(score.as_json()).encode(),
+            body=json.dumps({**score.as_json(), **quirks.score_extras(self.platform.issuer)}).encode(),
             sends=SCORES,
         )
 

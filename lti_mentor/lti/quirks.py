@@ -15,6 +15,8 @@ BARE_SERVERS  Canvas names ``canvas.instructure.com`` as its authorization serve
 OTHER_PAGES  Canvas and Blackboard show courses at the institution's own address, which is neither their issuer nor
              their log-in; launches name it as the way back (samples of docs.anthology.com, 2026-04).
 CURLY_LINKS  Moodle 4.5 writes the Link header of line items with curly quotes and ``&amp;`` (seen 2026-11).
+RATE_LIMITS  Canvas answered 403 "Rate Limit Exceeded" until 2025-10, and 429 since (ucfopen/canvasapi issue 704).
+NEW_SUBMISSIONS  On Canvas a score is a new submission and uses up an attempt (hypothesis/lms issue 4973).
 SHORT_ROLES  Moodle's roster and the certification suite send "Instructor" instead of the URI.
 NO_COURSE_ROLES  Open edX sends roles of the institution alone (openedx/xblock-lti-consumer issue 618): a registration
              says which of them teach (``Platform.role_map``).
@@ -38,11 +40,14 @@ ADMINISTRATORS = frozenset(
     }
 )
 TEACHERS = INSTRUCTORS | ADMINISTRATORS
+CANVAS = frozenset(f"https://canvas.{name}instructure.com" for name in ("", "beta.", "test."))
 SHARED_ISSUERS = {
-    "https://canvas.instructure.com": ("instructure.com", "canvaslms.com"),
+    **dict.fromkeys(CANVAS, ("instructure.com", "canvaslms.com")),
     "https://blackboard.com": ("blackboard.com",),
 }
 SHARED_CLIENTS = frozenset({"https://blackboard.com"})
+SCORE_OF_NO_SUBMISSION = {"https://canvas.instructure.com/lti/submission": {"new_submission": False}}
+TOO_MANY = 429
 _CONTEXT_ROLE = "http://purl.imsglobal.org/vocab/lis/v2/membership"
 _SHORT = frozenset({"Instructor", "Learner"})
 
@@ -63,9 +68,20 @@ def speaks_for(host: str, issuer: str) -> bool:
     return host == urlsplit(issuer).hostname or any(host == name or host.endswith(f".{name}") for name in domains)
 
 
-def audience(server: str | None) -> str | None:
-    """What assertions are meant for by the authorization server a platform names; none: its token endpoint."""
-    return server if server is not None and "://" in server else None
+def audience(authorization_server: str | None) -> str | None:
+    """The audience of our assertions that a platform names; none: its token endpoint."""
+    is_address = authorization_server is not None and "://" in authorization_server
+    return authorization_server if is_address else None
+
+
+def status(given: int, body: bytes) -> int:
+    """The status that was meant: too many requests are no refusal."""
+    return TOO_MANY if given == 403 and b"Rate Limit Exceeded" in body[:500] else given
+
+
+def score_extras(issuer: str) -> dict[str, Any]:
+    """What a score has on this platform besides what the specification says."""
+    return SCORE_OF_NO_SUBMISSION if issuer in CANVAS else {}
 
 
 def link_header(text: str) -> str:

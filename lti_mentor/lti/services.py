@@ -39,10 +39,11 @@ class Service:
             answer = self._ask(method, url, accept, body, sends, anew=True)
         if answer.is_good:
             return answer
+        status = quirks.status(answer.status, answer.body)
         raise PlatformError(
             "platform.bad_status",
-            retryable=answer.is_retryable,
-            status=answer.status,
+            retryable=answer.is_retryable or status == quirks.TOO_MANY,
+            status=status,
             retry_after=retry_after(answer),
         )
 

@@ -3,7 +3,6 @@
 A token belongs to one registration, one token endpoint and one set of scopes: issuers are shared by whole clouds.
 """
 
-import math
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -24,6 +23,7 @@ from lti_mentor.tool import Tool
 PURPOSE = "access-token"
 MARGIN = timedelta(seconds=60)  # a token is not used in its last minute
 ASSERTION_SECONDS = 300
+USUAL_SECONDS = 3600
 LONGEST_SECONDS = 24 * 3600  # whatever a platform says, a token is asked for anew every day
 
 
@@ -92,11 +92,19 @@ def _asked(tool: Tool, platform: Platform, fields: dict[str, str]) -> Any:
 def _read(answer: Any) -> tuple[str, int]:
     """Token and seconds it is good for."""
     token = answer.get("access_token") if isinstance(answer, dict) else None
-    if not isinstance(token, str) or not token:
+    if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
         raise PlatformError("platform.not_json")
-    seconds = answer.get("expires_in", 0)
-    is_number = isinstance(seconds, int | float) and math.isfinite(seconds)
-    return token, int(min(max(seconds, 0), LONGEST_SECONDS)) if is_number else 0
+    return token, _seconds(answer.get("expires_in"))
+
+
+def _seconds(given: Any) -> int:
+    """Also of a number that came as a text; the usual hour when nothing was said, since a 401 is asked anew anyway."""
+    if given is None:
+        return USUAL_SECONDS
+    try:
+        return int(min(max(float(given), 0), LONGEST_SECONDS))
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
 def forget(db: Session) -> None:

@@ -144,7 +144,8 @@ def test_names_and_roles_launch_and_read_the_roster_every_page(site):
     assert names == ["Analyst", "Coordinator", "Learner", "Mentor"]
 
 
-def test_grades_a_learner_launch_then_create_a_line_item_and_publish_a_score(site):
+def open_column(site) -> None:
+    """A teacher and a learner came in; the learner is a mentee on the way, and the column is open."""
     for person in ("coordinator", "learner"):
         Visitor().launch(site.lms.url, person, "1")
     with site.database.transaction() as db:
@@ -156,6 +157,10 @@ def test_grades_a_learner_launch_then_create_a_line_item_and_publish_a_score(sit
         programs.enroll(db, program, learner, "mentee")
         pursuits.start(db, learner, "comptia-security-plus")
         readiness_columns.open_column(db, program, course, "comptia-security-plus", by=teacher)
+
+
+def test_grades_a_learner_launch_then_create_a_line_item_and_publish_a_score(site):
+    open_column(site)
     assert grades.run(tool_of(site)) == 1
     (made,) = site.lms.lms.columns.values()
     assert {person: points for person, (_, points, _) in made.scores.items()} == {"learner": 0}

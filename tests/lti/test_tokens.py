@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
+from flask import jsonify
 from sqlalchemy import select
 
 from lti_mentor import clock
@@ -17,6 +18,7 @@ from lti_mentor.lti.tokens import AccessToken
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from tests.conftest import SECRET, url_of
+from tests.support.recording import recording
 
 ROSTER, SCORE = SCOPES[0], SCOPES[4]
 
@@ -58,6 +60,37 @@ def test_other_scopes_and_other_clients_have_tokens_of_their_own(site):
     with pytest.raises(PlatformError) as refused:
         tokens.access_token(tool, twin, [ROSTER])
     assert refused.value.reason == "platform.no_token"
+
+
+@pytest.mark.parametrize(
+    ("said", "times"),
+    [
+        ({"expires_in": "3600"}, 1),
+        ({}, 1),
+        ({"expires_in": 3600.5}, 1),
+        ({"expires_in": 0}, 2),
+        ({"expires_in": "soon"}, 2),
+        ({"expires_in": 10**400}, 2),
+        ({"expires_in": [3600]}, 2),
+    ],
+)
+def test_how_long_a_token_is_good_for_is_read_in_any_shape(site, said, times):
+    with recording(lambda _: jsonify(access_token="x", **said)) as (base, seen):
+        with site.database.transaction() as db:
+            db.scalars(select(Platform)).one().token_endpoint = base
+        for _ in range(2):
+            assert tokens.access_token(tool_of(site), platform_of(site), [ROSTER]) == "x"
+    assert len(seen) == times
+
+
+@pytest.mark.parametrize("token", ["a\r\nb", "\ud800", "", 7, None, {"a": 1}])
+def test_a_token_that_cannot_stand_in_a_header_is_none(site, token):
+    with recording(lambda _: jsonify(access_token=token, expires_in=3600)) as (base, _):
+        with site.database.transaction() as db:
+            db.scalars(select(Platform)).one().token_endpoint = base
+        with pytest.raises(PlatformError) as refused:
+            tokens.access_token(tool_of(site), platform_of(site), [ROSTER])
+    assert refused.value.reason == "platform.not_json"
 
 
 def test_a_token_is_sealed_in_the_database_and_removed_when_it_is_over(site):

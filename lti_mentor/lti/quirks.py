@@ -23,6 +23,7 @@ NO_COURSE_ROLES  Open edX sends roles of the institution alone (openedx/xblock-l
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -85,7 +86,9 @@ def score_extras(issuer: str) -> dict[str, Any]:
 
 
 def link_header(text: str) -> str:
-    """A Link header as RFC 8288 writes it."""
+    """A Link header as RFC 8288 writes it; it was read as Latin-1, whatever its bytes were."""
+    with suppress(UnicodeError):
+        text = text.encode("latin-1").decode()
     return text.translate({0x201C: '"', 0x201D: '"'}).replace("&amp;", "&")
 
 

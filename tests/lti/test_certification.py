@@ -148,10 +148,15 @@ def open_column(site) -> None:
     """A teacher and a learner came in; the learner is a mentee on the way, and the column is open."""
     for person in ("coordinator", "learner"):
         Visitor().launch(site.lms.url, person, "1")
+    with_column(site, "coordinator", "learner")
+
+
+def with_column(site, teacher: str, learner: str) -> None:
+    """For these two, whom the course knows already."""
     with site.database.transaction() as db:
         course, today = db.scalars(select(Course)).one(), clock.today()
-        people = {each.name: each for each in db.scalars(select(Person))}
-        teacher, learner = people["Coordinator"], people["Learner"]
+        of = select(Person).join(Account)
+        teacher, learner = (db.scalars(of.where(Account.subject == each)).one() for each in (teacher, learner))
         draft = ProgramDraft(name="Program", starts_on=today, ends_on=today + timedelta(weeks=26))
         program = programs.create(db, course, draft, by=teacher)
         programs.enroll(db, program, learner, "mentee")

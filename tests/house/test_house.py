@@ -78,6 +78,11 @@ def test_every_reason_in_the_code_has_a_sentence():
     assert sorted(found - set(SENTENCES)) == []
 
 
+def test_every_reason_of_a_launch_or_a_registration_is_explained_to_administrators():
+    explained = re.findall(r"^\| `([a-z_.]+)` \| .+ \| .+ \|$", (ROOT / "docs" / "reason-codes.md").read_text(), re.M)
+    assert sorted(explained) == sorted(each for each in SENTENCES if each.startswith(("launch.", "registration.")))
+
+
 def test_the_migrations_make_exactly_the_rows(database):
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})

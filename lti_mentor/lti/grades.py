@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lti_mentor.errors import PlatformError
-from lti_mentor.lti import quirks
+from lti_mentor.lti import quirks, texts
 from lti_mentor.lti.contexts import ContextServices, address
 from lti_mentor.lti.platforms import Platform, origin
 from lti_mentor.lti.services import Service, before_query, with_query
@@ -95,9 +95,10 @@ def _near(given: Any, lineitems: str) -> str:
 def _result(result: Any) -> tuple[str, float, float] | None:
     if not isinstance(result, Mapping):
         return None
-    subject, points, maximum = result.get("userId"), result.get("resultScore"), result.get("resultMaximum", 1)
+    subject = texts.as_id(result.get("userId"))
+    points, maximum = result.get("resultScore"), result.get("resultMaximum", 1)
     numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in (points, maximum))
-    if not isinstance(subject, str) or not numbers or maximum <= 0:
+    if subject is None or not numbers or maximum <= 0:
         return None
     try:
         return subject, float(points or 0), float(maximum)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from lti_mentor import clock
 from lti_mentor.db import Row
 from lti_mentor.errors import PlatformError, Refused
-from lti_mentor.lti import http, platforms, quirks
+from lti_mentor.lti import http, platforms, quirks, texts
 from lti_mentor.lti.platforms import Platform, Registration, origin
 from lti_mentor.settings import Settings
 
@@ -206,7 +206,7 @@ def register(offer: Offer, token: str | None, settings: Settings) -> Granted:
     scope = answer.get("scope")
     return Granted(
         client_id=client_id,
-        deployment_id=None if deployment_id in (None, "") else str(deployment_id)[:255],
+        deployment_id=texts.as_id(deployment_id),
         scopes=tuple(word for word in scope.split() if word in SCOPES) if isinstance(scope, str) else (),
     )
 

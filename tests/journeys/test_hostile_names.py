@@ -6,6 +6,8 @@ from playwright.sync_api import expect
 
 from tests.lti.test_deep_linking import with_program
 
+LONG = "N" * 3000
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
@@ -28,3 +30,25 @@ def test_names_and_titles_that_carry_script_run_nothing_and_are_read_as_they_are
     expect(frame.get_by_text(f"Eve {SCRIPT}").first).to_be_visible()
     assert frame.locator("main script, main img").count() == 0
     assert ran == []
+
+
+def test_names_without_end_or_from_right_to_left_keep_a_page_in_its_frame(chromium, site):
+    world = site.lms.world
+    names = {"learner": LONG, "mentor": "\u202eevil \u0645\u0631\u06cc\u0645 \u0627\u0628", "analyst": f"{FAMILY} Kim"}
+    world.people[:] = [replace(each, name=names.get(each.id, each.name)) for each in world.people]
+    world.courses[0] = replace(world.courses[0], title=LONG, label=LONG)
+    program = with_program(site)
+    context = chromium.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    for person in (*names, "coordinator"):
+        page.goto(f"{site.lms.url}/as/{person}/courses/1")
+        expect(page.frame_locator("iframe").locator("main")).to_be_visible()
+    frame = page.frames[1]
+    start = frame.url.partition("/coordinator/")[0]
+    for address in ("people", "settings", "pairing", "pairs"):
+        frame.goto(f"{start}/coordinator/programs/{program.id}/{address}")
+        too_wide = frame.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert too_wide <= 0, address
+    frame.goto(f"{start}/coordinator/programs/{program.id}/people")
+    expect(frame.get_by_text(f"{FAMILY} Kim").first).to_be_visible()
+    context.close()

@@ -230,6 +230,27 @@ def test_a_platform_that_is_not_right_is_refused_and_the_invitation_stays_good(s
         assert open_address(address, url).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", []),
+        (7, ["7"]),
+        (None, []),
+        ({"a": 1}, []),
+        ("a\0", []),
+        ("\ud800", []),
+        ("x" * 256, []),
+        ("x" * 255, ["x" * 255]),
+    ],
+    ids=range(8),
+)
+def test_a_deployment_id_that_cannot_be_one_is_left_to_the_first_launch(both_site, given, kept):
+    answer = {"client_id": "c1", TOOL_CONFIGURATION: {"deployment_id": given}}
+    with platform(answer=answer) as (url, _):
+        assert open_address(invited(both_site), url).status_code == 200
+    assert [each.deployment_id for each in platforms(both_site)[-1].deployments] == kept
+
+
 def test_a_platform_of_https_names_no_plain_address():
     ends = dict.fromkeys(("authorization_endpoint", "token_endpoint", "jwks_uri"), "https://lms.example.org/x")
     rest = {"token_audience": None, "family": "", "scopes": frozenset(), "claims": None, "variables": None}

@@ -6,7 +6,7 @@ nonce replay, race                  test_launch (replayed, four at the same mome
 mix-up of platforms                 here
 algorithms, headers and key ids     here
 server-side request forgery         here (keys, token, roster); test_http, test_registration, jobs/test_rosters
-flooding, slow and endless answers  here (keys, roster); test_http, test_registration, jobs/test_rosters
+flooding, slow and endless answers  here (keys, registration, roster); test_http, jobs/test_rosters
 open redirect                       here; test_launch (login)
 forged and repeated picker answers  test_deep_linking (forged, used once, one visit, time over)
 role escalation                     here; jobs/test_rosters
@@ -38,6 +38,7 @@ from lti_mentor.jobs import rosters
 from lti_mentor.lti import platforms
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.platforms import Platform
+from lti_mentor.lti.registration import Invitation
 from lti_mentor.lti.tokens import AccessToken
 from lti_mentor.mentoring import organizations
 from lti_mentor.mentoring.courses import Course, Member
@@ -51,6 +52,7 @@ from lti_mentor.vault import Vault
 from lti_mentor.web.request_log import JsonLines
 from lti_mentor.web.visit import COOKIE, VisitRow
 from tests.conftest import _site, small_world
+from tests.lti import test_registration as registration
 from tests.lti.test_deep_linking import with_program
 from tests.lti.test_http import answering, dripping
 from tests.lti.test_launch import count, refused, send
@@ -437,6 +439,32 @@ def test_platforms_that_hang_or_fail_as_services_take_nobody_away(impatient, row
         assert db.scalars(select(Member.left_at)).all() == [None]
     assert services.roster_problem in ("platform.no_answer", "platform.not_json", "platform.bad_status")
     assert not services.is_being_read
+
+
+REGISTERING = {
+    "hangs": dripping,
+    "never ends": lambda: dripping(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536),
+    "answers HTML": lambda: answering(body=b"<!doctype html>"),
+    "answers deep JSON": lambda: answering(body=b"[" * 200_000),
+    "answers a list": lambda: answering(body=b"[]"),
+    "answers 50 megabytes": lambda: answering(body=b" " * 50_000_000),
+    "answers 500": lambda: answering(500),
+    "leads elsewhere": lambda: answering(302, headers={"Location": "http://169.254.169.254/"}),
+}
+
+
+@pytest.mark.parametrize("case", REGISTERING)
+def test_a_platform_that_goes_wrong_while_it_registers_leaves_nothing_and_one_line(impatient, case, caplog):
+    address = registration.invited(impatient)
+    with REGISTERING[case]() as url:
+        page = registration.open_address(address, url, token="the token of the platform")
+    registration.refused_registration(page, "platform.")
+    (line,) = [JsonLines().format(each) for each in caplog.records if each.levelname in ("WARNING", "ERROR")]
+    assert "registration refused" in line
+    assert "the token" not in line
+    assert count(impatient, Platform) == 1
+    with impatient.database.reading() as db:
+        assert db.scalars(select(Invitation.uses_left)).one() == 1
 
 
 # open redirect

@@ -8,6 +8,8 @@ UNRESOLVED   A custom variable that the platform does not know arrives as it was
 SHARED_ISSUERS  Canvas cloud and Blackboard use one issuer for all institutions, so the address that registers has
              another host than the issuer (instructure/canvas-lms issue 1935, tsugiproject/tsugi issue 83,
              Simon-Initiative/oli-torus pull 1979).
+OWN_DOMAINS  Institutions of the Canvas cloud register tools at domains of their own, which Canvas names in the
+             configuration (canvas-lms, app/controllers/security_controller.rb, seen 2026-11).
 SHARED_CLIENTS  On Blackboard one client id serves all institutions too: an unknown deployment is a stranger.
 BARE_SERVERS  Canvas names ``canvas.instructure.com`` as its authorization server (doc/api/registration.md of
              instructure/canvas-lms, 2026-11) and takes assertions for its token endpoint alone (issue 1925 there;
@@ -83,6 +85,11 @@ def status(given: int, body: bytes) -> int:
 def score_extras(issuer: str) -> dict[str, Any]:
     """What a score has on this platform besides what the specification says."""
     return SCORE_OF_NO_SUBMISSION if issuer in CANVAS else {}
+
+
+def registers_at(host: str, issuer: str) -> bool:
+    """Whether tools of this issuer may be registered at this host."""
+    return issuer in CANVAS or speaks_for(host, issuer)
 
 
 def link_header(text: str) -> str:

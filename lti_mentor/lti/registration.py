@@ -154,7 +154,7 @@ def read_offer(url: str, token: str | None, settings: Settings) -> Offer:
     asked = urlsplit(url).hostname or ""
     if not quirks.speaks_for(asked, offer.issuer):
         raise Refused("registration.issuer", issuer=offer.issuer)
-    if not quirks.speaks_for(urlsplit(offer.registration_endpoint).hostname or "", offer.issuer):
+    if not quirks.registers_at(urlsplit(offer.registration_endpoint).hostname or "", offer.issuer):
         raise Refused("registration.endpoint")
     return offer
 

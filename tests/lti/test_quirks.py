@@ -23,7 +23,7 @@ Canvas
 19  no deployment in the login       test_registration (a new deployment is adopted)
 20  log-in at another host           test_10
 21  audience of the assertion        test_21
-22  registration wants the token     test_registration (token to both, 422)
+22  registration wants the token     test_registration (token to both, 422, domains of institutions)
 23  the course as resource link      test_23
 24  pages of 50                      jobs/test_rosters
 25  scores make submissions          test_25

@@ -373,3 +373,10 @@ def test_a_deployment_of_a_shared_client_is_a_stranger(site):
 )
 def test_a_shared_issuer_is_spoken_for_by_its_own_domains_alone(host, issuer, may):
     assert quirks.speaks_for(host, issuer) is may
+
+
+@pytest.mark.parametrize(
+    ("issuer", "may"), [("https://canvas.instructure.com", True), ("https://lms.example.org", False)]
+)
+def test_only_the_canvas_cloud_registers_tools_at_domains_of_its_institutions(issuer, may):
+    assert quirks.registers_at("canvas.school.example.org", issuer) is may

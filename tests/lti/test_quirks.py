@@ -1,10 +1,10 @@
 """What single platforms do differently: each shape that concerns a tool, replayed through HTTP.
 
 Everywhere
- 1  third-party cookies dropped      tests/journeys (partitioned cookies in a frame of another site), launch.no_cookie
+ 1  third-party cookies dropped      tests/journeys (frames of another site), tests/journeys/test_without_cookies.py
  2  partitioned cookies              test_launch (the login), 05
- 3  storage access, own tab          a page says to open the link in a new window; test_launch
- 4  the mechanisms together          as 1 to 3
+ 3  own tab                          tests/journeys/test_without_cookies.py
+ 4  the mechanisms together          tests/journeys/test_without_cookies.py
  5  SameSite=None needs Secure       test_05
  6  a launch is reloaded             test_06
  7  forms of two tabs                test_07
@@ -451,7 +451,7 @@ def test_53_a_platform_that_withholds_everything_opens(site):
 
 
 def test_56_the_issuer_of_the_token_has_to_be_that_of_the_login_to_the_letter(site):
-    given = asked(login(site, lti_storage_target="_parent", login_hint="WVdKag==", target_link_uri=site.url + "/"))
+    given = asked(login(site, login_hint="WVdKag==", target_link_uri=site.url + "/"))
     assert given["login_hint"] == "WVdKag=="
     refused(send(site, {"iss": f"{site.lms.world.issuer}/"}), "launch.issuer")
 

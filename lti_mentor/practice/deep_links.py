@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 import requests
-from flask import Flask, Response, jsonify, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response as AnyResponse
+from flask import Flask, Response, jsonify, render_template, request, url_for
 
 from lti_mentor.practice.grades import ToolColumn
 from lti_mentor.practice.services import tool_key
@@ -27,6 +26,7 @@ class CourseLink:
     title: str
     url: str
     custom: dict[str, str] = field(default_factory=dict)
+    history: list[str] = field(default_factory=list)  # the links it was copied from, the nearest first
 
 
 def request_claims(lms: "Lms", course_id: str) -> dict[str, Any]:
@@ -61,16 +61,6 @@ def add_deep_linking(app: Flask, lms: "Lms") -> None:
         links = [_link(lms, course_id, item) for item in claims[f"{DEEP}content_items"]]
         lms.links.setdefault(course_id, []).extend(links)
         return render_template("added.html", links=links)
-
-    @app.post("/as/<person_id>/courses/<course_id>/copy")
-    def copy_links(person_id: str, course_id: str) -> AnyResponse:
-        """Into another course, as copies have them: new ids, the same custom parameters."""
-        copies = [
-            CourseLink(secrets.token_hex(4), link.title, link.url, dict(link.custom))
-            for link in lms.links.get(course_id, [])
-        ]
-        lms.links.setdefault(request.form["into"], []).extend(copies)
-        return redirect(url_for("course_page", person_id=person_id, course_id=course_id), 303)
 
 
 def _verified(lms: "Lms", token: str) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ import requests
 from flask import Flask, Response, abort, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from lti_mentor.practice.copies import add_copies, resolved
 from lti_mentor.practice.deep_links import CourseLink, add_deep_linking, request_claims
 from lti_mentor.practice.grades import ToolColumn, add_grade_service
 from lti_mentor.practice.registration import RegisteredTool, add_registration
@@ -19,6 +20,7 @@ from lti_mentor.practice.tokens import CLAIM, SigningKey, claims
 from lti_mentor.practice.world import INSTRUCTOR, LmsCourse, LmsItem, LmsPerson, World
 
 COOKIE = "practice_person"
+CUSTOM = {"context_history": "$Context.id.history", "link_history": "$ResourceLink.id.history"}  # set by hand
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ class Lms:
         self.links: dict[str, list[CourseLink]] = {}  # by course
         self.asked_links: dict[str, str] = {}  # data of a deep linking request -> course
         base = f"{world.tool_url}/lti"
-        first = RegisteredTool(world.client_id, None, "Mentoring", f"{base}/login", world.launch_url, f"{base}/jwks")
+        first = RegisteredTool(
+            world.client_id, None, "Mentoring", f"{base}/login", world.launch_url, f"{base}/jwks", dict(CUSTOM)
+        )
         self.tools: dict[str, RegisteredTool] = {first.client_id: first}
         self.access_tokens: dict[str, frozenset[str]] = {}  # token -> scopes
         self.assertions: set[str] = set()  # ids of assertions that were used
@@ -81,6 +85,7 @@ def create_lms(world: World) -> Flask:
     add_services(app, lms)
     add_grade_service(app, lms)
     add_deep_linking(app, lms)
+    add_copies(app, lms)
     return app
 
 
@@ -166,12 +171,12 @@ def _add_platform(app: Flask, lms: Lms) -> None:
             return render_template("post.html", action=tool.launch_url, fields=fields)
         hint = lms.hints.pop(json.loads(given["lti_message_hint"])["launch"])
         person, course = _member(lms, hint.person_id, hint.course_id)
-        changes: dict[str, Any] = {"aud": tool.client_id}
+        asked = {**course.custom, **tool.custom, **(hint.link.custom if hint.link else {})}
+        changes: dict[str, Any] = {"aud": tool.client_id, f"{CLAIM}custom": resolved(asked, course, hint.link)}
         if tool.deployment_id:
             changes[f"{CLAIM}deployment_id"] = tool.deployment_id
         if hint.link is not None:
             changes[f"{CLAIM}resource_link"] = {"id": hint.link.id, "title": hint.link.title}
-            changes[f"{CLAIM}custom"] = {**course.custom, **hint.link.custom}
             changes[f"{CLAIM}target_link_uri"] = hint.link.url
         if hint.message == "deep_linking":
             changes |= request_claims(lms, course.id)

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -33,6 +33,7 @@ class RegisteredTool:
     login_url: str
     launch_url: str
     key_set_url: str
+    custom: Mapping[str, str] = field(default_factory=dict)  # for every launch
 
 
 def add_registration(app: Flask, lms: "Lms") -> None:
@@ -119,6 +120,12 @@ def _registered(lms: "Lms", given: Mapping[str, Any]) -> dict[str, Any]:
     client_id = known.client_id if known else secrets.token_hex(8)
     deployment_id = str(known.deployment_id if known else 100 + len(lms.tools))
     lms.tools[client_id] = RegisteredTool(
-        client_id, deployment_id, given["client_name"], given["initiate_login_uri"], launch_url, given["jwks_uri"]
+        client_id,
+        deployment_id,
+        given["client_name"],
+        given["initiate_login_uri"],
+        launch_url,
+        given["jwks_uri"],
+        given[TOOL].get("custom_parameters", {}),
     )
     return {**given, "client_id": client_id, TOOL: {**given[TOOL], "deployment_id": deployment_id}}

@@ -35,6 +35,7 @@ class LmsCourse:
     items: list[LmsItem] = field(default_factory=list)
     custom: dict[str, str | None] = field(default_factory=dict)
     lrs_key: str | None = None  # "key:secret" of the tool's record store
+    history: list[str] = field(default_factory=list)  # the courses it was copied from, the nearest first
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,10 @@ from lti_mentor.mentoring import programs
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.mentoring.programs import ProgramDraft
+from lti_mentor.practice.copies import copied
 from lti_mentor.practice.deep_links import DEEP
 from lti_mentor.practice.tokens import CLAIM
+from lti_mentor.practice.world import LEARNER
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from tests.support.visitor import Visitor
@@ -218,15 +220,15 @@ def test_a_copied_course_keeps_its_links_and_a_link_that_is_gone_says_so(site):
     visitor = opened(site)
     address, token = sent(place(visitor, SECURITY))
     visitor.request("POST", address, data={"JWT": token})
-    copy_url = f"{site.lms.url}/as/coordinator/courses/1/copy"
-    visitor.request("POST", copy_url, data={"into": "1"})
-    first, copy = site.lms.lms.links["1"]
+    course = copied(site.lms.lms, site.lms.world.course("1"), "coordinator")
+    course.members["learner"] = [LEARNER]
+    (first,), (copy,) = site.lms.lms.links["1"], site.lms.lms.links[course.id]
     assert first.id != copy.id
-    assert "Choose a certification" in follow(site, "learner", copy.id).text
+    assert "Choose a certification" in follow(site, "learner", copy.id, course=course.id).text
     copy.custom["mentor_link"] = "00000000-0000-4000-8000-000000000000"
-    assert "is not there any more" in follow(site, "learner", copy.id).text
+    assert "is not there any more" in follow(site, "learner", copy.id, course=course.id).text
     copy.custom["mentor_link"] = "nonsense"
-    assert "is not there any more" in follow(site, "learner", copy.id).text
+    assert "is not there any more" in follow(site, "learner", copy.id, course=course.id).text
 
 
 def test_links_of_another_organization_lead_nowhere(site):

@@ -1,14 +1,18 @@
-"""Deep Linking 2.0: what a platform asks for, what is placed, and the signed answer."""
+"""Deep Linking 2.0: what a platform asks for, what is placed, and the signed answer.
+
+An activity without content of ours has nothing the platform could keep a key in: what a teacher chooses for it is kept
+by its resource link.
+"""
 
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
-from sqlalchemy import JSON, ForeignKey, UniqueConstraint, select
+from sqlalchemy import JSON, ForeignKey, UniqueConstraint, Uuid, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -24,10 +28,14 @@ SETTINGS = "https://purl.imsglobal.org/spec/lti-dl/claim/deep_linking_settings"
 _CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 _ANSWER = "https://purl.imsglobal.org/spec/lti-dl/claim/"
 LINK = "ltiResourceLink"
-KINDS = ("home", "program", "certification")
+KINDS = ("home", "program", "certification", "goal")
 GOOD_FOR = timedelta(hours=1)
 ANSWER_SECONDS = 300
 LONGEST_DATA = 20_000  # characters
+FRAME = {"width": 880, "height": 620}  # pixels: what matters on our pages stands in the first 560
+WINDOW = {"targetName": "lti-mentor"}
+# Asked for with each link too: a tool that was registered by hand may lack them.
+HISTORIES = {"context_history": "$Context.id.history", "link_history": "$ResourceLink.id.history"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class Wanted:
     data: str | None
     accepts_several: bool
     accepts_columns: bool
+    targets: list[str] = field(default_factory=list)  # where it shows links: iframe, window and others
 
     @classmethod
     def of(cls, claims: Mapping[str, Any]) -> "Wanted":
@@ -51,7 +60,9 @@ class Wanted:
         if not isinstance(types, list) or LINK not in types:
             raise LaunchError("launch.no_links_taken")
         several, columns = (given.get(name) is not False for name in ("accept_multiple", "accept_lineitem"))
-        return cls(return_url, data, several, columns)
+        targets = given.get("accept_presentation_document_targets")
+        known = [name for name in ("iframe", "window") if isinstance(targets, list) and name in targets]
+        return cls(return_url, data, several, columns, known)
 
 
 def _is_kept(data: str) -> bool:
@@ -60,23 +71,31 @@ def _is_kept(data: str) -> bool:
 
 
 class Picker(Row):
-    """One request to choose something, bound to the visit that its launch opened."""
+    """One request to choose something, bound to the visit that its launch opened.
+
+    Either the platform wants an answer at ``return_url``, or an activity without content is to show something.
+    """
 
     __tablename__ = "pickers"
 
     visit_key: Mapped[str]
     deployment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("deployments.id", ondelete="CASCADE"))
-    return_url: Mapped[str]
+    return_url: Mapped[str | None]
+    resource_link_id: Mapped[str | None]  # of the activity
     data: Mapped[str | None]
     accepts_several: Mapped[bool]
     accepts_columns: Mapped[bool]
+    targets: Mapped[list[str]] = mapped_column(JSON, default=list)
     items: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # the answer
     answered_at: Mapped[datetime | None]
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class PlacedLink(Row):
-    """Something of ours in a course. The platform keeps ``key`` and copies it with the course."""
+    """Something of ours in a course. The platform keeps ``key`` and copies it with the course.
+
+    What a teacher chose for an activity without content is known by its ``resource_link_id`` instead.
+    """
 
     __tablename__ = "placed_links"
 
@@ -84,8 +103,15 @@ class PlacedLink(Row):
     kind: Mapped[str]
     target: Mapped[str]  # the id of a program, the slug of a certification, or nothing
     placed_at: Mapped[datetime] = mapped_column(default=clock.now)
+    deployment_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("deployments.id", ondelete="SET NULL"))
+    context_id: Mapped[str | None]  # where it was placed first
+    resource_link_id: Mapped[str | None]
 
-    __table_args__ = (UniqueConstraint("organization_id", "key"), one_of("kind", KINDS))
+    __table_args__ = (
+        UniqueConstraint("organization_id", "key"),
+        UniqueConstraint("organization_id", "deployment_id", "resource_link_id", name="uq_placed_links_of_activity"),
+        one_of("kind", KINDS),
+    )
 
 
 def open_picker(db: Session, deployment: Deployment, wanted: Wanted, *, visit_key: str) -> Picker:
@@ -100,6 +126,34 @@ def open_picker(db: Session, deployment: Deployment, wanted: Wanted, *, visit_ke
     db.add(picker)
     db.flush()
     return picker
+
+
+def open_choice(db: Session, deployment: Deployment, resource_link_id: str, *, visit_key: str) -> Picker:
+    """Let the teacher of this visit choose what an activity without content shows."""
+    picker = Picker(
+        organization_id=deployment.organization_id,
+        deployment_id=deployment.id,
+        visit_key=visit_key,
+        resource_link_id=resource_link_id,
+        accepts_several=False,
+        accepts_columns=False,
+        expires_at=clock.now() + GOOD_FOR,
+    )
+    db.add(picker)
+    db.flush()
+    return picker
+
+
+def choice_of_visit(db: Session, organization_id: uuid.UUID, *, visit_key: str) -> Picker | None:
+    """What the teacher of this visit may still choose for the activity they came from."""
+    return db.scalar(
+        select(Picker).where(
+            Picker.organization_id == organization_id,
+            Picker.visit_key == visit_key,
+            Picker.resource_link_id.is_not(None),
+            Picker.expires_at > clock.now(),
+        )
+    )
 
 
 def get_picker(db: Session, organization_id: uuid.UUID, picker_id: uuid.UUID, *, visit_key: str) -> Picker:
@@ -118,7 +172,7 @@ def get_picker(db: Session, organization_id: uuid.UUID, picker_id: uuid.UUID, *,
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Something to place: a title and a text for the course page, and a column of the gradebook if it has one."""
+    """Something to place: title and text for the course page, dates, and a column of the gradebook if it has one."""
 
     kind: str
     target: str
@@ -126,9 +180,16 @@ class Choice:
     text: str
     column_key: uuid.UUID | None = None
     column_label: str = ""
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
+
+    @property
+    def value(self) -> str:
+        """What stands for it in a form."""
+        return f"{self.kind} {self.target}".strip()
 
 
-def answer(db: Session, picker: Picker, choices: Sequence[Choice], *, base_url: str) -> None:
+def answer(db: Session, picker: Picker, choices: Sequence[Choice], *, context_id: str | None, base_url: str) -> None:
     """Keep what is placed, once; no choice at all is an answer too. Raises Refused for a second answer."""
     db.refresh(picker, with_for_update=True)
     if picker.answered_at is not None:
@@ -137,11 +198,53 @@ def answer(db: Session, picker: Picker, choices: Sequence[Choice], *, base_url: 
         raise Refused("picker.one_only")
     items = []
     for choice in choices:
-        link = PlacedLink(organization_id=picker.organization_id, kind=choice.kind, target=choice.target)
-        db.add(link)
-        db.flush()
-        items.append(_item(link, choice, base_url))
+        link = _place(db, picker, choice, context_id)
+        items.append(_item(link, choice, base_url) | _presented(picker.targets))
     picker.items, picker.answered_at = items, clock.now()
+
+
+def _place(db: Session, picker: Picker, choice: Choice, context_id: str | None) -> PlacedLink:
+    link = PlacedLink(organization_id=picker.organization_id, kind=choice.kind, target=choice.target)
+    link.deployment_id, link.context_id = picker.deployment_id, context_id
+    db.add(link)
+    db.flush()
+    return link
+
+
+def show(db: Session, picker: Picker, choice: Choice, *, context_id: str | None) -> None:
+    """Let the activity of the picker show this from now on. Raises NotFound for a picker of the platform."""
+    if picker.resource_link_id is None:
+        raise NotFound("picker.unknown")
+    db.refresh(picker, with_for_update=True)
+    link = of_activity(db, picker.organization_id, picker.deployment_id, [picker.resource_link_id])
+    if link is None or link.resource_link_id != picker.resource_link_id:
+        link = _place(db, picker, choice, context_id)
+        link.resource_link_id = picker.resource_link_id
+    link.kind, link.target = choice.kind, choice.target
+
+
+# Made once: building a statement costs more than running it.
+_OF_ACTIVITIES = select(PlacedLink).where(
+    PlacedLink.organization_id == bindparam("organization_id", type_=Uuid()),
+    PlacedLink.deployment_id == bindparam("deployment_id", type_=Uuid()),
+    PlacedLink.resource_link_id.in_(bindparam("links", expanding=True)),
+)
+
+
+def of_activity(
+    db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID, resource_link_ids: Sequence[str]
+) -> PlacedLink | None:
+    """What was chosen for the first of these activities that something was chosen for."""
+    given = {"organization_id": organization_id, "deployment_id": deployment_id, "links": list(resource_link_ids)}
+    found = {link.resource_link_id: link for link in db.scalars(_OF_ACTIVITIES, given)}
+    return next((found[each] for each in resource_link_ids if each in found), None)
+
+
+def _presented(targets: Sequence[str]) -> dict[str, Any]:
+    """In a frame where the platform has one, else in a window, else as it likes."""
+    if "iframe" in targets:
+        return {"iframe": FRAME}
+    return {"window": WINDOW} if "window" in targets else {}
 
 
 def _item(link: PlacedLink, choice: Choice, base_url: str) -> dict[str, Any]:
@@ -151,11 +254,17 @@ def _item(link: PlacedLink, choice: Choice, base_url: str) -> dict[str, Any]:
         "url": f"{base_url}/lti/launch?link={link.key}",
         "title": choice.title,
         "text": choice.text,
-        "custom": {"mentor_link": str(link.key)},
+        "custom": {"mentor_link": str(link.key), **HISTORIES},
     }
+    dates = {"startDateTime": choice.opens_at, "endDateTime": choice.closes_at}
+    ahead = {name: at.isoformat() for name, at in dates.items() if at is not None and at > clock.now()}
     if choice.column_key is not None:
         maximum = {"scoreMaximum": 100, "label": choice.column_label, "resourceId": str(choice.column_key)}
         item["lineItem"] = {**maximum, "tag": "readiness"}
+        if "endDateTime" in ahead:
+            item["submission"] = {"endDateTime": ahead["endDateTime"]}
+    elif ahead:
+        item["available"] = ahead
     return item
 
 

@@ -69,6 +69,16 @@ class Launch:
         pages = [origin for url in ways_back if url and (origin := platforms.origin(url))]
         return list(dict.fromkeys([*self.platform.framing_origins, *pages]))
 
+    @property
+    def context_history(self) -> list[str]:
+        """The contexts that this one was copied from, the nearest first."""
+        return texts.ids(self.custom.get("context_history"))
+
+    @property
+    def link_history(self) -> list[str]:
+        """The resource links that this one was copied from, the nearest first."""
+        return texts.ids(self.custom.get("link_history"))
+
 
 @dataclass(frozen=True)
 class Pending:

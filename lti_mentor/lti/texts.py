@@ -5,6 +5,7 @@ from typing import Any
 
 LONGEST_ID = 255
 LONGEST_TEXT = 500
+MOST_IDS = 50  # of one history
 
 
 JOINERS = "\u200c\u200d"  # do not print, and hold letters of Persian and families of emoji together
@@ -14,6 +15,12 @@ def as_id(value: Any) -> str | None:
     """An id, also one that came as a number; none when it is empty, too long, or has something that does not print."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     return text if isinstance(text, str) and 0 < len(text) <= LONGEST_ID and text.isprintable() else None
+
+
+def ids(listed: str | None) -> list[str]:
+    """The ids of a list with commas between them, as histories are told: nearest first, no more than anybody needs."""
+    words = [word.strip() for word in (listed or "").split(",")]
+    return [word for word in words if is_id(word)][:MOST_IDS]
 
 
 def shown(value: Any) -> str | None:

@@ -13,7 +13,7 @@ from lti_mentor.activity import facts
 from lti_mentor.activity.record import record
 from lti_mentor.db import Row, one_of
 from lti_mentor.errors import NotFound, Refused
-from lti_mentor.mentoring import people
+from lti_mentor.mentoring import organizations, people
 from lti_mentor.mentoring.people import Person
 
 SEEN_AGAIN = timedelta(hours=1)
@@ -50,12 +50,15 @@ class Member(Row):
 
 
 class Item(Row):
-    """A graded activity of the course, known by the activity IRI the LMS uses in its statements."""
+    """A graded activity of the course, known by the activity IRI the LMS uses in its statements.
+
+    One that came along with a copy of the course has none at first: in the copy the LMS uses another.
+    """
 
     __tablename__ = "items"
 
     course_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"), index=True)
-    activity_iri: Mapped[str]
+    activity_iri: Mapped[str | None]
     title: Mapped[str]
     due_at: Mapped[datetime | None]
     overdue_noted_at: Mapped[datetime | None]  # when the readiness it moved by becoming due was recorded
@@ -119,6 +122,9 @@ def meet(
 ) -> Course:
     """The course of this LTI context, made at the first launch; label and title are kept up to date."""
     course = find(db, organization_id, deployment_id, context_id)
+    if course is None:
+        organizations.lock(db, organization_id)
+        course = find(db, organization_id, deployment_id, context_id)
     if course is None:
         course = Course(organization_id=organization_id, deployment_id=deployment_id, context_id=context_id)
         db.add(course)
@@ -219,22 +225,37 @@ def get(db: Session, organization_id: uuid.UUID, course_id: uuid.UUID) -> Course
 
 
 def add_item(db: Session, course: Course, *, activity_iri: str, title: str, due_at: datetime | None = None) -> Item:
-    """A graded activity of the course, by the IRI the LMS uses for it. Raises Refused when it is there already."""
-    known = select(Item.id).where(
-        Item.organization_id == course.organization_id, Item.course_id == course.id, Item.activity_iri == activity_iri
-    )
-    if db.scalar(known) is not None:
+    """A graded activity of the course, by the IRI the LMS uses for it. Raises Refused when it is there already.
+
+    When an item of this title waits for its address, this is its address.
+    """
+    known = items(db, course)
+    if any(item.activity_iri == activity_iri for item in known):
         raise Refused("item.known", title=title)
-    item = Item(
-        organization_id=course.organization_id,
-        course_id=course.id,
-        activity_iri=activity_iri,
-        title=title,
-        due_at=due_at,
-    )
-    db.add(item)
+    item = next((item for item in known if item.activity_iri is None and item.title == title), None)
+    if item is None:
+        item = Item(organization_id=course.organization_id, course_id=course.id, title=title)
+        db.add(item)
+    item.activity_iri, item.due_at = activity_iri, due_at
     db.flush()
     return item
+
+
+def give_address(
+    db: Session, course: Course, item_id: uuid.UUID, activity_iri: str, *, due_at: datetime | None
+) -> None:
+    """Say which IRI the LMS uses for an item that came along with a copy, and when it is due here.
+
+    Raises NotFound for an item that waits for none, Refused when another item of the course has it.
+    """
+    known = items(db, course)
+    item = next((item for item in known if item.id == item_id and item.activity_iri is None), None)
+    if item is None:
+        raise NotFound("item.unknown")
+    if any(other.activity_iri == activity_iri for other in known):
+        raise Refused("item.address_taken")
+    item.activity_iri, item.due_at = activity_iri, due_at
+    db.flush()
 
 
 def items(db: Session, course: Course) -> Sequence[Item]:

@@ -15,6 +15,7 @@ from lti_mentor.lti import contexts, deep_linking, keys, login, platforms, regis
 from lti_mentor.mentoring import (
     audit,
     certifications,
+    course_copies,
     evidence,
     goals,
     gradebook,
@@ -34,6 +35,7 @@ WITH_ROWS = (
     audit,
     certifications,
     contexts,
+    course_copies,
     deep_linking,
     evidence,
     forms,

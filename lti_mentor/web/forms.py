@@ -91,6 +91,8 @@ def form(*, again: Again | None = None) -> Callable[[Callable[..., str]], Callab
 # What a page says after a form was taken, by the end point that took it; the others lead to a page that shows it.
 DONE = {
     "link.gone": "What this link led to is not there any more. This is your start page.",
+    "link.lost": "What this activity showed is not there any more.",
+    "link.chosen": "The activity shows this to everybody from now on.",
     "learner.make_progress": "Your progress is saved.",
     "learner.move_due_date": "The date is moved. The first one stays on record.",
     "learner.achieve_goal": "The goal is achieved.",
@@ -125,6 +127,7 @@ DONE = {
     "coordinator.open_grades": "The column is made and filled as soon as possible.",
     "coordinator.close_grades": "Nothing more is sent. What stands in the gradebook stays there.",
     "coordinator.save_map": "The map is saved.",
+    "coordinator.settle_copy": "The note is put away. The course map keeps what came along.",
     "coordinator.add_item": "The item is added.",
 }
 

@@ -1,8 +1,8 @@
 """The doors the LMS knocks at: login, launch and our public keys."""
 
 import logging
+from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import parse_qs, urlsplit
 
 from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
@@ -10,14 +10,26 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.errors import LaunchError, MentorError, TooMany
 from lti_mentor.lti import contexts, deep_linking, keys, launch, login
+from lti_mentor.lti.deep_linking import Picker
 from lti_mentor.lti.launch import Launch
-from lti_mentor.mentoring import courses, people
+from lti_mentor.mentoring import course_copies, courses, people
+from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.people import Person
 from lti_mentor.web import frames, headers, language, placed, visit
+from lti_mentor.web.placed import Content
 from lti_mentor.web.tool import tool
 
 lti = Blueprint("lti", __name__, url_prefix="/lti")
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """``is_news``: the course is a copy of one we know, and no teacher has seen yet what came along."""
+
+    content: Content
+    course: Course | None
+    is_news: bool
 
 
 @lti.route("/login", methods=["GET", "POST"])
@@ -83,16 +95,8 @@ def _arrive(db: Session, launched: Launch) -> tuple[visit.Opened, str, dict[str,
         zone=language.known_zone(launched.zone, settings.default_time_zone),
     )
     person = people.meet(db, launched.organization_id, identity)
-    course = None
-    if launched.context is not None:
-        place = courses.Place(
-            deployment_id=launched.deployment.id,
-            context_id=launched.context.id,
-            label=launched.context.label,
-            title=launched.context.title,
-        )
-        course = courses.enter(db, person, place, teaches=launched.teaches)
-        contexts.keep(db, launched.deployment, launched.context.id, launched.services)
+    arrival = _enter(db, launched, person)
+    course = arrival.course
     opened = visit.open_visit(
         db,
         person,
@@ -102,19 +106,50 @@ def _arrive(db: Session, launched: Launch) -> tuple[visit.Opened, str, dict[str,
         a_minute=settings.launches_a_minute_of_person,
     )
     courses.launched(db, person, course)
-    return opened, *_first_page(db, launched, person, opened)
+    return opened, *_first_page(db, launched, person, opened, arrival)
 
 
-def _first_page(db: Session, launched: Launch, person: Person, opened: visit.Opened) -> tuple[str, dict[str, Any]]:
+def _enter(db: Session, launched: Launch, person: Person) -> Arrival:
+    content = placed.content(db, launched)
+    if launched.context is None:
+        return Arrival(content, None, False)
+    place = courses.Place(
+        deployment_id=launched.deployment.id,
+        context_id=launched.context.id,
+        label=launched.context.label,
+        title=launched.context.title,
+    )
+    course = courses.enter(db, person, place, teaches=launched.teaches)
+    contexts.keep(db, launched.deployment, launched.context.id, launched.services)
+    originals = [*launched.context_history, *([content.placed_in] if content.placed_in else [])]
+    copy = course_copies.recognize(db, course, originals, by=person)
+    return Arrival(content, course, copy is not None and copy.settled_at is None)
+
+
+def _first_page(
+    db: Session, launched: Launch, person: Person, opened: visit.Opened, arrival: Arrival
+) -> tuple[str, dict[str, Any]]:
     if launched.deep_link is not None:
         picker = deep_linking.open_picker(db, launched.deployment, launched.deep_link, visit_key=opened.key)
         return "picker.choose", {"picker_id": picker.id}
-    query = parse_qs(urlsplit(launched.target_link_uri).query)
-    key = launched.custom.get("mentor_link") or next(iter(query.get("link", [])), None)
-    if key is None:
-        return "home.home", {}
-    link = deep_linking.placed(db, launched.organization_id, key)
-    return placed.destination(db, link, person)
+    choice = _open_choice(db, launched, opened, arrival.content)
+    if arrival.is_news and launched.teaches:
+        return "coordinator.home", {}
+    if arrival.content.link is not None:
+        return placed.destination(db, arrival.content.link, person)
+    if arrival.content.is_lost:
+        if choice is not None:
+            return "picker.choose", {"picker_id": choice.id, "done": "link.lost"}
+        return "home.home", {"done": "link.gone"}
+    return "home.home", {}
+
+
+def _open_choice(db: Session, launched: Launch, opened: visit.Opened, content: Content) -> Picker | None:
+    """A teacher may choose what an activity shows whose key leads nowhere, or that has none."""
+    link_id = launched.resource_link_id
+    if content.is_kept or not launched.teaches or launched.context is None or link_id is None:
+        return None
+    return deep_linking.open_choice(db, launched.deployment, link_id, visit_key=opened.key)
 
 
 @lti.get("/launch")

@@ -177,6 +177,26 @@ def test_a_teacher_places_three_things_and_a_learner_opens_one(browser_context, 
     expect(page.frame_locator("iframe").get_by_role("heading", name="CompTIA Security+")).to_be_visible()
 
 
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_a_teacher_copies_the_course_and_finds_the_set_up_there(chromium, story, scheme, width):
+    context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme, bypass_csp=True)
+    page, frame = opened(context, story, "coordinator-1")
+    page.get_by_role("button", name="Copy this course").click()
+    expect(page.get_by_role("heading", name="Security foundations (copy)")).to_be_visible()
+    expect(frame.get_by_role("heading", name="This course is a copy of Security foundations")).to_be_visible()
+    inner = page.frames[-1]
+    assert Axe().run(inner).response["violations"] == []
+    frame.get_by_role("link", name="Check the course map").click()
+    expect(frame.get_by_label("Exam domain 1 of Lab 5")).to_have_value("comptia-security-plus/4")
+    assert Axe().run(inner).response["violations"] == []
+    assert inner.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    frame.get_by_label("Address in this course Lab 5").fill(f"{story.world.issuer}/courses/copy-{width}/items/5")
+    frame.get_by_role("button", name="Save the map").click()
+    expect(frame.get_by_text("The map is saved.")).to_be_visible()
+    expect(frame.get_by_label("Address in this course Lab 5")).to_have_count(0)
+    context.close()
+
+
 def test_no_page_breaks_its_own_content_policy(browser_context, story):
     """Nothing inline, nothing from elsewhere: the browser has nothing to complain about."""
     complaints: list[str] = []

@@ -2,6 +2,7 @@
 
 import html
 import re
+from datetime import timedelta
 from urllib.parse import urljoin
 
 import jwt
@@ -10,17 +11,20 @@ from sqlalchemy import func, select
 
 from lti_mentor import clock
 from lti_mentor.jobs import grades
+from lti_mentor.lti import platforms
 from lti_mentor.lti.deep_linking import Picker, PlacedLink
-from lti_mentor.mentoring import programs
+from lti_mentor.mentoring import goals, programs
 from lti_mentor.mentoring.courses import Course
+from lti_mentor.mentoring.goals import GoalDraft
 from lti_mentor.mentoring.people import Account, Person
-from lti_mentor.mentoring.programs import ProgramDraft
+from lti_mentor.mentoring.programs import Program, ProgramDraft
 from lti_mentor.practice.copies import copied
-from lti_mentor.practice.deep_links import DEEP
+from lti_mentor.practice.deep_links import DEEP, CourseLink
 from lti_mentor.practice.tokens import CLAIM
 from lti_mentor.practice.world import LEARNER
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
+from tests.conftest import register
 from tests.support.visitor import Visitor
 
 SECURITY = "certification comptia-security-plus"
@@ -103,7 +107,11 @@ def test_three_things_are_placed_and_lead_where_they_say(both_site):
 
 
 def follow(site, person, link_id, course="1"):
-    """Open a link of the course."""
+    """The page that a link of the course opens."""
+    return followed(site, person, link_id, course).page
+
+
+def followed(site, person, link_id, course="1") -> Visitor:
     visitor = Visitor()
     visitor.get(f"{site.lms.url}/as/{person}/courses/{course}")
     visitor.get(f"{site.lms.url}/as/{person}/courses/{course}/open?link={link_id}")
@@ -112,7 +120,8 @@ def follow(site, person, link_id, course="1"):
     visitor.request("GET", login.headers["Location"])
     url, fields = visitor.form("/lti/launch")
     answer = visitor.request("POST", url, data=fields)
-    return visitor.get(urljoin(site.url, answer.headers["Location"]))
+    visitor.get(urljoin(site.url, answer.headers["Location"]))
+    return visitor
 
 
 def test_the_answer_is_signed_and_gives_the_data_back(site):
@@ -211,7 +220,7 @@ def test_a_picker_belongs_to_its_visit_and_ends(site):
     visit = re.match(r".*/v/[^/]+", page.url)[0]
     assert other.get(f"{visit}/picker/{picker_path}").status_code == 404
     with site.database.transaction() as db:
-        picker = db.scalars(select(Picker)).one()
+        picker = db.scalars(select(Picker).where(Picker.return_url.is_not(None))).one()
         picker.expires_at = clock.now()
     assert "Too much time passed" in visitor.get(visitor.page.url).text
 
@@ -261,3 +270,176 @@ def test_a_teacher_without_a_program_gets_no_column(site):
     assert "with a column in the gradebook" not in visitor.page.text
     assert place(visitor, SECURITY, columns=[SECURITY]).status_code == 403
     assert count(site, PlacedLink) == 0
+
+
+def the_item(page) -> dict:
+    (item,) = message(sent(page)[1])[f"{DEEP}content_items"]
+    return item
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        (["frame", "iframe", "window"], {"iframe"}),
+        (["window"], {"window"}),
+        (["frame", "embed"], set()),
+        ("iframe", set()),
+    ],
+)
+def test_a_link_opens_where_the_platform_can_show_it(site, targets, expected):
+    item = the_item(place(opened(site, {"accept_presentation_document_targets": targets}), "home"))
+    assert {"iframe", "window"} & set(item) == expected
+    if "iframe" in expected:
+        assert item["iframe"]["width"] > 300
+
+
+def test_a_program_says_when_it_runs_and_a_column_until_when_it_counts(site):
+    program = with_program(site)
+    end = f"{program.ends_on.isoformat()}T23:59:00+00:00"
+    item = the_item(place(opened(site), f"program {program.id}"))
+    assert item["available"] == {"endDateTime": end}, "it has started, so only its end lies ahead"
+    item = the_item(place(opened(site), SECURITY, columns=[SECURITY]))
+    assert item["submission"] == {"endDateTime": end}
+    assert "available" not in item
+    item = the_item(place(opened(site), SECURITY))
+    assert {"available", "submission"} & set(item) == set()
+    with site.database.transaction() as db:
+        there = db.get_one(Program, program.id)
+        there.starts_on, there.ends_on = clock.today() - timedelta(days=9), clock.today() - timedelta(days=2)
+    assert "available" not in the_item(place(opened(site), f"program {program.id}"))
+
+
+def test_a_goal_opens_its_form_and_later_the_list(site):
+    visitor = opened(site)
+    address, token = sent(place(visitor, "goal"))
+    visitor.request("POST", address, data={"JWT": token})
+    (link,) = site.lms.lms.links["1"]
+    assert "What do you want to reach?" in follow(site, "learner", link.id).text
+    with site.database.transaction() as db:
+        learner = db.scalars(select(Person).join(Account).where(Account.subject == "learner")).one()
+        due_on = clock.today() + timedelta(days=9)
+        goals.set_goal(db, learner, GoalDraft(title="Read the guide", baseline=0, target=10, due_on=due_on))
+    page = follow(site, "learner", link.id)
+    assert "All goals" in page.text
+    assert "Read the guide" in page.text
+
+
+def activity(site, link_id="8", **custom) -> str:
+    """An activity of the course that a teacher made without choosing content, as a Moodle launches it."""
+    link = CourseLink(link_id, "fallback", site.lms.world.launch_url, custom)
+    site.lms.lms.links.setdefault("1", []).append(link)
+    return link.id
+
+
+def choosing(site, link_id, person="coordinator") -> Visitor:
+    """A teacher at the choice, by the link on the page where the activity leads."""
+    visitor = followed(site, person, link_id)
+    if "What shall this activity show?" not in visitor.page.text:
+        path = re.search(r'href="([^"]*/picker/[^"]*)"', visitor.page.text)[1]
+        visitor.get(urljoin(site.url, path))
+    return visitor
+
+
+def test_an_activity_without_content_is_my_mentoring_until_a_teacher_chooses(both_site):
+    link_id = activity(both_site)
+    assert "Set your first goal" in follow(both_site, "learner", link_id).text
+    first = follow(both_site, "coordinator", link_id)
+    assert "Choose what the activity shows" in first.text
+    assert "What shall this activity show?" not in first.text, "it is offered, not forced"
+    visitor = choosing(both_site, link_id)
+    assert 'type="radio" name="choice"' in visitor.page.text
+    assert "with a column" not in visitor.page.text
+    assert place(visitor).status_code == 422
+    page = place(visitor, SECURITY)
+    assert "The activity shows this to everybody from now on." in page.text
+    assert "Choose a certification" in follow(both_site, "learner", link_id).text
+    assert "Set your first goal" in follow(both_site, "learner", activity(both_site, "9")).text
+    program = with_program(both_site)
+    visitor = followed(both_site, "coordinator", link_id)
+    start = re.match(r".*/v/[^/]+/", visitor.page.url)[0]
+    path = re.search(r'href="([^"]*/picker/[^"]*)"', visitor.get(f"{start}coordinator/").text)[1]
+    page = visitor.get(urljoin(both_site.url, path))
+    assert f'value="{SECURITY}" checked' in page.text
+    place(visitor, f"program {program.id}")
+    assert "Enroll the first people" in follow(both_site, "coordinator", link_id).text
+    assert count(both_site, PlacedLink) == 1
+    assert "Set your first goal" in follow(both_site, "learner", link_id).text
+
+
+def test_not_now_changes_nothing_and_nothing_is_sent_to_the_platform(site):
+    link_id = activity(site)
+    visitor = choosing(site, link_id)
+    picker = visitor.page.url
+    assert place(visitor, decision="cancel").status_code == 200
+    assert count(site, PlacedLink) == 0
+    assert visitor.get(f"{picker}/answer").status_code in (404, 422)
+
+
+@pytest.mark.parametrize("key", ["00000000-0000-4000-8000-000000000000", "nonsense"])
+def test_a_teacher_who_opens_a_link_that_is_gone_chooses_what_it_shows(site, key):
+    link_id = activity(site, mentor_link=key)
+    visitor = choosing(site, link_id)
+    assert "What shall this activity show?" in visitor.page.text
+    place(visitor, SECURITY)
+    assert "Choose a certification" in follow(site, "learner", link_id).text
+
+
+def test_a_program_that_is_gone_is_chosen_anew(site):
+    program = with_program(site)
+    visitor = opened(site)
+    address, token = sent(place(visitor, f"program {program.id}"))
+    visitor.request("POST", address, data={"JWT": token})
+    with site.database.transaction() as db:
+        db.delete(db.get_one(Program, program.id))
+    (link,) = site.lms.lms.links["1"]
+    assert "is not there any more" in follow(site, "learner", link.id).text
+    assert "What shall this activity show?" in follow(site, "coordinator", link.id).text
+
+
+def test_a_copy_of_an_activity_shows_what_was_chosen_for_the_first(site):
+    link_id = activity(site)
+    place(choosing(site, link_id), SECURITY)
+    course = copied(site.lms.lms, site.lms.world.course("1"), "coordinator")
+    course.members["learner"] = [LEARNER]
+    (copy,) = site.lms.lms.links[course.id]
+    assert copy.id != link_id
+    assert "Choose a certification" in follow(site, "learner", copy.id, course=course.id).text
+
+
+# As a Moodle 4.5 launches an activity for which nobody pressed "Select content", in the existing window.
+MOODLE = {
+    "https://purl.imsglobal.org/spec/lti/claim/resource_link": {"title": "fallback", "description": "", "id": "8"},
+    "https://purl.imsglobal.org/spec/lti/claim/launch_presentation": {
+        "locale": "en",
+        "document_target": "frame",
+        "return_url": "http://127.0.0.1:8900/mod/lti/return.php?course=2&launch_container=5&instanceid=8&sesskey=removed",
+    },
+    "https://purl.imsglobal.org/spec/lti/claim/custom": {
+        "context_history": "",
+        "link_history": "$ResourceLink.id.history",
+        "tz": "99",
+        "context_memberships_url": "http://127.0.0.1:8900/mod/lti/services.php/CourseSection/2/bindings/1/memberships",
+        "link_setting_url": "http://127.0.0.1:8900/mod/lti/services.php/links/{link_id}/custom",
+    },
+}
+
+
+@pytest.mark.parametrize(("person", "words"), [("learner", "Set your first goal"), ("coordinator", "Choose what")])
+def test_an_activity_of_a_moodle_without_content_opens(site, person, words):
+    visitor = Visitor()
+    url, fields = visitor.begin(site.lms.url, person, "1")
+    claims = message(fields["id_token"]) | MOODLE
+    answer = visitor.request("POST", url, data={**fields, "id_token": site.lms.lms.keys[0].sign(claims)})
+    assert words in visitor.get(urljoin(url, answer.headers["Location"])).text
+
+
+def test_links_outlive_a_registration_that_is_removed_and_made_again(site):
+    visitor = opened(site)
+    address, token = sent(place(visitor, SECURITY))
+    visitor.request("POST", address, data={"JWT": token})
+    place(choosing(site, activity(site)), "home")
+    with site.database.transaction() as db:
+        for platform in platforms.listed(db):
+            platforms.remove(db, platform.id)
+    register(site.database, site.lms.world)
+    assert "Choose a certification" in follow(site, "learner", site.lms.lms.links["1"][0].id).text

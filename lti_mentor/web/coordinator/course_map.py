@@ -1,13 +1,15 @@
 """The course map: which item of a course shows which exam domain."""
 
 import uuid
+from collections.abc import Iterable
+from datetime import datetime
 
 from flask import render_template, request
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.errors import Invalid, MentorError
-from lti_mentor.mentoring import catalog, course_map, courses, programs
+from lti_mentor.errors import Invalid, MentorError, Refused
+from lti_mentor.mentoring import catalog, course_copies, course_map, courses, programs
 from lti_mentor.mentoring.course_map import DomainKey
 from lti_mentor.web import fields, language
 from lti_mentor.web.coordinator.blueprint import coordinator
@@ -23,10 +25,14 @@ def show_map(course_id: uuid.UUID, error: MentorError | None = None) -> str:
     """Which item of this course shows which exam domain; for the others, which domain has a title like theirs."""
     with tool().database.reading() as db:
         course = course_map.get_course(db, current_visit().person, course_id)
-        page = page_of(courses.items(db, course), lambda item: item.title)
+        items = courses.items(db, course)
+        page = page_of(items, lambda item: item.title)
         mapped = course_map.of_course(db, course)
         used = course_map.certifications_of(db, course)
         mine = programs.coordinated_in(db, current_visit().person, course)
+        waits = any(item.activity_iri is None for item in items)
+        original = course_copies.original_of(db, course) if waits else None
+        dates = course_copies.dates_ahead(db, original) if original else {}
     entries = list(catalog.entries().values())
     near = [entry for entry in entries if entry.slug in used] or entries
     suggested = {
@@ -40,6 +46,8 @@ def show_map(course_id: uuid.UUID, error: MentorError | None = None) -> str:
         page=page,
         programs=mine,
         mapped=mapped,
+        original=original,
+        dates={title: due_at.astimezone(language.zone()).date().isoformat() for title, due_at in dates.items()},
         suggested=suggested,
         is_filled=request.args.get("suggested") == "yes",
         entries=entries,
@@ -57,6 +65,11 @@ def save_map(db: Session, course_id: uuid.UUID) -> str:
     course = course_map.get_course(db, person, course_id)
     items = {item_id: _lines(item_id) for text in request.form.getlist("item") if (item_id := _uuid(text))}
     course_map.save(db, course, items, by=person)
+    for item_id, (address, due_at) in _addresses(items).items():
+        try:
+            courses.give_address(db, course, item_id, address, due_at=due_at)
+        except Refused as problem:
+            raise Invalid({f"address-{item_id}": problem.reason}) from None
     return visit_url("coordinator.course_map", course_id=course_id, q=request.args.get("q"), page=_page())
 
 
@@ -89,10 +102,45 @@ def _lines(item_id: uuid.UUID) -> dict[DomainKey, int]:
     return lines
 
 
+def _addresses(item_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, tuple[str, datetime | None]]:
+    """The addresses that were given to items of a copy, each with its date. Raises Invalid with every problem."""
+    found: dict[uuid.UUID, tuple[str, datetime | None]] = {}
+    wrong: dict[str, str] = {}
+    for item_id in item_ids:
+        address = request.form.get(f"address-{item_id}", "").strip()
+        if address and not _is_address(address):
+            wrong[f"address-{item_id}"] = "item.address"
+        elif address:
+            try:
+                found[item_id] = (address, _end_of(request.form.get(f"due-{item_id}", "")))
+            except Invalid as problem:
+                wrong[f"due-{item_id}"] = next(iter(problem.fields.values()))
+    if wrong:
+        raise Invalid(wrong)
+    return found
+
+
+def _is_address(text: str) -> bool:
+    return ":" in text and text.isprintable()
+
+
+def _end_of(day: str) -> datetime | None:
+    """The end of that day for the person. Raises Invalid for what is no day."""
+    return fields.local_moment(day, "23:59", language.zone()) if day else None
+
+
 class ItemForm(FormSchema):
     title = fields.text()
     activity_iri = fields.text()
     due_on = fields.day(load_default=None)
+
+
+@coordinator.post("/courses/<uuid:course_id>/copy/seen")
+@form()
+def settle_copy(db: Session, course_id: uuid.UUID) -> str:
+    """The teacher has seen what came along with the copy."""
+    course_copies.settle(db, course_map.get_course(db, current_visit().person, course_id))
+    return visit_url("coordinator.home")
 
 
 @coordinator.post("/courses/<uuid:course_id>/items")
@@ -103,10 +151,10 @@ def add_item(db: Session, course_id: uuid.UUID) -> str:
     wrong = {}
     if not typed["title"]:
         wrong["title"] = "item.no_title"
-    if ":" not in typed["activity_iri"]:
+    if not _is_address(typed["activity_iri"]):
         wrong["activity_iri"] = "item.address"
     if wrong:
         raise Invalid(wrong)
-    due_at = fields.local_moment(typed["due_on"].isoformat(), "23:59", language.zone()) if typed["due_on"] else None
+    due_at = _end_of(typed["due_on"].isoformat() if typed["due_on"] else "")
     courses.add_item(db, course, activity_iri=typed["activity_iri"], title=typed["title"], due_at=due_at)
     return visit_url("coordinator.course_map", course_id=course_id)

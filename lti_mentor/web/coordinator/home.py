@@ -7,7 +7,8 @@ from flask import render_template, request
 from sqlalchemy.orm import Session
 
 from lti_mentor.errors import NotAllowed, Refused
-from lti_mentor.mentoring import course_map, courses, notices, programs
+from lti_mentor.lti import deep_linking
+from lti_mentor.mentoring import course_copies, course_map, courses, notices, programs
 from lti_mentor.mentoring.homes import coordinator as homes
 from lti_mentor.mentoring.programs import Program
 from lti_mentor.web.coordinator.blueprint import coordinator
@@ -29,7 +30,11 @@ def show_home() -> str:
         maps = {course.id: course for course in page.courses} if page else {}
         if here is not None and course_map.may_set(db, visit.person, here):
             maps[here.id] = here
-    return render_template("coordinator/home.html", home=page, programs=mine, maps=maps.values())
+        copy = course_copies.arrived(db, here, visit.person) if here is not None else None
+        choice = deep_linking.choice_of_visit(db, visit.organization_id, visit_key=visit.key)
+    return render_template(
+        "coordinator/home.html", home=page, programs=mine, maps=maps.values(), copy=copy, choice=choice
+    )
 
 
 def _chosen(mine: Sequence[Program]) -> Program:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.errors import Invalid, MentorError, NotAllowed, Refused
-from lti_mentor.mentoring import courses, program_rules, programs
+from lti_mentor.mentoring import course_copies, courses, program_rules, programs
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.programs import ProgramDraft
 from lti_mentor.mentoring.readiness import Rules
@@ -131,5 +131,5 @@ def attach_course(db: Session, program_id: uuid.UUID) -> str:
     """Let the program run in the course of this visit too."""
     visit = current_visit()
     program = programs.get_for_coordinator(db, visit.person, program_id)
-    programs.attach(db, program, _own_course(db), by=visit.person)
+    course_copies.attach(db, program, _own_course(db), by=visit.person)
     return visit_url("coordinator.program_settings", program_id=program_id)

@@ -217,7 +217,7 @@ def show(db: Session, picker: Picker, choice: Choice, *, context_id: str | None)
         raise NotFound("picker.unknown")
     db.refresh(picker, with_for_update=True)
     link = of_activity(db, picker.organization_id, picker.deployment_id, [picker.resource_link_id])
-    if link is None or link.resource_link_id != picker.resource_link_id:
+    if link is None:
         link = _place(db, picker, choice, context_id)
         link.resource_link_id = picker.resource_link_id
     link.kind, link.target = choice.kind, choice.target

@@ -5,7 +5,7 @@ because a copy runs at another time. Until a teacher gives it an address no resu
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,9 +14,10 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.db import Row
-from lti_mentor.errors import NotFound
+from lti_mentor.errors import NotFound, Refused
 from lti_mentor.mentoring import audit, course_map, courses, gradebook, organizations, programs, readiness_columns
 from lti_mentor.mentoring.courses import Course, Item, MappedItem
+from lti_mentor.mentoring.goals import GoalLink
 from lti_mentor.mentoring.people import Person
 from lti_mentor.mentoring.programs import Program
 
@@ -136,6 +137,19 @@ def dates_ahead(db: Session, original: Course) -> dict[str, datetime]:
     """By title when its items are due: proposals for a copy, without the dates that have passed."""
     now = clock.now()
     return {item.title: item.due_at for item in courses.items(db, original) if item.due_at and item.due_at > now}
+
+
+def take_out(db: Session, course: Course, item_ids: Collection[uuid.UUID]) -> None:
+    """Remove items that came along and are not in this course. Raises Refused for one that is in somebody's goal."""
+    in_goals = select(GoalLink.id).where(
+        GoalLink.organization_id == course.organization_id, GoalLink.item_id.in_(item_ids)
+    )
+    if db.scalar(in_goals.limit(1)) is not None:
+        raise Refused("item.in_goals")
+    for item in courses.items(db, course):
+        if item.id in item_ids and item.activity_iri is None:
+            db.delete(item)
+    db.flush()
 
 
 def attach(db: Session, program: Program, course: Course, *, by: Person) -> None:

@@ -134,6 +134,7 @@ SENTENCES = {
     "item.same_domain": "This exam domain is chosen twice. Choose it once, with the weight it shall have.",
     "item.no_title": "Give the item a title.",
     "item.address_taken": "Another item of this course has this address already. Look at it in the learning platform again.",
+    "item.in_goals": "Somebody measures a goal by one of the items you want to take out. Leave it, or give it its address.",
     "item.address": "Give the address (IRI) the learning platform uses for the item.",
     "certification.unknown": "This certification is not in the catalog.",
     "domain.unknown": "This exam domain does not belong to the certification.",

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import uuid
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urljoin
@@ -16,6 +17,7 @@ from lti_mentor.mentoring import (
     course_copies,
     course_map,
     courses,
+    goals,
     gradebook,
     programs,
     pursuits,
@@ -25,6 +27,7 @@ from lti_mentor.mentoring import (
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.course_copies import CourseCopy
 from lti_mentor.mentoring.courses import Course, Item, MappedItem, Member, Result
+from lti_mentor.mentoring.goals import GoalDraft, LinkDraft
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.mentoring.programs import ProgramDraft
 from lti_mentor.practice.copies import copied
@@ -289,6 +292,31 @@ def test_an_item_that_is_added_under_its_title_gets_what_came_along(site):
         item = courses.add_item(db, course, activity_iri="urn:new", title="Quiz 1")
         assert course_map.of_course(db, course)[item.id] == MAP["Quiz 1"]
     assert by_title(site, copy.id) == MAP
+
+
+def test_an_item_that_is_not_in_the_copy_is_taken_out_unless_a_goal_needs_it(site):
+    set_up(site)
+    copy = copy_of(site, learner=[LEARNER])
+    Visitor().launch(site.lms.url, "learner", copy.id)
+    visitor = map_page(site, copy)
+    first, second = (ids_of(visitor)[title] for title in ("Quiz 1", "Quiz 2"))
+    with site.database.transaction() as db:
+        course = db.scalars(select(Course).where(Course.context_id == copy.id)).one()
+        own = courses.add_item(db, course, activity_iri="urn:own", title="Own")
+        draft = GoalDraft(
+            title="Pass it",
+            baseline=0,
+            target=10,
+            due_on=clock.today() + timedelta(days=9),
+            links=[LinkDraft(kind="item", item_id=uuid.UUID(second), course_id=course.id)],
+        )
+        goals.set_goal(db, person(db, "learner"), draft)
+    refused = visitor.submit("/map", {"item": [first, second], "gone": [first, second]})
+    assert refused.status_code == 422
+    assert "Somebody measures a goal by one of the items" in refused.text
+    assert set(by_title(site, copy.id)) == {*MAP, "Own"}
+    visitor.submit("/map", {"item": [first], "gone": [first, str(own.id)]})
+    assert set(by_title(site, copy.id)) == {"Quiz 2", "Welcome", "Own"}, "what has an address stays"
 
 
 def test_the_note_is_put_away_for_all_teachers(site):

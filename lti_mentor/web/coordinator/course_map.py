@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 
 from flask import render_template, request
@@ -63,8 +64,13 @@ def save_map(db: Session, course_id: uuid.UUID) -> str:
     """The items that were on the page."""
     person = current_visit().person
     course = course_map.get_course(db, person, course_id)
-    items = {item_id: _lines(item_id) for text in request.form.getlist("item") if (item_id := _uuid(text))}
+    given, gone = _uuids("item"), _uuids("gone")
+    items = {item_id: _lines(item_id) for item_id in given if item_id not in gone}
     course_map.save(db, course, items, by=person)
+    try:
+        course_copies.take_out(db, course, gone)
+    except Refused as problem:
+        raise Invalid({"gone": problem.reason}) from None
     for item_id, (address, due_at) in _addresses(items).items():
         try:
             courses.give_address(db, course, item_id, address, due_at=due_at)
@@ -77,11 +83,13 @@ def _page() -> str | None:
     return request.args.get("page")
 
 
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
+def _uuids(name: str) -> list[uuid.UUID]:
+    """The ids in the fields of this name, without those that cannot be one."""
+    found = []
+    for text in request.form.getlist(name):
+        with suppress(ValueError):
+            found.append(uuid.UUID(text))
+    return found
 
 
 def _lines(item_id: uuid.UUID) -> dict[DomainKey, int]:

@@ -20,7 +20,7 @@ def as_id(value: Any) -> str | None:
 def ids(listed: str | None) -> list[str]:
     """The ids of a list with commas between them, as histories are told: nearest first, no more than anybody needs."""
     words = [word.strip() for word in (listed or "").split(",")]
-    return [word for word in words if is_id(word)][:MOST_IDS]
+    return [word for word in words if as_id(word)][:MOST_IDS]
 
 
 def shown(value: Any) -> str | None:

@@ -179,7 +179,7 @@ platform.add_command(cli_platforms.show)
 @click.option("--deployment-id", "deployment_ids", multiple=True, required=True, help="May be given several times.")
 @click.option("--frame-ancestor", "frame_ancestors", multiple=True, help="An origin that may frame the tool.")
 @click.option("--token-audience", help="What it calls the audience of a token, when that is not its token endpoint.")
-@click.option("--foreign-azp/--own-azp", default=None, help="Take messages that name another authorized party too.")
+@click.option("--foreign-azp/--no-foreign-azp", default=None, help="Whether azp may be another id than the client's.")
 @click.option("--organization", default="Default", help="Made when there is none of that name.")
 def platform_add(organization: str, **given: object) -> None:
     """Register a platform, or more deployments of a known one."""

@@ -39,13 +39,13 @@ Moodle
 34  lineitem.readonly for reading    test_moodle
 35  no columns may be made           jobs/test_grades (only scopes of the claim)
 36  people who are not graded        test_moodle, jobs/test_grades
-37  copies without a history         test_deep_linking (a copied course keeps its links)
+37  copies without a history         test_deep_linking (a copy keeps its links), test_course_copies (known by a key)
 38  no answer without User-Agent     test_38
 39  answers of the picker that hang  test_deep_linking (the return address as it came)
 40  small ids, issuers with a path   test_40
 Blackboard
 41  the deployment is the tenant     test_41
-42  azp of somebody else             test_42
+42  azp of somebody else             test_42, test_switches
 43  timestamps with a zone           jobs/test_grades (the practice LMS refuses others)
 44  no resource link                 test_certification: refused, as the suite wants it
 45  lineitems alone, results paged   test_45
@@ -53,20 +53,20 @@ Blackboard
 47  a long lti_message_hint          test_47
 48  empty names                      test_48
 Brightspace
-49  an audience of its own           test_21
+49  an audience of its own           test_21, test_switches
 50  a key set without alg            test_50
 51  no registration token            test_registration
 52  one redirect address             test_52
 53  everything withheld              test_53
 54  not enrolled: 403 or 404         jobs/test_grades
-55  a history of several courses     not read yet: what a copy keeps are its own keys (37)
+55  a history of several courses     test_course_copies (the nearest course that is known)
 Sakai, Open edX, Schoology, others
 56  another issuer in the token      test_56
-57  no roles of the course           test_57
+57  no roles of the course           test_57, test_switches (roles of the institution that teach)
 58  administrators of no course      test_58
 59  timestamps with parts of seconds jobs/test_grades (the practice LMS refuses others)
 60  a bare 405                       test_launch (the launch address explains itself)
-61  a platform without key set       by hand; nothing else is known
+61  a platform without key set       test_switches (a pasted PEM, JWK or set)
 """
 
 import re

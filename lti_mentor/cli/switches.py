@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from lti_mentor import migrations, settings
-from lti_mentor.db import Database, connect
-from lti_mentor.errors import Refused, SettingsError
+from lti_mentor import settings
+from lti_mentor.cli.commands import ready_database, writing
+from lti_mentor.errors import Refused
 from lti_mentor.lti import keysets, platforms, switches
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.mentoring import audit
@@ -39,14 +39,6 @@ KEY_FILE = click.option(
 )
 
 
-def _database() -> Database:
-    database = connect(settings.load().database_url)
-    click.get_current_context().call_on_close(database.engine.dispose)
-    if not migrations.is_current(database):
-        raise SettingsError("The database is not up to date: run lti-mentor db upgrade.")
-    return database
-
-
 @click.command("set")
 @click.argument("platform_id", type=click.UUID)
 @click.option("--leeway", "leeway_seconds", type=int, help="Seconds by which its clock may differ.")
@@ -67,7 +59,7 @@ def change(
     **single: Any,
 ) -> None:
     """Change what a platform needs; lists and roles are added to what there is."""
-    with _database().transaction() as db:
+    with writing() as db:
         platform = platforms.get(db, platform_id)
         wanted = {name: value for name, value in single.items() if value not in (None, [])}
         emptied = dict(CLEARED[name] for name in cleared)
@@ -93,7 +85,7 @@ def _role(text: str) -> tuple[str, str]:
 @click.argument("platform_id", type=click.UUID)
 def show(platform_id: uuid.UUID) -> None:
     """Everything about a platform."""
-    with _database().reading() as db:
+    with ready_database().reading() as db:
         platform = platforms.get(db, platform_id)
     for name, value in _lines(platform):
         click.echo(f"{name + ':':24}{value}")

@@ -1,0 +1,154 @@
+"""Learning platforms, and the keys that they know the tool by."""
+
+import uuid
+
+import click
+from sqlalchemy.orm import Session
+
+from lti_mentor import settings
+from lti_mentor.activity import record
+from lti_mentor.cli import switches
+from lti_mentor.cli.commands import main, open_vault, ready_database, sentence, writing
+from lti_mentor.lti import connection, keys, platforms, registration, tokens
+from lti_mentor.mentoring import audit, organizations
+from lti_mentor.tool import Tool
+from lti_mentor.web.visit import close_visits
+
+
+@main.group()
+def platform() -> None:
+    """Learning platforms that may launch the tool."""
+
+
+platform.add_command(switches.change)
+platform.add_command(switches.show)
+
+
+@platform.command("add")
+@click.option("--issuer", required=True)
+@click.option("--client-id", required=True)
+@click.option("--authorization-endpoint", required=True)
+@click.option("--token-endpoint", required=True)
+@click.option("--jwks-uri", help="Where it publishes its keys; or give --key-file.")
+@switches.KEY_FILE
+@click.option("--deployment-id", "deployment_ids", multiple=True, required=True, help="May be given several times.")
+@click.option("--frame-ancestor", "frame_ancestors", multiple=True, help="An origin that may frame the tool.")
+@click.option("--token-audience", help="What it calls the audience of a token, when that is not its token endpoint.")
+@click.option("--foreign-azp/--no-foreign-azp", default=None, help="Whether azp may be another id than the client's.")
+@click.option("--organization", default="Default", help="Made when there is none of that name.")
+def platform_add(organization: str, **given: object) -> None:
+    """Register a platform, or more deployments of a known one."""
+    with writing() as session:
+        owner = organizations.named(session, organization)
+        registration = platforms.Registration(**given)  # type: ignore[arg-type]
+        added = platforms.add(session, registration, organization_id=owner.id)
+        audit.write(session, owner.id, "registered", place=f"platform {added.id}")
+        click.echo(f"Platform {added.id} ({added.issuer}, client {added.client_id}) may launch for {owner.name}.")
+
+
+@platform.command("invite")
+@click.option("--organization", default="Default", help="Made when there is none of that name.")
+@click.option("--uses", default=1, show_default=True, help="How many platforms may register.")
+@click.option("--hours", default=72, show_default=True, help="How long the invitation is good for.")
+@click.option("--approve", is_flag=True, help="Launches wait for lti-mentor platform approve.")
+def platform_invite(organization: str, uses: int, hours: int, approve: bool) -> None:
+    """Make an address that an LMS administrator pastes to register; it stands alone on the last line."""
+    base = settings.load().base_url
+    with writing() as session:
+        owner = organizations.named(session, organization)
+        secret = registration.invite(session, owner.id, uses=uses, hours=hours, needs_approval=approve)
+        audit.write(session, owner.id, "invited", place="platform invite")
+    click.echo(f"An invitation to register for {organization}, good for {hours} hours. Paste it in the LMS:")
+    click.echo(f"{base}/lti/register?invitation={secret}")
+
+
+@platform.command("approve")
+@click.argument("platform_id", type=click.UUID)
+def platform_approve(platform_id: uuid.UUID) -> None:
+    """Let its launches in: for the first time, or again after it was disabled."""
+    with writing() as session:
+        approved = platforms.approve(session, platform_id)
+        _audit(session, approved, "approved")
+    click.echo(f"{approved.issuer} may launch.")
+
+
+@platform.command("test")
+@click.argument("platform_id", type=click.UUID)
+def platform_test(platform_id: uuid.UUID) -> None:
+    """Fetch its keys and a token of its services, and say in words what does not work."""
+    tool = Tool(settings.load(), ready_database(), open_vault())
+    with tool.database.reading() as session:
+        known = platforms.get(session, platform_id)
+    words = {"keys": "Keys: %s can be used.", "token": "Token: given for %s scopes."}
+    tried = connection.try_out(tool, known)
+    for each in tried:
+        click.echo(f"{each.step.title()}: {sentence(each.problem)}" if each.problem else words[each.step] % each.count)
+    if any(each.problem for each in tried):
+        raise click.ClickException(f"{known.issuer} does not work as it should.")
+
+
+@platform.command("list")
+def platform_list() -> None:
+    """All platforms with their deployments."""
+    with ready_database().reading() as session:
+        for each in platforms.listed(session):
+            deployments = ", ".join(deployment.deployment_id for deployment in each.deployments)
+            click.echo(f"{each.id}  {each.status}  {each.issuer}  client {each.client_id}  deployments {deployments}")
+
+
+@platform.command("disable")
+@click.argument("platform_id", type=click.UUID)
+def platform_disable(platform_id: uuid.UUID) -> None:
+    """Refuse its launches and end the visits that came from it; nothing is lost."""
+    with writing() as session:
+        disabled = platforms.disable(session, platform_id)
+        _audit(session, disabled, "disabled")
+        closed = _close_visits(session, disabled)
+    click.echo(f"{disabled.issuer} may not launch any more; {closed} open visits are ended.")
+
+
+@platform.command("remove")
+@click.argument("platform_id", type=click.UUID)
+def platform_remove(platform_id: uuid.UUID) -> None:
+    """Forget the registration and end the visits that came from it; people, courses and statements stay."""
+    with writing() as session:
+        leaving = platforms.get(session, platform_id)
+        _audit(session, leaving, "removed")
+        closed = _close_visits(session, leaving)
+        removed = platforms.remove(session, platform_id)
+    click.echo(f"{removed.issuer} is not registered any more; {closed} open visits are ended.")
+
+
+def _audit(session: Session, platform: platforms.Platform, action: str) -> None:
+    """For each organization that it launches for."""
+    for organization_id in {deployment.organization_id for deployment in platform.deployments}:
+        audit.write(session, organization_id, action, place=f"platform {platform.id}")
+
+
+def _close_visits(session: Session, platform: platforms.Platform) -> int:
+    organization_ids = [deployment.organization_id for deployment in platform.deployments]
+    return close_visits(session, issuer=platform.issuer, organization_ids=organization_ids)
+
+
+@main.group("keys")
+def keys_() -> None:
+    """The tool's own keys."""
+
+
+@keys_.command("rotate")
+def keys_rotate() -> None:
+    """Sign with a new key; the one before stays published until the next rotation."""
+    vault = open_vault()
+    with writing() as session:
+        click.echo(f"The tool signs with the new key {keys.rotate(session, vault).jwk['kid']}.")
+
+
+@keys_.command("reseal")
+def keys_reseal() -> None:
+    """Seal everything stored with the first value of the secret key, so that the older ones can go."""
+    vault = open_vault()
+    with writing() as session:
+        count = keys.reseal(session, vault) + 1
+        record.reseal_pepper(session, vault)
+        tokens.forget(session)
+    click.echo(f"{count} secrets are sealed with the current secret key.")

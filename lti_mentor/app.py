@@ -13,6 +13,7 @@ from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from lti_mentor.web import errors, forms, headers, language, request_log, visit
 from lti_mentor.web.accounts import accounts
+from lti_mentor.web.admin import admin, admin_link
 from lti_mentor.web.coordinator import coordinator
 from lti_mentor.web.home import home
 from lti_mentor.web.insight import insight
@@ -25,7 +26,7 @@ from lti_mentor.web.picker import picker
 from lti_mentor.web.registration import registration
 from lti_mentor.web.tool import tool
 
-VISITED: tuple[Blueprint, ...] = (home, learner, mentor, pair, coordinator, insight, picker, accounts)
+VISITED: tuple[Blueprint, ...] = (home, learner, mentor, pair, coordinator, insight, admin, picker, accounts)
 
 
 def create_app(settings: Settings, database: Database | None = None) -> Flask:
@@ -45,6 +46,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     app.register_blueprint(lti)
     app.register_blueprint(registration)
     app.register_blueprint(lrs)
+    app.register_blueprint(admin_link)
     for blueprint in VISITED:
         app.register_blueprint(blueprint, url_prefix=f"/v/<visit_key>{blueprint.url_prefix or ''}")
     app.add_url_rule("/healthz", view_func=health)

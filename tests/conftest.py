@@ -105,6 +105,7 @@ class Cast:
     mentor: Person
     coordinator: Person
     analyst: Person
+    administrator: Person
     outsider: Person  # of another organization
     other_learner: Person
     course: Course
@@ -140,10 +141,13 @@ def gather_cast(db: Session, organization: str = "Home") -> Cast:
     for name in ("learner", "other_learner"):
         programs.enroll(db, program, known[name], "mentee")
     people.grant(db, known["analyst"], "analyst")
+    administrator = met(db, "Home", "administrator")
+    people.grant(db, administrator, "administrator")
     pair = mentorships.pair(db, program, mentor=known["mentor"], mentee=known["learner"], by=known["coordinator"])
     pursuit = pursuits.start(db, known["learner"], "comptia-security-plus")
     return Cast(
         **known,
+        administrator=administrator,
         outsider=met(db, "Elsewhere", "outsider"),
         course=course,
         program=program,

@@ -36,7 +36,7 @@ def lrs_key_add(organization: str, label: str, scopes: tuple[str, ...]) -> None:
             fingerprint=lambda text: record.key_hashes(session, vault, text)[0],
             scopes=scopes,
         )
-        audit.write(session, owner.id, "key_added", place="lrs key add")
+        audit.write(session, owner.id, "key_added", place=f"{audit.COMMAND}lrs key add")
     click.echo(f"A key for the record store of {organization}. Keep it: it is not shown again.")
     click.echo(f"{key}:{secret}")
 
@@ -59,5 +59,5 @@ def lrs_key_disable(organization: str, key: str) -> None:
         owner = find_organization(session, organization)
         if not lrs_keys.disable(session, tenant=owner.id, key=key, now=clock.now()):
             raise click.ClickException(f"There is no key {key} in {organization}: see lti-mentor lrs key list.")
-        audit.write(session, owner.id, "key_disabled", place="lrs key disable")
+        audit.write(session, owner.id, "key_disabled", place=f"{audit.COMMAND}lrs key disable")
     click.echo(f"The key {key} is disabled.")

@@ -1,11 +1,13 @@
 """Organizations, and the rights of their people."""
 
 import click
-from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from lti_mentor.cli.commands import ORGANIZATION, find_person, main, ready_database, writing
-from lti_mentor.mentoring import linking, people
+from lti_mentor import settings
+from lti_mentor.cli.commands import ORGANIZATION, find_organization, find_person, main, ready_database, writing
+from lti_mentor.mentoring import audit, linking, organizations, people
 from lti_mentor.mentoring.organizations import Organization
+from lti_mentor.web.admin import link
 
 
 @main.group()
@@ -17,7 +19,7 @@ def organization() -> None:
 def organization_list() -> None:
     """All organizations."""
     with ready_database().reading() as session:
-        for each in session.scalars(select(Organization).order_by(Organization.name)):
+        for each in organizations.listed(session):
             click.echo(f"{each.id}  {each.name}")
 
 
@@ -58,5 +60,34 @@ def person_link(kept: str, other: str, organization: str) -> None:
     """Make two accounts of one person one: everything of OTHER belongs to KEPT then. It cannot be taken back."""
     with writing() as session:
         stays, goes = find_person(session, organization, kept), find_person(session, organization, other)
-        linking.merge(session, stays, goes, by=None, place="person link")
+        linking.merge(session, stays, goes, by=None, place=f"{audit.COMMAND}person link")
         click.echo(f"{stays.name or stays.id} has both accounts now.")
+
+
+@main.group()
+def admin() -> None:
+    """The administrator's pages."""
+
+
+@admin.command("link")
+@click.option("--organization", help="Whose pages; not needed while there is only one.")
+@click.option("--for", "person", help="An administrator, by id, mail address or subject; otherwise the command line's.")
+def admin_link(organization: str | None, person: str | None) -> None:
+    """Make a link to the pages, for 15 minutes and one use; it stands alone on the last line."""
+    loaded = settings.load()
+    with writing() as session:
+        owner = _owner(session, organization)
+        found = find_person(session, owner.name, person) if person else link.administrator(session, owner.id, loaded)
+        secret = link.make(session, found)
+    click.echo(f"A link to the administration of {owner.name}, good for 15 minutes and one use. Open it in a browser:")
+    click.echo(link.address(loaded, secret))
+
+
+def _owner(session: Session, name: str | None) -> Organization:
+    """The one that is named, or the only one; the first one is made, so that a new installation can begin here."""
+    if name is not None:
+        return find_organization(session, name)
+    known = organizations.listed(session)
+    if len(known) > 1:
+        raise click.ClickException("There are several organizations: name one with --organization.")
+    return known[0] if known else organizations.named(session, "Default")

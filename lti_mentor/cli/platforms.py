@@ -3,7 +3,6 @@
 import uuid
 
 import click
-from sqlalchemy.orm import Session
 
 from lti_mentor import settings
 from lti_mentor.activity import record
@@ -12,7 +11,7 @@ from lti_mentor.cli.commands import main, open_vault, ready_database, sentence, 
 from lti_mentor.lti import connection, keys, platforms, registration, tokens
 from lti_mentor.mentoring import audit, organizations
 from lti_mentor.tool import Tool
-from lti_mentor.web.visit import close_visits
+from lti_mentor.web import platform_changes
 
 
 @main.group()
@@ -42,7 +41,7 @@ def platform_add(organization: str, **given: object) -> None:
         owner = organizations.named(session, organization)
         registration = platforms.Registration(**given)  # type: ignore[arg-type]
         added = platforms.add(session, registration, organization_id=owner.id)
-        audit.write(session, owner.id, "registered", place=f"platform {added.id}")
+        audit.write(session, owner.id, "registered", place=f"{audit.COMMAND}platform add {added.title}")
         click.echo(f"Platform {added.id} ({added.issuer}, client {added.client_id}) may launch for {owner.name}.")
 
 
@@ -57,7 +56,7 @@ def platform_invite(organization: str, uses: int, hours: int, approve: bool) -> 
     with writing() as session:
         owner = organizations.named(session, organization)
         secret = registration.invite(session, owner.id, uses=uses, hours=hours, needs_approval=approve)
-        audit.write(session, owner.id, "invited", place="platform invite")
+        audit.write(session, owner.id, "invited", place=f"{audit.COMMAND}platform invite")
     click.echo(f"An invitation to register for {organization}, good for {hours} hours. Paste it in the LMS:")
     click.echo(f"{base}/lti/register?invitation={secret}")
 
@@ -67,8 +66,8 @@ def platform_invite(organization: str, uses: int, hours: int, approve: bool) -> 
 def platform_approve(platform_id: uuid.UUID) -> None:
     """Let its launches in: for the first time, or again after it was disabled."""
     with writing() as session:
-        approved = platforms.approve(session, platform_id)
-        _audit(session, approved, "approved")
+        approved = platforms.get(session, platform_id)
+        platform_changes.approve(session, approved)
     click.echo(f"{approved.issuer} may launch.")
 
 
@@ -89,11 +88,16 @@ def platform_test(platform_id: uuid.UUID) -> None:
 
 @platform.command("list")
 def platform_list() -> None:
-    """All platforms with their deployments."""
+    """All platforms with their deployments and when somebody last launched from each."""
     with ready_database().reading() as session:
         for each in platforms.listed(session):
-            deployments = ", ".join(deployment.deployment_id for deployment in each.deployments)
+            deployments = ", ".join(_deployment(deployment) for deployment in each.deployments)
             click.echo(f"{each.id}  {each.status}  {each.issuer}  client {each.client_id}  deployments {deployments}")
+
+
+def _deployment(deployment: platforms.Deployment) -> str:
+    at = deployment.last_launch_at
+    return f"{deployment.deployment_id} (last launch {at:%Y-%m-%d})" if at else deployment.deployment_id
 
 
 @platform.command("disable")
@@ -101,33 +105,33 @@ def platform_list() -> None:
 def platform_disable(platform_id: uuid.UUID) -> None:
     """Refuse its launches and end the visits that came from it; nothing is lost."""
     with writing() as session:
-        disabled = platforms.disable(session, platform_id)
-        _audit(session, disabled, "disabled")
-        closed = _close_visits(session, disabled)
+        disabled = platforms.get(session, platform_id)
+        closed = platform_changes.suspend(session, disabled)
     click.echo(f"{disabled.issuer} may not launch any more; {closed} open visits are ended.")
 
 
 @platform.command("remove")
 @click.argument("platform_id", type=click.UUID)
-def platform_remove(platform_id: uuid.UUID) -> None:
+@click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
+def platform_remove(platform_id: uuid.UUID, dry_run: bool) -> None:
     """Forget the registration and end the visits that came from it; people, courses and statements stay."""
+    if dry_run:
+        return _show_removal(platform_id)
     with writing() as session:
-        leaving = platforms.get(session, platform_id)
-        _audit(session, leaving, "removed")
-        closed = _close_visits(session, leaving)
-        removed = platforms.remove(session, platform_id)
+        removed = platforms.get(session, platform_id)
+        closed = platform_changes.remove(session, removed)
     click.echo(f"{removed.issuer} is not registered any more; {closed} open visits are ended.")
 
 
-def _audit(session: Session, platform: platforms.Platform, action: str) -> None:
-    """For each organization that it launches for."""
-    for organization_id in {deployment.organization_id for deployment in platform.deployments}:
-        audit.write(session, organization_id, action, place=f"platform {platform.id}")
-
-
-def _close_visits(session: Session, platform: platforms.Platform) -> int:
-    organization_ids = [deployment.organization_id for deployment in platform.deployments]
-    return close_visits(session, issuer=platform.issuer, organization_ids=organization_ids)
+def _show_removal(platform_id: uuid.UUID) -> None:
+    with ready_database().reading() as session:
+        leaving = platforms.get(session, platform_id)
+        counted = platform_changes.removal(session, leaving)
+    click.echo(f"Nothing is changed. Removing {leaving.issuer} (client {leaving.client_id}) would")
+    click.echo(f"  forget {counted.deployments} deployments, which may not launch any more,")
+    click.echo(f"  end {counted.visits} open visits,")
+    click.echo(f"  tell no more scores to {counted.columns} columns of gradebooks,")
+    click.echo(f"  keep {counted.courses} courses with their people, programs and statements.")
 
 
 @main.group("keys")
@@ -141,6 +145,8 @@ def keys_rotate() -> None:
     vault = open_vault()
     with writing() as session:
         click.echo(f"The tool signs with the new key {keys.rotate(session, vault).jwk['kid']}.")
+        for each in organizations.listed(session):
+            audit.write(session, each.id, "keys_rotated", place=f"{audit.COMMAND}keys rotate")
 
 
 @keys_.command("reseal")

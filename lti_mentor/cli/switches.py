@@ -69,8 +69,9 @@ def change(
         if roles:
             wanted["role_map"] = emptied.get("role_map", platform.role_map) | dict(_role(text) for text in roles)
         changed = switches.change(db, platform, emptied | wanted)
-        for organization_id in {each.organization_id for each in platform.deployments} if changed else ():
-            audit.write(db, organization_id, "changed", place=f"platform {platform.id}: {', '.join(changed)}")
+        place = f"{audit.COMMAND}platform set {platform.title}: {', '.join(changed)}"
+        for organization_id in platform.organization_ids if changed else ():
+            audit.write(db, organization_id, "changed", place=place)
     click.echo(f"{platform.issuer}: {', '.join(changed)} changed." if changed else "Nothing is different.")
 
 

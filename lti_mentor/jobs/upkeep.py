@@ -1,4 +1,4 @@
-"""Removing what is over: logins, visits, used forms, access tokens, pickers, link codes and counted attempts."""
+"""Removing what is over: logins, visits, used forms, access tokens, links, pickers, link codes, counted attempts."""
 
 from datetime import timedelta
 
@@ -13,6 +13,7 @@ from lti_mentor.mentoring.linking import LinkCode
 from lti_mentor.settings import Settings
 from lti_mentor.tool import Tool
 from lti_mentor.web import limits
+from lti_mentor.web.admin.link import AdminLink
 from lti_mentor.web.forms import UsedForm
 from lti_mentor.web.limits import Attempt
 from lti_mentor.web.visit import VisitRow
@@ -39,6 +40,7 @@ def _remove_batch(db: Session, settings: Settings) -> int:
     visits = select(VisitRow.id).where(VisitRow.expires_at < now - timedelta(days=30))
     forms = select(UsedForm.id).where(UsedForm.used_at < now - timedelta(hours=settings.visit_hours + 1))
     tokens = select(AccessToken.sealed_token).where(AccessToken.expires_at < now)
+    links = select(AdminLink.id).where(AdminLink.expires_at < now)
     pickers = select(Picker.id).where(Picker.expires_at < now)
     codes = select(LinkCode.id).where(LinkCode.expires_at < now)
     attempts = select(Attempt.id).where(Attempt.at < now - limits.LONGEST)
@@ -48,6 +50,7 @@ def _remove_batch(db: Session, settings: Settings) -> int:
         (VisitRow, VisitRow.id, visits),
         (UsedForm, UsedForm.id, forms),
         (AccessToken, AccessToken.sealed_token, tokens),
+        (AdminLink, AdminLink.id, links),
         (Picker, Picker.id, pickers),
         (Attempt, Attempt.id, attempts),
         (LinkCode, LinkCode.id, codes),

@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy.exc import OperationalError
 
 from lti_mentor.db import Database
-from lti_mentor.jobs import due_items, grades, queue, rosters, upkeep
+from lti_mentor.jobs import connections, due_items, grades, queue, rosters, upkeep
 from lti_mentor.tool import Tool
 
 log = logging.getLogger(__name__)
@@ -17,6 +17,7 @@ Step = Callable[[Tool], object]
 STEPS: dict[str, tuple[Step, timedelta]] = {
     "upkeep": (upkeep.run, upkeep.EVERY),
     "due_items": (due_items.run, due_items.EVERY),
+    "connections": (connections.run, connections.EVERY),
     "rosters": (rosters.run, rosters.EVERY),
     "grades": (grades.run, grades.EVERY),
 }

@@ -1,12 +1,12 @@
 """What a launch says about the services of its context, and when its roster was read and is to be read again."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, Uuid, bindparam, or_, select
+from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, Uuid, bindparam, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -129,6 +129,16 @@ def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered)
     elif row.memberships_url != memberships:
         row.roster_differences_url = None
     row.memberships_url, row.lineitems_url, row.grade_scopes = memberships, lineitems, scopes
+
+
+def problems(db: Session, organization_id: uuid.UUID) -> Sequence[tuple[uuid.UUID, str, int]]:
+    """Why rosters could not be read the last time: deployment, reason, and of how many contexts."""
+    wanted = (
+        select(ContextServices.deployment_id, ContextServices.roster_problem, func.count())
+        .where(ContextServices.organization_id == organization_id, ContextServices.roster_problem.is_not(None))
+        .group_by(ContextServices.deployment_id, ContextServices.roster_problem)
+    )
+    return [(deployment_id, str(reason), count) for deployment_id, reason, count in db.execute(wanted)]
 
 
 def ask_for_roster(row: ContextServices) -> None:

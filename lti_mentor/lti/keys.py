@@ -1,7 +1,7 @@
 """The tool's own keys: several at a time, the private halves sealed."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -64,9 +64,14 @@ def _new(db: Session, vault: Vault) -> ToolKey:
     return key
 
 
+def listed(db: Session) -> Sequence[ToolKey]:
+    """Those that are published: the one that signs first."""
+    return db.scalars(select(ToolKey).order_by(ToolKey.created_at.desc())).all()
+
+
 def public_set(db: Session) -> Mapping[str, Any]:
     """The key set the tool publishes: current and retiring keys."""
-    keys = db.scalars(select(ToolKey).order_by(ToolKey.created_at.desc())).all()
+    keys = listed(db)
     return {"keys": [{"use": "sig", **key.jwk} for key in keys]}
 
 

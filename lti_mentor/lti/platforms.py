@@ -4,11 +4,11 @@ import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, UniqueConstraint, bindparam, or_, select
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, UniqueConstraint, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, lazyload, mapped_column, relationship
 
@@ -17,6 +17,7 @@ from lti_mentor.db import Base, new_id, one_of
 from lti_mentor.errors import LaunchError, NotFound, Refused
 
 STATES = ("pending", "active", "disabled")
+SEEN_AGAIN = timedelta(hours=1)
 
 
 class Platform(Base):
@@ -50,6 +51,16 @@ class Platform(Base):
     )
 
     @property
+    def title(self) -> str:
+        return f"{self.issuer} ({self.client_id})"
+
+    @property
+    def organization_ids(self) -> set[uuid.UUID]:
+        """Whose people launch from here; a deployment that is new belongs to the adopting one."""
+        adopting = {self.adopting_id} if self.adopting_id else set()
+        return adopting | {each.organization_id for each in self.deployments}
+
+    @property
     def framing_origins(self) -> list[str]:
         """Who may show us in a frame."""
         origins = [origin(self.issuer), origin(self.authorization_endpoint), *self.frame_ancestors]
@@ -63,6 +74,7 @@ class Deployment(Base):
     platform_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("platforms.id", ondelete="CASCADE"))
     organization_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
     deployment_id: Mapped[str]
+    last_launch_at: Mapped[datetime | None]  # to the hour
 
     __table_args__ = (UniqueConstraint("platform_id", "deployment_id"),)
 
@@ -179,6 +191,34 @@ def get(db: Session, platform_id: uuid.UUID) -> Platform:
     return platform
 
 
+def of_organization(db: Session, organization_id: uuid.UUID) -> Sequence[Platform]:
+    """Those that launch for this organization, oldest first."""
+    deployed = select(Deployment.platform_id).where(Deployment.organization_id == organization_id)
+    wanted = select(Platform).where(or_(Platform.id.in_(deployed), Platform.adopting_id == organization_id))
+    return db.scalars(wanted.order_by(Platform.created_at)).all()
+
+
+def get_of(db: Session, organization_id: uuid.UUID, platform_id: uuid.UUID) -> Platform:
+    """A platform of this organization. Raises NotFound."""
+    platform = db.get(Platform, platform_id)
+    if platform is None or organization_id not in platform.organization_ids:
+        raise NotFound("platform.unknown")
+    return platform
+
+
+def lock(db: Session, platform_id: uuid.UUID) -> None:
+    """Let nobody else begin to use it before this transaction is over."""
+    db.get(Platform, platform_id, with_for_update=True)
+
+
+def get_own(db: Session, organization_id: uuid.UUID, platform_id: uuid.UUID) -> Platform:
+    """A platform of this organization alone, which it may change. Raises NotFound, and Refused for a shared one."""
+    platform = get_of(db, organization_id, platform_id)
+    if platform.organization_ids != {organization_id}:
+        raise Refused("platform.shared")
+    return platform
+
+
 def of_deployment(db: Session, deployment_id: uuid.UUID) -> Platform | None:
     """The platform of a deployment, by our id of it; none when it was removed."""
     wanted = select(Platform).join(Deployment, Deployment.platform_id == Platform.id)
@@ -205,6 +245,13 @@ def remove(db: Session, platform_id: uuid.UUID) -> Platform:
     db.delete(platform)
     db.flush()
     return platform
+
+
+def launched(db: Session, deployment: Deployment) -> None:
+    """Remember when people last came from here; most launches write nothing."""
+    now = clock.now()
+    if deployment.last_launch_at is None or deployment.last_launch_at < now - SEEN_AGAIN:
+        db.execute(update(Deployment).where(Deployment.id == deployment.id).values(last_launch_at=now))
 
 
 _CLIENT = bindparam("client_id", type_=String)

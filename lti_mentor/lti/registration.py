@@ -3,18 +3,18 @@
 import hashlib
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from sqlalchemy import CheckConstraint, CursorResult, select, update
+from sqlalchemy import CheckConstraint, CursorResult, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.db import Row
-from lti_mentor.errors import PlatformError, Refused
+from lti_mentor.errors import NotFound, PlatformError, Refused
 from lti_mentor.lti import http, platforms, quirks, texts
 from lti_mentor.lti.platforms import Platform, Registration, origin
 from lti_mentor.settings import Settings
@@ -122,6 +122,24 @@ def give_back(db: Session, invitation_id: uuid.UUID) -> None:
     """The registration did not come about: the invitation may be used again."""
     more = update(Invitation).where(Invitation.id == invitation_id).values(uses_left=Invitation.uses_left + 1)
     db.execute(more, execution_options={"synchronize_session": False})
+
+
+def open_invitations(db: Session, organization_id: uuid.UUID) -> Sequence[Invitation]:
+    """Those that still let somebody register, the newest first."""
+    wanted = select(Invitation).where(
+        Invitation.organization_id == organization_id,
+        Invitation.uses_left > 0,
+        Invitation.expires_at > clock.now(),
+    )
+    return db.scalars(wanted.order_by(Invitation.created_at.desc())).all()
+
+
+def revoke(db: Session, organization_id: uuid.UUID, invitation_id: uuid.UUID) -> None:
+    """Let nobody register with it any more; it is gone, so that nothing gives a use back. Raises NotFound."""
+    given = delete(Invitation).where(Invitation.organization_id == organization_id, Invitation.id == invitation_id)
+    gone = cast("CursorResult[Any]", db.execute(given, execution_options={"synchronize_session": False}))
+    if gone.rowcount != 1:
+        raise NotFound("invitation.unknown")
 
 
 def _hashed(secret: str) -> str:
@@ -255,7 +273,7 @@ def keep(
 ) -> tuple[Platform, bool]:
     """The platform as a row, and whether it is new. One of the organization is brought up to date. Raises Refused."""
     known = platforms.find(db, offer.issuer, granted.client_id)
-    if known is not None and _owners(known) - {organization_id}:
+    if known is not None and known.organization_ids - {organization_id}:
         raise Refused("registration.of_others")
     registration = Registration(
         issuer=offer.issuer,
@@ -273,8 +291,3 @@ def keep(
         platform.status = "pending"
     db.flush()
     return platform, known is None
-
-
-def _owners(platform: Platform) -> set[uuid.UUID]:
-    adopting = {platform.adopting_id} if platform.adopting_id else set()
-    return adopting | {each.organization_id for each in platform.deployments}

@@ -1,13 +1,41 @@
-"""The audit log: every read of another person's record, and every change of rights."""
+"""The audit log: every read of another person's record, and every change of rights and of platforms."""
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, or_, select, tuple_
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.db import Row
+
+# The log's page has a sentence for each.
+Action = Literal[
+    "read_record",
+    "read_statements",
+    "read_log",
+    "granted",
+    "revoked",
+    "key_added",
+    "key_disabled",
+    "keys_rotated",
+    "invited",
+    "invitation_revoked",
+    "registered",
+    "approved",
+    "disabled",
+    "removed",
+    "changed",
+    "linked",
+    "course_copied",
+    "link_made",
+    "link_used",
+]
+
+COMMAND = "lti-mentor "  # how the place of everything begins that was done on the command line
 
 
 class AuditEntry(Row):
@@ -16,9 +44,9 @@ class AuditEntry(Row):
     at: Mapped[datetime] = mapped_column(default=clock.now)
     actor_id: Mapped[uuid.UUID | None] = mapped_column(
         ForeignKey("people.id", ondelete="SET NULL")
-    )  # none: the command line
+    )  # none: the command line, a learning platform, or somebody who was erased: ``place`` tells them apart
     subject_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
-    action: Mapped[str]  # such as read_record, read_statements, granted, key_added, disabled
+    action: Mapped[str]
     place: Mapped[str]  # the page or command
 
     __table_args__ = (Index("ix_audit_entries_organization_at", "organization_id", "at"),)
@@ -27,7 +55,7 @@ class AuditEntry(Row):
 def write(
     db: Session,
     organization_id: uuid.UUID,
-    action: str,
+    action: Action,
     *,
     place: str,
     actor_id: uuid.UUID | None = None,
@@ -38,3 +66,31 @@ def write(
         organization_id=organization_id, action=action, place=place, actor_id=actor_id, subject_id=subject_id
     )
     db.add(entry)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which entries; whatever is none does not matter. ``people`` did it, or it was about them."""
+
+    action: str | None = None
+    people: frozenset[uuid.UUID] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    before: uuid.UUID | None = None  # older than this entry
+
+
+def entries(db: Session, organization_id: uuid.UUID, wanted: Wanted, *, most: int) -> Sequence[AuditEntry]:
+    """The newest first."""
+    found = select(AuditEntry).where(AuditEntry.organization_id == organization_id)
+    if wanted.action is not None:
+        found = found.where(AuditEntry.action == wanted.action)
+    if wanted.people is not None:
+        found = found.where(or_(AuditEntry.actor_id.in_(wanted.people), AuditEntry.subject_id.in_(wanted.people)))
+    if wanted.since is not None:
+        found = found.where(AuditEntry.at >= wanted.since)
+    if wanted.until is not None:
+        found = found.where(AuditEntry.at < wanted.until)
+    last = db.get(AuditEntry, wanted.before) if wanted.before is not None else None
+    if last is not None:
+        found = found.where(tuple_(AuditEntry.at, AuditEntry.id) < tuple_(last.at, last.id))
+    return db.scalars(found.order_by(AuditEntry.at.desc(), AuditEntry.id.desc()).limit(most)).all()

@@ -1,11 +1,11 @@
 """Courses of the LMS, their graded items, and the map from items to exam domains."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, and_, bindparam, or_, select
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -214,6 +214,12 @@ def launched(db: Session, person: Person, course: Course | None) -> None:
     """Record that the person came in."""
     fact = facts.Launched(actor=people.actor_name(db, person.id), at=clock.now(), course=course.id if course else None)
     record(db, person.organization_id, fact)
+
+
+def count_of(db: Session, deployment_ids: Iterable[uuid.UUID]) -> int:
+    """How many courses these deployments have."""
+    wanted = select(func.count()).select_from(Course).where(Course.deployment_id.in_(list(deployment_ids)))
+    return db.scalar(wanted) or 0
 
 
 def get(db: Session, organization_id: uuid.UUID, course_id: uuid.UUID) -> Course:

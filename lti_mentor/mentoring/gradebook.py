@@ -5,11 +5,11 @@ learning platform; what it knows by then stands beside what it was told last.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, and_, or_, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, and_, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -154,6 +154,28 @@ def columns_for(
         )
     )
     return [(row[0], row[1]) for row in db.execute(wanted)]
+
+
+def problems(db: Session, organization_id: uuid.UUID) -> Sequence[tuple[uuid.UUID, str, int]]:
+    """Why columns could not be filled the last time: deployment, reason, and how many columns."""
+    wanted = (
+        select(Course.deployment_id, GradeColumn.problem, func.count())
+        .join(Course, Course.id == GradeColumn.course_id)
+        .where(
+            GradeColumn.organization_id == organization_id,
+            GradeColumn.status == "open",
+            GradeColumn.problem.is_not(None),
+        )
+        .group_by(Course.deployment_id, GradeColumn.problem)
+    )
+    return [(deployment_id, str(reason), count) for deployment_id, reason, count in db.execute(wanted)]
+
+
+def count_open(db: Session, deployment_ids: Iterable[uuid.UUID]) -> int:
+    """Open columns in the courses of these deployments."""
+    wanted = select(func.count()).select_from(GradeColumn).join(Course, Course.id == GradeColumn.course_id)
+    ours = wanted.where(Course.deployment_id.in_(list(deployment_ids)), GradeColumn.status == "open")
+    return db.scalar(ours) or 0
 
 
 def claim(db: Session, until: datetime) -> GradeColumn | None:

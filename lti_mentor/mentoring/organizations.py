@@ -1,6 +1,7 @@
 """Organizations: who owns every other row."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -16,6 +17,15 @@ class Organization(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+def get(db: Session, organization_id: uuid.UUID) -> Organization:
+    return db.get_one(Organization, organization_id)
+
+
+def listed(db: Session) -> Sequence[Organization]:
+    """All of them, by name."""
+    return db.scalars(select(Organization).order_by(Organization.name)).all()
 
 
 def named(db: Session, name: str) -> Organization:

@@ -5,8 +5,9 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Literal, cast
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, bindparam, delete, func, select, text
+from sqlalchemy import CursorResult, ForeignKey, Index, UniqueConstraint, bindparam, delete, func, or_, select, text
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from lti_mentor import clock
@@ -232,6 +233,16 @@ def by_ids(db: Session, organization_id: uuid.UUID, ids: Iterable[uuid.UUID]) ->
     return {person.id: person for person in db.scalars(wanted)}
 
 
+def search(db: Session, organization_id: uuid.UUID, words: str, *, most: int) -> Sequence[Person]:
+    """People whose name or mail address has all these words."""
+    wanted = select(Person).where(Person.organization_id == organization_id)
+    for word in words.split():
+        wanted = wanted.where(
+            or_(Person.name.icontains(word, autoescape=True), Person.email.icontains(word, autoescape=True))
+        )
+    return db.scalars(wanted.order_by(Person.number).limit(most)).all()
+
+
 def actor_name(db: Session, person_id: uuid.UUID) -> str:
     """The pseudonym in statements; read once a session. Raises NotFound for a person who was erased."""
     known = _actor_names(db)
@@ -281,6 +292,13 @@ def rights(db: Session, person: Person) -> frozenset[str]:
     return frozenset(db.scalars(granted))
 
 
+def grants(db: Session, organization_id: uuid.UUID) -> Sequence[tuple[Person, Grant]]:
+    """Everybody who has a right, with each, by right and then in the order they were given."""
+    wanted = select(Person, Grant).join(Grant, Grant.person_id == Person.id)
+    found = db.execute(wanted.where(Grant.organization_id == organization_id).order_by(Grant.right, Grant.granted_at))
+    return [(person, given) for person, given in found]
+
+
 def grant(db: Session, person: Person, right: str, *, by: Person | None = None) -> None:
     """Give a right, once; on record. Raises Refused for an unknown right."""
     if right not in RIGHTS:
@@ -292,21 +310,27 @@ def grant(db: Session, person: Person, right: str, *, by: Person | None = None) 
 
 
 def revoke(db: Session, person: Person, right: str, *, by: Person | None = None) -> None:
-    """Take a right away; on record."""
-    db.execute(
-        delete(Grant).where(
-            Grant.organization_id == person.organization_id, Grant.person_id == person.id, Grant.right == right
-        )
+    """Take a right away; on record. Raises Refused where administrators would lock themselves out."""
+    if by is not None and right == "administrator":
+        organizations.lock(db, person.organization_id)
+        if person.id == by.id:
+            raise Refused("right.own")
+        if right not in rights(db, by):
+            raise Refused("right.lost")
+    given = delete(Grant).where(
+        Grant.organization_id == person.organization_id, Grant.person_id == person.id, Grant.right == right
     )
-    _log(db, "revoked", person, by, right)
+    gone = cast("CursorResult[Any]", db.execute(given))
+    if gone.rowcount:
+        _log(db, "revoked", person, by, right)
 
 
-def _log(db: Session, action: str, person: Person, by: Person | None, right: str) -> None:
+def _log(db: Session, action: Literal["granted", "revoked"], person: Person, by: Person | None, right: str) -> None:
     audit.write(
         db,
         person.organization_id,
         action,
-        place=f"right {right}",
+        place=f"right {right}" if by else f"{audit.COMMAND}right {right}",
         actor_id=by.id if by else None,
         subject_id=person.id,
     )

@@ -11,7 +11,7 @@ from sqlalchemy import MetaData
 from lti_mentor.activity import record
 from lti_mentor.db import Base, Database
 from lti_mentor.jobs import queue
-from lti_mentor.lti import contexts, deep_linking, keys, login, platforms, registration, tokens
+from lti_mentor.lti import connection_tests, contexts, deep_linking, keys, login, platforms, registration, tokens
 from lti_mentor.mentoring import (
     audit,
     certifications,
@@ -28,12 +28,14 @@ from lti_mentor.mentoring import (
 from lti_mentor.settings import Settings
 from lti_mentor.vault import Vault
 from lti_mentor.web import forms, limits, visit
+from lti_mentor.web.admin import link
 from xapi import rows
 
 # Modules whose tables belong to the schema; importing them is what fills the metadata.
 WITH_ROWS = (
     audit,
     certifications,
+    connection_tests,
     contexts,
     course_copies,
     deep_linking,
@@ -43,6 +45,7 @@ WITH_ROWS = (
     gradebook,
     keys,
     limits,
+    link,
     linking,
     login,
     meetings,
@@ -69,6 +72,7 @@ INSTALLATION_WIDE = frozenset(
         "key_sets",
         "logins",
         "access_tokens",
+        "connection_tests",
         "jobs",
         "attempts",
     }

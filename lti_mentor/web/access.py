@@ -8,11 +8,13 @@ from lti_mentor.mentoring.people import Person
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit
 
+_NOT = {"analyst": "insight.not_analyst", "administrator": "admin.not_administrator"}
+
 
 def require(part: str) -> None:
     """Raises NotAllowed unless the person of the visit has this part."""
     if part not in current_visit().parts:
-        raise NotAllowed("insight.not_analyst" if part == "analyst" else "not_allowed")
+        raise NotAllowed(_NOT.get(part))
 
 
 def note_read(*subjects: Person) -> None:

@@ -22,6 +22,7 @@ SENTENCES = {
     "refused": "This is not possible right now. Reload the page to see how things stand.",
     # visits and forms
     "visit.over": "Your visit is over. Open the course in your learning platform again to go on.",
+    "visit.link_over": "Your visit is over. Make a new link with lti-mentor admin link to go on.",
     "visit.other_browser": "This address works only inside the course it was opened from. Open the course in your learning platform again.",
     "form.forged": "This form did not come from your visit, so nothing was saved. Open the course again and retry.",
     # launches
@@ -72,6 +73,7 @@ SENTENCES = {
     "invitation.limits": "An invitation has 1 to 100 uses and is good for 1 to 2160 hours.",
     "invitation.over": "This invitation is used up or too old. Ask the administrator of the tool for a new one.",
     "registration.too_many": "Registration was tried too often within an hour. Wait an hour, then start it in the learning platform again.",
+    "invitation.unknown": "There is no such open invitation.",
     "registration.closed": "A registration needs an invitation. Ask the administrator of the tool for the address to paste.",
     "registration.address": "The learning platform did not give a usable address of its configuration. Start the registration there again.",
     "registration.incomplete": "The configuration of the learning platform has no usable %(name)s. Tell its administrator.",
@@ -81,6 +83,8 @@ SENTENCES = {
     "registration.of_others": "This registration belongs to another organization here. Ask the administrator of the tool.",
     # platforms and rights
     "platform.unknown": "There is no such platform. See lti-mentor platform list.",
+    "platform.shared": "Several organizations use this platform, so it is suspended and removed on the command line: lti-mentor platform disable, approve, remove.",
+    "platform.other_host": "Type the host of the platform as it stands above, so that the right one is removed.",
     "platform.address": "%(name)s has to be a web address such as https://lms.example.org.",
     "platform.frame_ancestor": "A frame ancestor is an origin such as https://lms.example.org, without a path.",
     "platform.one_source_of_keys": "Give the address of the keys (jwks-uri) or a file with them, one of both.",
@@ -113,6 +117,13 @@ SENTENCES = {
     "platform.no_members": "The learning platform answered without a list of people.",
     "platform.too_large": "The learning platform answered with too much.",
     "right.unknown": "There is no right called %(right)s. There are: %(known)s.",
+    "right.own": "Nobody takes their own right to these pages away. Ask another administrator, or use lti-mentor revoke.",
+    "right.lost": "You are no administrator any more.",
+    "admin.not_administrator": "Only administrators see these pages. Ask one for the right, or use lti-mentor grant.",
+    "admin.no_right": "%(person)s is no administrator. Give the right with lti-mentor grant first.",
+    "admin.link_over": "This link was used already or is too old. Make a new one with lti-mentor admin link.",
+    "keys.shared": "Several organizations use this installation, so its keys are changed on the command line: lti-mentor keys rotate.",
+    "log.many_people": "More than 200 people fit. Write more of the name.",
     "person.unknown": "There is no such person here.",
     "person.erased": "This person was erased.",
     # accounts
@@ -259,6 +270,11 @@ FIELDS = {
     "minutes": "Minutes",
     "since": "Stored since",
     "until": "Stored until",
+    "uses": "How many platforms",
+    "hours": "Hours",
+    "host": "Host of the platform",
+    "person": "Person",
+    "right": "Right",
 }
 
 

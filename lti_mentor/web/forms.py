@@ -17,6 +17,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any
@@ -37,6 +38,16 @@ from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import FIELD, Visit, current_visit, go_on
 
 Shown = str | Response
+
+
+@dataclass(frozen=True)
+class ShownOnce:
+    """What a view returns that made a secret: its page is the answer, and the same form sent again leads elsewhere."""
+
+    page: str
+    location: str
+
+
 Again = Callable[..., Shown]
 
 
@@ -69,15 +80,16 @@ def csrf_token(visit: Visit) -> str:
     return hmac.new(visit.secret.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 
-def form(*, again: Again | None = None) -> Callable[[Callable[..., str]], Callable[..., Shown]]:
+def form(*, again: Again | None = None) -> Callable[[Callable[..., str | ShownOnce]], Callable[..., Shown]]:
     """Make a view take a form, as the docstring of this module shows."""
 
-    def decorate(view: Callable[..., str]) -> Callable[..., Shown]:
+    def decorate(view: Callable[..., str | ShownOnce]) -> Callable[..., Shown]:
         @wraps(view)
         def take(**kwargs: Any) -> Shown:
             _check_forgery(current_visit())
             try:
-                return go_on(with_note(_once(view, kwargs)))
+                taken = _once(view, kwargs)
+                return taken.page if isinstance(taken, ShownOnce) else go_on(with_note(taken))
             except Invalid as error:
                 if again is None:
                     raise
@@ -129,6 +141,13 @@ DONE = {
     "coordinator.save_map": "The map is saved.",
     "coordinator.settle_copy": "The note is put away. The course map keeps what came along.",
     "coordinator.add_item": "The item is added.",
+    "admin.approve": "The platform may launch.",
+    "admin.suspend": "The platform may not launch any more, and the visits that came from it are ended.",
+    "admin.remove": "The platform is removed.",
+    "admin.revoke_invitation": "Nobody can register with this invitation any more.",
+    "admin.rotate_keys": "The tool signs with a new key.",
+    "admin.give_right": "The right is given.",
+    "admin.take_right": "The right is taken away.",
 }
 
 
@@ -156,7 +175,7 @@ def _check_forgery(visit: Visit) -> None:
         raise NotAllowed("form.forged")
 
 
-def _once(view: Callable[..., str], kwargs: dict[str, Any]) -> str:
+def _once(view: Callable[..., str | ShownOnce], kwargs: dict[str, Any]) -> str | ShownOnce:
     """Where to go: from the view, or from the first time when the same form comes again."""
     visit, once = current_visit(), request.form.get("once", "")
     if not 16 <= len(once) <= 64 or not once.isprintable():
@@ -170,8 +189,9 @@ def _once(view: Callable[..., str], kwargs: dict[str, Any]) -> str:
             used = UsedForm(organization_id=visit.organization_id, visit_key=visit.key, form_key=form_key, location="")
             db.add(used)
             db.flush()
-            used.location = view(db, **kwargs)
-            return used.location
+            taken = view(db, **kwargs)
+            used.location = taken.location if isinstance(taken, ShownOnce) else taken
+            return taken
     except IntegrityError:
         with tool().database.reading() as db:
             known = _location(db, visit, form_key)

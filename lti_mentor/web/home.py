@@ -16,6 +16,7 @@ FIRST = (
     ("mentee", "learner.home"),
     ("analyst", "insight.home"),
     ("teacher", "coordinator.home"),
+    ("administrator", "admin.home"),
 )
 
 

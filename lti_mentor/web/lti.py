@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.errors import LaunchError, MentorError, TooMany
-from lti_mentor.lti import contexts, deep_linking, keys, launch, login
+from lti_mentor.lti import contexts, deep_linking, keys, launch, login, platforms
 from lti_mentor.lti.deep_linking import Picker
 from lti_mentor.lti.launch import Launch
 from lti_mentor.mentoring import course_copies, courses, people
@@ -106,6 +106,7 @@ def _arrive(db: Session, launched: Launch) -> tuple[visit.Opened, str, dict[str,
         a_minute=settings.launches_a_minute_of_person,
     )
     courses.launched(db, person, course)
+    platforms.launched(db, launched.deployment)
     return opened, *_first_page(db, launched, person, opened, arrival)
 
 

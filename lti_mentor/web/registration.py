@@ -51,7 +51,7 @@ def register() -> str | tuple[str, int]:
                 db, offer, granted, organization_id=guest.organization_id, needs_approval=guest.needs_approval
             )
             _check_stranger(guest, is_new)
-            audit.write(db, guest.organization_id, "registered", place=f"platform {platform.id}")
+            audit.write(db, guest.organization_id, "registered", place=f"lti/register {platform.title}")
     except Exception:  # whatever it was: the invitation is still good
         _give_back(invited)
         raise

@@ -166,14 +166,27 @@ def open_visit(
     return Opened(key, secret)
 
 
-def close_visits(db: Session, *, issuer: str, organization_ids: Iterable[uuid.UUID]) -> int:
-    """End the open visits of everybody these organizations know from this issuer; gives how many there were."""
+def _open_from(issuer: str, organization_ids: Iterable[uuid.UUID]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Open visits of everybody these organizations know from this issuer."""
     came_from = select(Account.person_id).where(
         Account.organization_id.in_(set(organization_ids)), Account.issuer == issuer
     )
-    now = clock.now()
-    still_open = update(VisitRow).where(VisitRow.person_id.in_(came_from), VisitRow.expires_at > now)
-    closed = db.execute(still_open.values(expires_at=now), execution_options={"synchronize_session": False})
+    return VisitRow.person_id.in_(came_from), VisitRow.expires_at > clock.now()
+
+
+def count_visits(db: Session, *, issuer: str, organization_ids: Iterable[uuid.UUID]) -> int:
+    """How many ``close_visits`` would end."""
+    wanted = select(func.count()).select_from(VisitRow).where(*_open_from(issuer, organization_ids))
+    return db.scalar(wanted) or 0
+
+
+def close_visits(db: Session, *, issuer: str, organization_ids: Iterable[uuid.UUID], but: str | None = None) -> int:
+    """End the open visits of everybody these organizations know from this issuer; gives how many there were.
+
+    The one with the key ``but`` goes on.
+    """
+    ended = update(VisitRow).where(*_open_from(issuer, organization_ids), VisitRow.key != (but or ""))
+    closed = db.execute(ended.values(expires_at=clock.now()), execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", closed).rowcount
 
 
@@ -221,7 +234,7 @@ def guard() -> None:
     row, person, *has = found
     g.framing_origins = tuple(row.framing_origins)
     if row.expires_at < clock.now():
-        raise VisitOver()
+        raise VisitOver() if row.framing_origins else VisitOver("visit.link_over")
     if not hmac.compare_digest(_hashed(secret), row.secret_hash):
         raise VisitOver("visit.other_browser")
     g.visit = Visit(
@@ -238,7 +251,7 @@ def guard() -> None:
     )
 
 
-PARTS = ("mentee", "mentor", "coordinator", "analyst", "records", "teacher")
+PARTS = ("mentee", "mentor", "coordinator", "analyst", "records", "administrator", "teacher")
 
 
 def _parts() -> list[ColumnElement[bool]]:
@@ -259,6 +272,7 @@ def _parts() -> list[ColumnElement[bool]]:
         takes_part("coordinator"),
         has_right("analyst"),
         has_right("records"),
+        has_right("administrator"),
         teaches,
     ]
 

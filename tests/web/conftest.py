@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from lti_mentor import clock
-from lti_mentor.lti import deep_linking, platforms
+from lti_mentor.lti import deep_linking, platforms, registration
 from lti_mentor.lti.deep_linking import Wanted
-from lti_mentor.mentoring import courses, evidence, goals, meetings, mentorships, notices, programs
+from lti_mentor.mentoring import courses, evidence, goals, meetings, mentorships, notices, people, programs
 from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.goals import GoalDraft
 from lti_mentor.mentoring.programs import ProgramDraft
@@ -39,8 +39,12 @@ def things(sqlite_database, sqlite_cast):
         )
         platform = platforms.add(db, REGISTRATION, organization_id=cast.learner.organization_id)
         wanted = Wanted("https://lms.example.org/return", None, True, True)
+        registration.invite(db, cast.learner.organization_id)
+        (invitation,) = registration.open_invitations(db, cast.learner.organization_id)
         picker = deep_linking.open_picker(db, platform.deployments[0], wanted, visit_key="another")
     return {
+        "platform_id": platform.id,
+        "invitation_id": invitation.id,
         "picker_id": picker.id,
         "goal_id": goal.id,
         "evidence_id": piece.id,
@@ -60,7 +64,10 @@ def things(sqlite_database, sqlite_cast):
 
 @pytest.fixture
 def seconds(sqlite_database, sqlite_cast):
-    """A mentor and a coordinator of another program in the same course, with a pair of their own."""
+    """A mentor and a coordinator of another program in the same course, with a pair of their own.
+
+    And an administrator of another organization.
+    """
     cast = sqlite_cast
     with sqlite_database.transaction() as db:
         found = {
@@ -77,4 +84,6 @@ def seconds(sqlite_database, sqlite_cast):
         mentorships.pair(
             db, program, mentor=found["second_mentor"], mentee=found["learner_two"], by=found["second_coordinator"]
         )
+        found["other_administrator"] = met(db, "Elsewhere", "other_administrator")
+        people.grant(db, found["other_administrator"], "administrator")
     return found

@@ -22,6 +22,7 @@ OPEN = {
 }  # fmt: skip
 
 
+ADMIN_PAGES = ("home", "invitations", "invite", "keys", "rotate_keys", "rights", "give_right", "take_right", "log")
 COURSE_PAGES = ("home", "course_map", "save_map", "add_item")
 
 # What else each of these may open; everything at the addresses of ``things`` is refused to them.
@@ -32,6 +33,8 @@ OWN = {
     # both programs run in the course, so its map is theirs too
     "second_coordinator": tuple(f"coordinator.{name}" for name in COURSE_PAGES),
     "analyst": ("insight.",),
+    "administrator": ("admin.",),
+    "other_administrator": tuple(f"admin.{name}" for name in ADMIN_PAGES),  # of their own organization
     "learner": ("learner.", "pair."),
     "mentor": ("mentor.", "pair."),
     "coordinator": ("coordinator.",),
@@ -44,7 +47,12 @@ def test_every_page_of_others_is_refused_to_the_wrong_person(
 ):
     app = create_app(loaded_settings, sqlite_database)
     person = seconds.get(who) or getattr(sqlite_cast, who)
-    opened = open_visit(sqlite_database, app, person, None if who == "outsider" else sqlite_cast.course.id)
+    opened = open_visit(
+        sqlite_database,
+        app,
+        person,
+        None if person.organization_id != sqlite_cast.course.organization_id else sqlite_cast.course.id,
+    )
     with sqlite_database.reading() as db:
         before = db.scalar(select(func.count()).select_from(StoredStatement))
     asked = [rule for rule in routes(app) if rule.endpoint not in OPEN and not rule.endpoint.startswith(OWN[who])]

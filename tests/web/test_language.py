@@ -22,7 +22,13 @@ WORD = re.compile(r"[A-Za-z]{3,}")
 ADDRESS = re.compile(r"\S*/\S*")
 # Names of months come from the calendar of the locale.
 CALENDAR = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"}
-AUDIENCES = {"learner": "learner", "mentor": "mentor", "coordinator": "coordinator", "insight": "analyst"}
+AUDIENCES = {
+    "learner": "learner",
+    "mentor": "mentor",
+    "coordinator": "coordinator",
+    "insight": "analyst",
+    "admin": "administrator",
+}
 
 
 def sentences(page: str) -> list[str]:
@@ -53,6 +59,7 @@ def written_by_others() -> list[str]:
         "Other_Learner",
         "Course one",
         "Program",
+        "Home",
         "Read",
         "I did it.",
     ]

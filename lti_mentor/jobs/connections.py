@@ -1,0 +1,40 @@
+"""Trying the connections that somebody asked about on a page."""
+
+import logging
+from datetime import timedelta
+
+from sqlalchemy.exc import OperationalError
+
+from lti_mentor.errors import PlatformError
+from lti_mentor.lti import connection, connection_tests
+from lti_mentor.lti.connection import Tried
+from lti_mentor.lti.platforms import Platform
+from lti_mentor.tool import Tool
+
+log = logging.getLogger(__name__)
+EVERY = timedelta(seconds=5)
+
+
+def run(tool: Tool) -> int:
+    """Try every connection that is asked about; how many there were."""
+    total = 0
+    while True:
+        with tool.database.transaction() as db:
+            claimed = connection_tests.claim(db)
+        if claimed is None:
+            return total
+        test, platform = claimed
+        tried = _try_out(tool, platform)
+        with tool.database.transaction() as db:
+            connection_tests.keep(db, test, tried)
+        total += 1
+
+
+def _try_out(tool: Tool, platform: Platform) -> list[Tried]:
+    try:
+        return connection.try_out(tool, platform)
+    except OperationalError:
+        raise  # the database is away: the lease ends by itself
+    except Exception:
+        log.exception("connection not tried")  # the page says so; the others have nothing to do with it
+        return [Tried("keys", 0, PlatformError("error"))]

@@ -26,6 +26,7 @@ from lti_mentor.practice.story import cast, other, plan
 from lti_mentor.practice.story.tell import COURSES, tell
 from lti_mentor.practice.world import INSTRUCTOR, LEARNER, LmsCourse, LmsItem, LmsPerson, World
 from lti_mentor.vault import Vault
+from lti_mentor.web.admin import link
 from xapi import keys as lrs_keys
 
 CLIENT = "mentoring-demo"
@@ -44,10 +45,10 @@ def run(port: int, lms_port: int) -> None:
     with tempfile.TemporaryDirectory(prefix="lti-mentor-demo-") as folder:
         environment = _environment(Path(folder), port)
         loaded = settings.load(environment)
-        world, invited = prepare(loaded, lms_port), invitation(loaded)
+        world, invited, entrance = prepare(loaded, lms_port), invitation(loaded), administration(loaded)
         world.dump(Path(folder) / "world.json")
         with _processes(environment, Path(folder), port, lms_port):
-            _show(world, port, invited)
+            _show(world, port, invited, entrance)
             _wait()
     click.echo("\nStopped; nothing is left running.")
 
@@ -98,6 +99,16 @@ def invitation(loaded: settings.Settings) -> str:
         secret = registration.invite(db, organizations.named(db, ORGANIZATION).id)
     database.engine.dispose()
     return f"{loaded.base_url}/lti/register?invitation={secret}"
+
+
+def administration(loaded: settings.Settings) -> str:
+    """A link to the administrator's pages of the first organization, for one use."""
+    database = connect(loaded.database_url)
+    with database.transaction() as db:
+        person = link.administrator(db, organizations.named(db, ORGANIZATION).id, loaded)
+        secret = link.make(db, person)
+    database.engine.dispose()
+    return link.address(loaded, secret)
 
 
 def _progress(done: int, total: int) -> None:
@@ -212,7 +223,7 @@ def _wait_for(address: str, started: list[subprocess.Popen[bytes]]) -> None:
     raise click.ClickException(f"{address} does not answer.")
 
 
-def _show(world: World, port: int, invited: str) -> None:
+def _show(world: World, port: int, invited: str, entrance: str) -> None:
     roles = (
         ("Learner in the middle", cast.MIDDLE.key, 0),
         ("Brand-new learner", cast.NEW.key, plan.certification_of(55)),
@@ -225,6 +236,8 @@ def _show(world: World, port: int, invited: str) -> None:
     click.echo("\nOpen one of these in a browser:")
     for title, person, course in roles:
         click.echo(f"  {title:<24} {world.issuer}/as/{person}/courses/{world.courses[course].id}")
+    click.echo(f"  {'Administrator':<24} {entrance}")
+    click.echo(f"  {'':<24} (once, within 15 minutes)")
     key = world.courses[0].lrs_key
     click.echo("\nThe record store, as the analysts' tools read it:")
     click.echo(f"  curl -u {key} -H 'X-Experience-API-Version: 1.0.3' http://localhost:{port}/xapi/statements")

@@ -7,6 +7,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Frame, FrameLocator, Page, expect
 
+from lti_mentor.db import connect
+from lti_mentor.lti import platforms
+from lti_mentor.mentoring import organizations
+from lti_mentor.practice import demo
 from tests.journeys.conftest import EVERYWHERE
 from tests.support.story import Story
 
@@ -158,6 +162,45 @@ def test_every_page_is_accessible_and_fits_its_frame(chromium, story, scheme, wi
     assert len(kinds) > 20
 
 
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_an_administrator_comes_by_a_link_and_every_page_is_accessible_and_fits(chromium, story, scheme, width):
+    database = connect(story.settings.database_url)
+    with database.transaction() as db:
+        for name, status in (("old", "disabled"), ("new", "pending")):
+            issuer = f"https://{name}-learning-and-development.northwind.example.org"
+            given = dict.fromkeys(("authorization_endpoint", "token_endpoint", "jwks_uri"), f"{issuer}/a")
+            added = platforms.Registration(issuer=issuer, client_id=f"{width}", deployment_ids=("1",), **given)
+            owner = organizations.named(db, demo.ORGANIZATION)
+            platforms.add(db, added, organization_id=owner.id).status = status
+    database.engine.dispose()
+    context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme, bypass_csp=True)
+    page, wrong, kinds = context.new_page(), [], set()
+
+    def look(address: str) -> None:
+        found = Axe().run(page).response["violations"]
+        wrong.extend((address, each["id"], each["nodes"][0]["html"]) for each in found)
+        if not page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"):
+            wrong.append((address, "wider than its window"))
+
+    page.goto(story.administration())
+    expect(page.get_by_label("Paste the link")).to_be_hidden()
+    assert page.url == f"{story.url}/admin"
+    look("the link")
+    page.get_by_role("button", name="Open the administration").click()
+    expect(page.get_by_role("heading", name=re.compile("waits? for approval"))).to_be_visible()
+    for address in crawled(page.main_frame):
+        kinds.add(IDS.sub("", address))
+        look(address)
+    page.get_by_role("link", name="Administration").click()
+    page.get_by_role("link", name="Invitations").click()
+    page.get_by_role("button", name="Make an invitation").click()
+    expect(page.get_by_label("Copy it now")).to_have_value(re.compile("/lti/register"))
+    look("the invitation")
+    context.close()
+    assert wrong == []
+    assert {"/admin/", "/admin/platforms/", "/admin/platforms//removal", "/admin/keys", "/admin/log"} <= kinds
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_teacher_places_three_things_and_a_learner_opens_one(browser_context, story, width):
     page = browser_context.new_page()
@@ -212,4 +255,10 @@ def test_no_page_breaks_its_own_content_policy(browser_context, story):
         for link in links:
             frame.get_by_role("link", name=link).first.click()
             expect(frame.locator("h1").first).to_be_visible()
+    page = browser_context.new_page()
+    page.goto(story.administration())
+    page.get_by_role("button", name="Open the administration").click()
+    page.get_by_role("table").get_by_role("link").first.click()
+    page.get_by_role("button", name="Test the connection").click()
+    expect(page.get_by_text("being tried")).to_be_visible()
     assert complaints == []

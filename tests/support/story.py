@@ -30,6 +30,10 @@ class Story:
         """The address that registers another tool of the practice LMS."""
         return demo.invitation(self.settings)
 
+    def administration(self) -> str:
+        """A link to the administrator's pages, for one use."""
+        return demo.administration(self.settings)
+
     def statements(self, **wanted: str) -> list[dict]:
         """Everything the record store gives, page by page, as any client reads it."""
         key, _, secret = (self.world.courses[0].lrs_key or "").partition(":")

@@ -40,7 +40,7 @@ SENTENCES: dict[Action, str] = {
     "removed": "Removed a learning platform",
     "changed": "Changed what a learning platform needs",
     "linked": "Made two accounts of one person one",
-    "course_copied": "Opened a copy of a course for the first time",
+    "course_copied": "Brought the set-up of a course along to a copy of it",
     "link_made": "Made a link to these pages",
     "link_used": "Came here by a link",
 }

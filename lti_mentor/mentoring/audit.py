@@ -91,6 +91,6 @@ def entries(db: Session, organization_id: uuid.UUID, wanted: Wanted, *, most: in
     if wanted.until is not None:
         found = found.where(AuditEntry.at < wanted.until)
     last = db.get(AuditEntry, wanted.before) if wanted.before is not None else None
-    if last is not None:
+    if last is not None and last.organization_id == organization_id:
         found = found.where(tuple_(AuditEntry.at, AuditEntry.id) < tuple_(last.at, last.id))
     return db.scalars(found.order_by(AuditEntry.at.desc(), AuditEntry.id.desc()).limit(most)).all()

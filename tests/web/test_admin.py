@@ -20,7 +20,7 @@ from lti_mentor.lti import keys, platforms, registration
 from lti_mentor.lti.connection_tests import ConnectionTest
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.keys import ToolKey
-from lti_mentor.lti.platforms import Deployment, Platform
+from lti_mentor.lti.platforms import Deployment, KeySet, Platform
 from lti_mentor.lti.registration import Invitation
 from lti_mentor.mentoring import audit, organizations, people
 from lti_mentor.mentoring.audit import Action, AuditEntry
@@ -30,7 +30,7 @@ from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from lti_mentor.web.admin import link, log
 from lti_mentor.web.admin.platforms import SCOPES
-from tests.conftest import SECRET, url_of
+from tests.conftest import SECRET, met, url_of
 from tests.lti.test_registration import paste
 from tests.support.member import Member
 from tests.support.visitor import Visitor
@@ -269,6 +269,18 @@ def test_what_does_not_work_in_courses_stands_on_the_page_of_their_platform(site
     assert "needs a look" not in Administrator(site, "Elsewhere").page.text
 
 
+def test_keys_that_a_platform_did_not_give_are_a_problem(site, administrator):
+    Visitor().launch(site.lms.url, "learner", "1")
+    platform = the(site.database, Platform)
+    assert "1 can be used" in administrator.open(f"platforms/{platform.id}").text
+    with site.database.transaction() as db:
+        db.get(KeySet, platform.jwks_uri).fetched_at -= timedelta(hours=2)
+    page = administrator.open(f"platforms/{platform.id}").text
+    assert "did not give them the last time they were asked for" in page
+    assert "&lt;" not in page
+    assert "1 platform needs a look" in administrator.open().text
+
+
 def test_the_command_says_what_removing_a_platform_would_do(site):
     Visitor().launch(site.lms.url, "learner", "1")
     platform = the(site.database, Platform)
@@ -480,6 +492,8 @@ def test_the_log_is_filtered_by_what_who_and_when(reader, database, cast):
         audit.write(db, cast.outsider.organization_id, "read_record", place="c", actor_id=cast.outsider.id)
         old = AuditEntry(organization_id=mine, action="invited", place="d", at=clock.now() - timedelta(days=40))
         db.add(old)
+        someone = met(db, "Home", "ÖZLEM")
+        audit.write(db, mine, "granted", place="e", subject_id=someone.id)
     assert {"a", "b", "d"} <= set(shown(reader.get("admin/log")))
     assert shown(reader.get("admin/log?action=read_statements")) == ["b"]
     assert shown(reader.get("admin/log?name=learner&action=read_record")) == ["a"]
@@ -489,6 +503,7 @@ def test_the_log_is_filtered_by_what_who_and_when(reader, database, cast):
     assert shown(reader.get(f"admin/log?until={until}")) == ["d"]
     assert "d" not in shown(reader.get(f"admin/log?since={until}"))
     assert shown(reader.get("admin/log?name=nobody")) == []
+    assert shown(reader.get("admin/log?name=özlem")) == ["e"]
     assert "c" not in shown(reader.get("admin/log"))
     wrong = reader.get("admin/log?since=yesterday")
     assert wrong.status_code == 422

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, Uuid, bindparam, func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -120,15 +121,17 @@ def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered)
         lineitems, scopes = offered.lineitems_url, list(offered.grade_scopes)
     if known is not None and tuple(known) == (memberships, lineitems, scopes):
         return
-    row = of(db, deployment.organization_id, deployment.id, context_id)
-    if row is None:
-        row = ContextServices(
-            organization_id=deployment.organization_id, deployment_id=deployment.id, context_id=context_id
-        )
-        db.add(row)
-    elif row.memberships_url != memberships:
+    row = of(db, deployment.organization_id, deployment.id, context_id) or _new(db, key)
+    if row.memberships_url != memberships:
         row.roster_differences_url = None
     row.memberships_url, row.lineitems_url, row.grade_scopes = memberships, lineitems, scopes
+
+
+def _new(db: Session, key: Mapping[str, Any]) -> ContextServices:
+    """Several launches may bring a new context at the same moment."""
+    dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
+    db.execute(dialect.insert(ContextServices).values(key).on_conflict_do_nothing())
+    return db.scalars(select(ContextServices).filter_by(**key)).one()
 
 
 def problems(db: Session, organization_id: uuid.UUID) -> Sequence[tuple[uuid.UUID, str, int]]:

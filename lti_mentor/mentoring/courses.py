@@ -137,6 +137,9 @@ def join(db: Session, course: Course, person: Person, *, teaches: bool) -> Membe
     """Remember that the person came in through this course, and whether the LMS calls them a teacher there."""
     member = _member(db, course, person)
     if member is None:
+        organizations.lock(db, course.organization_id)
+        member = _member(db, course, person)
+    if member is None:
         member = Member(
             organization_id=course.organization_id,
             course_id=course.id,

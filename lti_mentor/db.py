@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import partial
 from typing import Any
 
 from sqlalchemy import CheckConstraint, DateTime, Dialect, Engine, ForeignKey, MetaData, create_engine, event
@@ -67,6 +67,7 @@ class Database:
     """One database; made once, by ``connect``."""
 
     engine: Engine
+    reader: Engine
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -77,15 +78,8 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Look: one consistent, read-only view that delays no writer."""
-        with self._session(self._reader) as db:
+        with self._session(self.reader) as db:
             yield db
-
-    @cached_property
-    def _reader(self) -> Engine:
-        """The same pool, beginning transactions that only look."""
-        if self.is_sqlite:
-            return self.engine.execution_options(lti_mentor_reading=True)
-        return self.engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
 
     @contextmanager
     def _session(self, engine: Engine) -> Iterator[Session]:
@@ -105,12 +99,22 @@ def connect(url: str) -> Database:
     """A database for ``sqlite:///file`` or ``postgresql://…``."""
     if url.startswith(("postgresql://", "postgres://")):
         url = "postgresql+psycopg://" + url.split("://", 1)[1]
-    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), hide_parameters=True)
+    if url.startswith("sqlite"):
+        return _connect_sqlite(url)
+    engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
     event.listen(engine, "handle_error", _forget_values)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    return Database(engine)
+    return Database(engine, engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ"))
+
+
+def _connect_sqlite(url: str) -> Database:
+    """With connections of their own for looking: one that changes sides has to prepare every statement anew."""
+    engine, reader = (create_engine(url, hide_parameters=True) for _ in range(2))
+    for each, query_only, begin in ((engine, "OFF", "BEGIN IMMEDIATE"), (reader, "ON", "BEGIN DEFERRED")):
+        event.listen(each, "handle_error", _forget_values)
+        event.listen(each, "connect", partial(_prepare_sqlite, query_only))
+        event.listen(each, "begin", partial(_begin_sqlite, begin))
+    event.listen(engine, "engine_disposed", lambda _: reader.dispose())
+    return Database(engine, reader)
 
 
 def _forget_values(context: ExceptionContext) -> None:
@@ -120,12 +124,13 @@ def _forget_values(context: ExceptionContext) -> None:
             error.args = (str(error.args[0]).partition("\nDETAIL:")[0], *error.args[1:])
 
 
-def _prepare_sqlite(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+def _prepare_sqlite(query_only: str, connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
     raw: Any = connection
     raw.isolation_level = None  # the driver leaves BEGIN to us
     cursor = raw.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "busy_timeout = 10000"):
+    for pragma in ("busy_timeout = 10000", "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute(f"PRAGMA query_only = {query_only}")
     cursor.close()
     raw.create_function("lower", 1, _lower, deterministic=True)
 
@@ -135,10 +140,8 @@ def _lower(text: str | None) -> str | None:
     return text.lower() if text is not None else None
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    reading = connection.get_execution_options().get("lti_mentor_reading", False)
-    connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reading else 'OFF'}")
-    connection.exec_driver_sql("BEGIN DEFERRED" if reading else "BEGIN IMMEDIATE")
+def _begin_sqlite(begin: str, connection: Connection) -> None:
+    connection.exec_driver_sql(begin)
 
 
 class Row(Base):

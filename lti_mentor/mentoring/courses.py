@@ -135,10 +135,15 @@ def meet(
 
 def join(db: Session, course: Course, person: Person, *, teaches: bool) -> Member:
     """Remember that the person came in through this course, and whether the LMS calls them a teacher there."""
+    member = _member(db, course, person) or _new_member(db, course, person, teaches)
+    _seen(member, teaches)
+    db.flush()
+    return member
+
+
+def _new_member(db: Session, course: Course, person: Person, teaches: bool) -> Member:
+    organizations.lock(db, course.organization_id)
     member = _member(db, course, person)
-    if member is None:
-        organizations.lock(db, course.organization_id)
-        member = _member(db, course, person)
     if member is None:
         member = Member(
             organization_id=course.organization_id,
@@ -148,8 +153,6 @@ def join(db: Session, course: Course, person: Person, *, teaches: bool) -> Membe
             seen_at=clock.now(),
         )
         db.add(member)
-    _seen(member, teaches)
-    db.flush()
     return member
 
 
@@ -166,7 +169,7 @@ class Place:
 # Made once: building a statement costs more than running it.
 _ENTERED = (
     select(Course, Member)
-    .join(Member, and_(Member.course_id == Course.id, Member.person_id == bindparam("person_id")))
+    .outerjoin(Member, and_(Member.course_id == Course.id, Member.person_id == bindparam("person_id")))
     .where(
         Course.organization_id == bindparam("organization_id"),
         Course.deployment_id == bindparam("deployment_id"),
@@ -179,14 +182,11 @@ def enter(db: Session, person: Person, place: Place, *, teaches: bool) -> Course
     """``meet`` and ``join`` at once: one query when nothing is new."""
     given = {"person_id": person.id, "organization_id": person.organization_id}
     key = {"deployment_id": place.deployment_id, "context_id": place.context_id}
-    found = db.execute(_ENTERED, given | key).one_or_none()
-    if found is None:
+    course, member = db.execute(_ENTERED, given | key).one_or_none() or (None, None)
+    if course is None:
         course = meet(db, person.organization_id, **vars(place))
-        join(db, course, person, teaches=teaches)
-        return course
-    course, member = found
     course.label, course.title = place.label or course.label, place.title or course.title
-    _seen(member, teaches)
+    _seen(member or _new_member(db, course, person, teaches), teaches)
     return course
 
 
@@ -197,14 +197,16 @@ def _seen(member: Member, teaches: bool) -> None:
         member.teaches, member.seen_at, member.left_at = teaches, clock.now(), None
 
 
+_MEMBER = select(Member).where(
+    Member.organization_id == bindparam("organization_id"),
+    Member.course_id == bindparam("course_id"),
+    Member.person_id == bindparam("person_id"),
+)
+
+
 def _member(db: Session, course: Course, person: Person) -> Member | None:
-    return db.scalar(
-        select(Member).where(
-            Member.organization_id == course.organization_id,
-            Member.course_id == course.id,
-            Member.person_id == person.id,
-        )
-    )
+    key = {"organization_id": course.organization_id, "course_id": course.id, "person_id": person.id}
+    return db.scalar(_MEMBER, key)
 
 
 def teaches(db: Session, person: Person, course: Course) -> bool:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -38,6 +38,9 @@ def named(db: Session, name: str) -> Organization:
     return organization
 
 
+_LOCK = select(Organization.id).where(Organization.id == bindparam("organization_id")).with_for_update(key_share=True)
+
+
 def lock(db: Session, organization_id: uuid.UUID) -> None:
     """Let one transaction at a time add what has to be unique in the organization."""
-    db.execute(select(Organization.id).where(Organization.id == organization_id).with_for_update(key_share=True))
+    db.execute(_LOCK, {"organization_id": organization_id})

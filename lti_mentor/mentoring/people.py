@@ -143,7 +143,8 @@ def _new_ones(db: Session, organization_id: uuid.UUID, identities: Sequence[Iden
     for each in identities:
         mine = {"organization_id": organization_id, "person_id": found[each.subject].id}
         db.add(Account(issuer=each.issuer, subject=each.subject, **mine))
-        db.add(Pseudonym(actor_name=secrets.token_hex(16), **mine))
+        name = _actor_names(db)[mine["person_id"]] = secrets.token_hex(16)
+        db.add(Pseudonym(actor_name=name, **mine))
     db.flush()
     return found
 

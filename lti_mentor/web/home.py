@@ -1,9 +1,11 @@
 """The first page of a visit: each person comes to the home that is theirs."""
 
 from flask import Blueprint, redirect, request
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from lti_mentor.mentoring import mentorships
+from lti_mentor.mentoring.people import Person
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit, visit_url
 
@@ -24,10 +26,13 @@ FIRST = (
 def show_home() -> Response:
     """Go to the home of the person's first part; a learner's when there is none."""
     visit = current_visit()
-    parts = visit.parts
-    if {"mentor", "mentee"} <= parts:
-        with tool().database.reading() as db:
-            if not mentorships.of_mentor(db, visit.person):
-                parts = parts - {"mentor"}  # nobody waits there yet
-    endpoint = next((endpoint for part, endpoint in FIRST if part in parts), "learner.home")
+    with tool().database.reading() as db:
+        endpoint = first(db, visit.person, visit.parts)
     return redirect(visit_url(endpoint, done=request.args.get("done")), 303)
+
+
+def first(db: Session, person: Person, parts: frozenset[str]) -> str:
+    """The end point of the home of somebody with these parts."""
+    if {"mentor", "mentee"} <= parts and not mentorships.of_mentor(db, person):
+        parts = parts - {"mentor"}  # nobody waits there yet
+    return next((endpoint for part, endpoint in FIRST if part in parts), "learner.home")

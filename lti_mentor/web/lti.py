@@ -15,7 +15,7 @@ from lti_mentor.lti.launch import Launch
 from lti_mentor.mentoring import course_copies, courses, people
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.people import Person
-from lti_mentor.web import frames, headers, language, placed, visit
+from lti_mentor.web import frames, headers, home, language, placed, visit
 from lti_mentor.web.placed import Content
 from lti_mentor.web.tool import tool
 
@@ -142,7 +142,7 @@ def _first_page(
         if choice is not None:
             return "picker.choose", {"picker_id": choice.id, "done": "link.lost"}
         return "home.home", {"done": "link.gone"}
-    return "home.home", {}
+    return home.first(db, person, visit.parts(db, opened)), {}
 
 
 def _open_choice(db: Session, launched: Launch, opened: visit.Opened, content: Content) -> Picker | None:

@@ -226,9 +226,7 @@ def guard() -> None:
         raise VisitOver()
     secret = request.cookies.get(COOKIE) or request.headers.get(HEADER) or request.form.get(FIELD, "")
     with tool().database.reading() as db:
-        found = db.execute(
-            select(VisitRow, Person, *_parts()).join(Person, Person.id == VisitRow.person_id).where(VisitRow.key == key)
-        ).one_or_none()
+        found = db.execute(_FOUND, {"key": key}).one_or_none()
     if found is None:
         raise VisitOver()
     row, person, *has = found
@@ -246,7 +244,7 @@ def guard() -> None:
         zone=row.zone,
         framing_origins=g.framing_origins,
         previous_at=row.previous_at,
-        parts=frozenset(name for name, yes in zip(PARTS, has, strict=True) if yes),
+        parts=_named(has),
         is_in_page=COOKIE not in request.cookies,
     )
 
@@ -275,6 +273,26 @@ def _parts() -> list[ColumnElement[bool]]:
         has_right("administrator"),
         teaches,
     ]
+
+
+# Made once: building a statement costs more than running it.
+_FOUND = (
+    select(VisitRow, Person, *_parts())
+    .join(Person, Person.id == VisitRow.person_id)
+    .where(VisitRow.key == bindparam("key"))
+)
+
+
+_HAS = _FOUND.with_only_columns(*_parts())
+
+
+def parts(db: Session, opened: Opened) -> frozenset[str]:
+    """What the person of a visit that was just opened has of PARTS."""
+    return _named(db.execute(_HAS, {"key": opened.key}).one())
+
+
+def _named(has: Iterable[bool]) -> frozenset[str]:
+    return frozenset(name for name, yes in zip(PARTS, has, strict=True) if yes)
 
 
 def current_visit() -> Visit:

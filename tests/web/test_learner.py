@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from lti_mentor import clock
 from lti_mentor.mentoring import course_map, courses, evidence, goals, meetings, notices, pursuits, results
@@ -58,11 +58,11 @@ def test_the_home_of_a_busy_learner_takes_at_most_8_queries(database, busy, load
         if not statement.startswith(("PRAGMA", "BEGIN", "SHOW", "SET")):
             asked.append(statement)
 
-    event.listen(database.engine, "before_cursor_execute", note)
+    event.listen(Engine, "before_cursor_execute", note)
     try:
         page = member.get("learner/")
     finally:
-        event.remove(database.engine, "before_cursor_execute", note)
+        event.remove(Engine, "before_cursor_execute", note)
     assert "it is time to meet Mentor" in page.text
     assert re.search("Goal [0-4]<", page.text)
     assert len(asked) <= 8, asked

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from math import floor
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import Uuid, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from lti_mentor import clock
@@ -109,13 +109,22 @@ def home(db: Session, person: Person, course_id: uuid.UUID | None, *, since: dat
     )
 
 
+# Each launch leads here, so these are made once: building a statement costs more than running it.
+_OF, _BY = bindparam("organization_id", type_=Uuid()), bindparam("person_id", type_=Uuid())
+_PURSUITS = (
+    select(Pursuit)
+    .where(Pursuit.organization_id == _OF, Pursuit.person_id == _BY, Pursuit.status != "abandoned")
+    .order_by(Pursuit.started_at.desc())
+    .limit(5)
+)
+
+
+def _own(person: Person) -> dict[str, object]:
+    return {"organization_id": person.organization_id, "person_id": person.id}
+
+
 def _pursuits(db: Session, person: Person) -> Sequence[Pursuit]:
-    wanted = select(Pursuit).where(
-        Pursuit.organization_id == person.organization_id,
-        Pursuit.person_id == person.id,
-        Pursuit.status != "abandoned",
-    )
-    return db.scalars(wanted.order_by(Pursuit.started_at.desc()).limit(5)).all()
+    return db.scalars(_PURSUITS, _own(person)).all()
 
 
 @dataclass(frozen=True)
@@ -128,35 +137,38 @@ class _Pair:
     others: tuple[tuple[Mentorship, Person], ...]
 
 
+_NEXT_MEETING = (
+    select(Meeting.id)
+    .where(
+        Meeting.mentorship_id == Mentorship.id,
+        Meeting.status == "planned",
+        Meeting.planned_at > bindparam("begun_after"),
+    )
+    .order_by(Meeting.planned_at)
+    .limit(1)
+    .correlate(Mentorship)
+    .scalar_subquery()
+)
+_OPEN_REMINDER = and_(
+    Reminder.organization_id == Mentorship.organization_id,
+    Reminder.person_id == Mentorship.mentee_id,
+    Reminder.closed_at.is_(None),
+)
+_PAIRS = (
+    select(Mentorship, Person, Program, Meeting, Reminder)
+    .join(Person, Person.id == Mentorship.mentor_id)
+    .join(Program, Program.id == Mentorship.program_id)
+    .outerjoin(Meeting, Meeting.id == _NEXT_MEETING)
+    .outerjoin(Reminder, _OPEN_REMINDER)
+    .where(Mentorship.organization_id == _OF, Mentorship.mentee_id == _BY, Mentorship.status == "open")
+    .order_by(Mentorship.started_at.desc(), Mentorship.id, Reminder.sent_at.desc())
+)
+
+
 def _pair(db: Session, person: Person) -> _Pair | None:
     """The open mentorship with all the page says of it, in one query."""
-    next_meeting = (
-        select(Meeting.id)
-        .where(
-            Meeting.mentorship_id == Mentorship.id,
-            Meeting.status == "planned",
-            Meeting.planned_at > clock.now() - timedelta(hours=2),
-        )
-        .order_by(Meeting.planned_at)
-        .limit(1)
-        .correlate(Mentorship)
-        .scalar_subquery()
-    )
-    mine = (Reminder.person_id == Mentorship.mentee_id, Reminder.closed_at.is_(None))
-    wanted = (
-        select(Mentorship, Person, Program, Meeting, Reminder)
-        .join(Person, Person.id == Mentorship.mentor_id)
-        .join(Program, Program.id == Mentorship.program_id)
-        .outerjoin(Meeting, Meeting.id == next_meeting)
-        .outerjoin(Reminder, and_(Reminder.organization_id == Mentorship.organization_id, *mine))
-        .where(
-            Mentorship.organization_id == person.organization_id,
-            Mentorship.mentee_id == person.id,
-            Mentorship.status == "open",
-        )
-        .order_by(Mentorship.started_at.desc(), Mentorship.id, Reminder.sent_at.desc())
-    )
-    rows = [(row[0], row[1], row[2], row[3], row[4]) for row in db.execute(wanted)]
+    given = {**_own(person), "begun_after": clock.now() - timedelta(hours=2)}
+    rows = [(row[0], row[1], row[2], row[3], row[4]) for row in db.execute(_PAIRS, given)]
     if not rows:
         return None
     first = rows[0]
@@ -206,19 +218,22 @@ def _days_to(pursuit: Pursuit) -> int | None:
     return (pursuit.exam_on - clock.today()).days
 
 
+_GOALS = (
+    select(Goal, func.count().over())
+    .where(Goal.organization_id == _OF, Goal.owner_id == _BY, Goal.status == "open")
+    .options(joinedload(Goal.links, innerjoin=False))
+    .order_by(Goal.due_on, Goal.id)
+    .limit(SHOWN_GOALS)
+)
+_ELSEWHERE = select(GoalLink.id).where(GoalLink.goal_id == Goal.id, GoalLink.course_id.is_not(None)).exists()
+_HERE = select(GoalLink.id).where(GoalLink.goal_id == Goal.id, GoalLink.course_id == bindparam("course_id")).exists()
+_GOALS_HERE = _GOALS.where(or_(_HERE, ~_ELSEWHERE))
+
+
 def _goals(db: Session, person: Person, course_id: uuid.UUID | None) -> tuple[Sequence[Goal], int]:
     """The most urgent open goals of this course (all courses without one), and how many there are."""
-    wanted = select(Goal, func.count().over()).where(
-        Goal.organization_id == person.organization_id, Goal.owner_id == person.id, Goal.status == "open"
-    )
-    if course_id is not None:
-        elsewhere = select(GoalLink.id).where(GoalLink.goal_id == Goal.id, GoalLink.course_id.is_not(None)).exists()
-        here = select(GoalLink.id).where(GoalLink.goal_id == Goal.id, GoalLink.course_id == course_id).exists()
-        wanted = wanted.where(or_(here, ~elsewhere))
-    found = db.execute(
-        wanted.options(joinedload(Goal.links, innerjoin=False)).order_by(Goal.due_on, Goal.id).limit(SHOWN_GOALS)
-    ).unique()
-    rows = list(found)
+    wanted, given = (_GOALS, {}) if course_id is None else (_GOALS_HERE, {"course_id": course_id})
+    rows = list(db.execute(wanted, _own(person) | given).unique())
     return [row[0] for row in rows], rows[0][1] if rows else 0
 
 

@@ -7,11 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import CursorResult, ForeignKey, Index, UniqueConstraint, bindparam, delete, func, or_, select, text
+from sqlalchemy import (
+    CursorResult,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Row, new_id, one_of
+from lti_mentor.db import Base, Row, new_id, one_of
 from lti_mentor.errors import NotFound, Refused
 from lti_mentor.mentoring import audit, organizations
 
@@ -140,13 +152,20 @@ def _new_ones(db: Session, organization_id: uuid.UUID, identities: Sequence[Iden
         found[each.subject] = Person(id=new_id(), organization_id=organization_id, number=number, **said)
     db.add_all(found.values())
     db.flush()
+    accounts, pseudonyms = [], []
     for each in identities:
-        mine = {"organization_id": organization_id, "person_id": found[each.subject].id}
-        db.add(Account(issuer=each.issuer, subject=each.subject, **mine))
-        name = _actor_names(db)[mine["person_id"]] = secrets.token_hex(16)
-        db.add(Pseudonym(actor_name=name, **mine))
-    db.flush()
+        person_id, name = found[each.subject].id, secrets.token_hex(16)
+        mine = {"organization_id": organization_id, "person_id": person_id}
+        accounts.append({"id": new_id(), "issuer": each.issuer, "subject": each.subject, **mine})
+        pseudonyms.append({"id": new_id(), "actor_name": name, **mine})
+        _actor_names(db)[person_id] = name
+    if accounts:
+        db.execute(_ACCOUNTS, accounts)
+        db.execute(_PSEUDONYMS, pseudonyms)
     return found
+
+
+_ACCOUNTS, _PSEUDONYMS = (insert(Base.metadata.tables[name]) for name in ("accounts", "pseudonyms"))
 
 
 def _known(db: Session, organization_id: uuid.UUID, identity: Identity) -> Person | None:

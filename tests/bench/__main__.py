@@ -5,13 +5,13 @@ import io
 import multiprocessing
 import platform
 import pstats
+import re
 import statistics
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask
-from sqlalchemy import event, insert
+from sqlalchemy import Engine, event, insert
 
 from lti_mentor import clock, migrations, settings
 from lti_mentor.app import create_app
@@ -29,36 +29,15 @@ from lti_mentor.mentoring.goals import Goal, GoalLink
 from lti_mentor.practice.tokens import SigningKey, claims
 from lti_mentor.vault import Vault
 from lti_mentor.web import visit
-from tests.bench import bare_tool
+from tests.bench import bare_tool, lms, served, services
 from tests.conftest import gather_cast, register, small_world
 
 ROUNDS, BURST = 60, 5
 TOOL = "http://localhost:8000"
 
 
-def serve_keys(jwk: dict, port: "multiprocessing.connection.Connection") -> None:  # type: ignore[name-defined]
-    """The key set of the platform, in a process of its own."""
-    from werkzeug.serving import make_server  # noqa: PLC0415
-
-    app = Flask("keys")
-    app.add_url_rule("/jwks", view_func=lambda: {"keys": [jwk]})
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    port.send(server.server_port)
-    server.serve_forever()
-
-
-@contextmanager
-def platform_keys(key: SigningKey) -> Iterator[str]:
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.Process(target=serve_keys, args=(key.jwk(), theirs), daemon=True)
-    process.start()
-    yield f"http://127.0.0.1:{ours.recv()}"
-    process.terminate()
-    process.join()
-
-
 class Bench:
-    """The same two requests against any of the tools."""
+    """The same requests against any of the tools."""
 
     def __init__(self, issuer: str, key: SigningKey) -> None:
         self.world, self.key = small_world(issuer, TOOL), key
@@ -85,7 +64,14 @@ class Bench:
         taken += time.perf_counter() - began
         if answer.status_code not in (200, 303):
             sys.exit(f"a launch failed: {answer.status_code} {answer.text[:300]}")
+        self.after = lambda: client.get(answer.headers["Location"], base_url="https://localhost:8000")
         return taken
+
+    def complete(self, app: Flask) -> None:
+        """Login, launch and first page."""
+        self.launch(app)
+        if self.after().status_code != 200:
+            sys.exit("a first page failed")
 
 
 def in_turn(tools: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
@@ -99,8 +85,7 @@ def in_turn(tools: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
     return found
 
 
-def launches(folder: Path) -> list[str]:
-    key = SigningKey()
+def launches(folder: Path, key: SigningKey, keys: tuple[str, str]) -> list[str]:
     loaded = settings.load(
         {
             "LTI_MENTOR_SECRET_KEY": "b" * 40,
@@ -110,14 +95,12 @@ def launches(folder: Path) -> list[str]:
     )
     database = connect(f"sqlite:///{folder}/launch.db")
     migrations.prepare(database, loaded, Vault(loaded.secret_key))
-    private, public = pair()
-    with platform_keys(key) as issuer:
+    with lms.running(key.jwk()) as issuer:
         bench = Bench(issuer, key)
         register(database, bench.world)
         ours = create_app(loaded, database)
         bare = {
-            cached: bare_tool.create(issuer, bench.world.client_id, private, public, key_cache=cached)
-            for cached in (False, True)
+            cached: bare_tool.create(issuer, bench.world.client_id, *keys, key_cache=cached) for cached in (False, True)
         }
         found = in_turn(
             {
@@ -126,13 +109,14 @@ def launches(folder: Path) -> list[str]:
                 "LTI Mentor": lambda: bench.launch(ours),
             }
         )
-        profile = profiled(lambda: [bench.launch(ours) for _ in range(100)])
+        profile = profiled(lambda: [bench.complete(ours) for _ in range(100)])
     middle = {name: statistics.median(values) * 1000 for name, values in found.items()}
     mine, shipped, cached = (
         middle["LTI Mentor"],
         *(middle[f"bare library{x}"] for x in (" as shipped", ", key cache on")),
     )
-    lines = ["## A complete login and launch", "", "| tool | median ms | LTI Mentor is |", "|---|---|---|"]
+    how = f"Requests in process. Each figure is from {ROUNDS * BURST} runs, the tools in turn, {BURST} at a time."
+    lines = ["## A login and launch", "", how, "", "| tool | median ms | LTI Mentor is |", "|---|---|---|"]
     lines += [f"| {name} | {value:.2f} | {mine / value:.2f} × |" for name, value in middle.items()]
     lines += [
         "",
@@ -141,10 +125,16 @@ def launches(folder: Path) -> list[str]:
     ]
     return [
         *lines,
-        "Where a launch of LTI Mentor spends its time (100 launches, cumulative):",
+        "What a complete launch of LTI Mentor (login, launch, first page) spends its time on:",
+        "",
+        "| on | % of a launch |",
+        "|---|---|",
+        *(f"| {name} | {share:.0f} |" for name, share in shares(profile)),
+        "",
+        "The longest steps of 100 launches (calls, own and cumulative seconds):",
         "",
         "```",
-        profile,
+        longest(profile),
         "```",
         "",
     ]
@@ -159,13 +149,38 @@ def pair() -> tuple[str, str]:
     return private.decode(), public.decode()
 
 
-def profiled(work: Callable[[], object]) -> str:
+def profiled(work: Callable[[], object]) -> pstats.Stats:
     profiler = cProfile.Profile()
     profiler.runcall(work)
-    text = io.StringIO()
-    pstats.Stats(profiler, stream=text).sort_stats("cumulative").print_stats(
-        r"lti_mentor|xapi/|jwt/api_jwt|tincan/stat"
-    )
+    return pstats.Stats(profiler)
+
+
+PARTS = (
+    ("the database: SQLite itself", r"sqlite3"),
+    ("the database: SQLAlchemy", r"sqlalchemy"),
+    ("requests and answers: Flask, Werkzeug", r"/flask/|werkzeug|/http/|urllib|markupsafe"),
+    ("the page: Jinja and Babel", r"jinja2|/templates/|babel"),
+    ("the token: PyJWT, cryptography", r"/jwt/|cryptography|rsa"),
+    ("the statement: tincan, xapi", r"tincan|xapi/"),
+    ("our own code", r"lti_mentor/"),
+    ("the rest of Python", r""),
+)
+
+
+def shares(profile: pstats.Stats) -> list[tuple[str, float]]:
+    """In percent by what the time was spent in, without what the measuring itself does."""
+    found = dict.fromkeys((name for name, _ in PARTS), 0.0)
+    for (file, _, function), (_, _, own, _, _) in profile.stats.items():  # type: ignore[attr-defined]
+        if not re.search(r"/tests/|practice/|werkzeug/test|sign", f"{file} {function}"):
+            place = f"{file} {function}"
+            found[next(name for name, pattern in PARTS if re.search(pattern, place))] += own
+    total = sum(found.values())
+    return [(name, seconds / total * 100) for name, seconds in found.items()]
+
+
+def longest(profile: pstats.Stats) -> str:
+    profile.stream = text = io.StringIO()  # type: ignore[attr-defined]
+    profile.sort_stats("cumulative").print_stats(r"lti_mentor/(web|lti|mentoring|activity)|xapi/|tincan/stat")
     rows = [line for line in text.getvalue().splitlines() if ".py:" in line][:18]
     return "\n".join(line.replace(str(Path.cwd()) + "/", "").split("site-packages/")[-1] for line in rows)
 
@@ -186,7 +201,7 @@ def home(folder: Path, number_of_goals: int) -> tuple[Callable[[], float], Calla
     def count(connection, cursor, statement, *rest):  # type: ignore[no-untyped-def]
         queries[0] += not statement.startswith(("PRAGMA", "BEGIN"))
 
-    event.listen(database.engine, "before_cursor_execute", count)
+    event.listen(Engine, "before_cursor_execute", count)
 
     def measure() -> float:
         began = time.perf_counter()
@@ -266,22 +281,30 @@ def homes(folder: Path) -> list[str]:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    key, keys = SigningKey(), pair()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         lines = [
             "# Benchmarks",
             "",
             "Made by `make bench`. Times are of a shared machine: read them as ratios within one run.",
             f"Machine: {platform.machine()}, {multiprocessing.cpu_count()} cores, {platform.system()},"
-            f" Python {platform.python_version()}, SQLite on disk, requests in process,"
-            " the key set served by another process over loopback.",
-            f"Each figure is from {ROUNDS * BURST} runs, the tools in turn, {BURST} at a time.",
+            f" Python {platform.python_version()}, SQLite on disk, the platform in a process of its own over loopback.",
             "",
-            *launches(Path(folder)),
-            *homes(Path(folder)),
+            *served_lines(folder, key, keys),
+            *launches(folder, key, keys),
+            *homes(folder),
         ]
+        with lms.running(key.jwk()) as issuer:
+            lines += services.lines(issuer, folder)
     text = "\n".join(lines)
     print(text)
     Path("docs/benchmarks.md").write_text(text.rstrip() + "\n", encoding="utf-8")
+
+
+def served_lines(folder: Path, key: SigningKey, keys: tuple[str, str]) -> list[str]:
+    with lms.running(key.jwk()) as issuer:
+        return served.lines(folder, issuer, key, keys)
 
 
 if __name__ == "__main__":

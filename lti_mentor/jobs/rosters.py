@@ -12,7 +12,7 @@ from lti_mentor.lti import contexts, roster
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.lti.roster import RosterPage
-from lti_mentor.mentoring import courses, people
+from lti_mentor.mentoring import courses, joining, people
 from lti_mentor.mentoring.courses import Course, Listed
 from lti_mentor.mentoring.people import Identity
 from lti_mentor.tool import Tool
@@ -88,7 +88,7 @@ def _take(db: Session, row: ContextServices, platform: Platform, page: RosterPag
     course = _course(db, row)
     known = people.meet_many(db, row.organization_id, identities)
     listed = {each.subject: Listed(known[each.subject], each.teaches, each.is_active) for each in page.members}
-    gone = courses.take_roster(db, course, list(listed.values()), at=started_at)
+    gone = joining.take_roster(db, course, list(listed.values()), at=started_at)
     visit.close_visits_of(db, course.organization_id, gone, course_id=course.id)
     contexts.still_reading(db.get_one(ContextServices, row.id), len(page.members))
 

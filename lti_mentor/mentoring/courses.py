@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, and_, bindparam, func, or_, select
@@ -178,16 +178,21 @@ _ENTERED = (
 )
 
 
-def enter(db: Session, person: Person, place: Place, *, teaches: bool) -> Course:
-    """``meet`` and ``join`` at once: one query when nothing is new."""
+def enter(db: Session, person: Person, place: Place, *, teaches: bool) -> tuple[Course, str | None]:
+    """``meet`` and ``join`` at once: one query when nothing is new. Gives the course, and whether the person is "new"
+    in it or came "back"."""
     given = {"person_id": person.id, "organization_id": person.organization_id}
     key = {"deployment_id": place.deployment_id, "context_id": place.context_id}
     course, member = db.execute(_ENTERED, given | key).one_or_none() or (None, None)
     if course is None:
         course = meet(db, person.organization_id, **vars(place))
     course.label, course.title = place.label or course.label, place.title or course.title
-    _seen(member or _new_member(db, course, person, teaches), teaches)
-    return course
+    if member is None:
+        _seen(_new_member(db, course, person, teaches), teaches)
+        return course, "new"
+    is_back = member.left_at is not None
+    _seen(member, teaches)
+    return course, "back" if is_back else None
 
 
 def _seen(member: Member, teaches: bool) -> None:
@@ -322,8 +327,17 @@ class Listed:
     is_active: bool
 
 
-def take_roster(db: Session, course: Course, listed: Sequence[Listed], *, at: datetime) -> list[uuid.UUID]:
-    """Take a page of the roster; gives who is suspended or gone now and was not before.
+@dataclass(frozen=True)
+class Taken:
+    """Whom a page of a roster moved, by id: suspended or gone and not so before, new, there again."""
+
+    gone: list[uuid.UUID] = field(default_factory=list)
+    new: list[uuid.UUID] = field(default_factory=list)
+    back: list[uuid.UUID] = field(default_factory=list)
+
+
+def take_roster(db: Session, course: Course, listed: Sequence[Listed], *, at: datetime) -> Taken:
+    """Take a page of the roster.
 
     Whom the LMS launched as a teacher stays one: some rosters call them learners.
     """
@@ -333,7 +347,7 @@ def take_roster(db: Session, course: Course, listed: Sequence[Listed], *, at: da
         Member.person_id.in_([each.person.id for each in listed]),
     )
     known = {member.person_id: member for member in db.scalars(wanted)}
-    gone = []
+    taken = Taken()
     for each in listed:
         member = known.get(each.person.id)
         if member is None:
@@ -341,16 +355,18 @@ def take_roster(db: Session, course: Course, listed: Sequence[Listed], *, at: da
             member.teaches, member.left_at = each.teaches, None if each.is_active else at
             db.add(member)
             known[each.person.id] = member
+            taken.new.append(each.person.id)
         elif member.seen_at is None:
             member.teaches = each.teaches
         member.listed_at = at
-        if each.is_active:
+        if each.is_active and member.left_at is not None:
             member.left_at = None
-        elif member.left_at is None:
+            taken.back.append(each.person.id)
+        elif not each.is_active and member.left_at is None:
             member.left_at = at
-            gone.append(each.person.id)
+            taken.gone.append(each.person.id)
     db.flush()
-    return gone
+    return taken
 
 
 def close_roster(db: Session, course: Course, *, at: datetime, seen_since: datetime) -> list[uuid.UUID]:

@@ -14,7 +14,8 @@ from lti_mentor import clock
 from lti_mentor.activity import facts
 from lti_mentor.activity.record import record
 from lti_mentor.mentoring import catalog, gradebook, mentorships, people
-from lti_mentor.mentoring.courses import Item, MappedItem, Member, Result
+from lti_mentor.mentoring.courses import Course, Item, MappedItem, Member, Result
+from lti_mentor.mentoring.gradebook import GradeColumn
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.programs import Program
 from lti_mentor.mentoring.pursuits import Pursuit
@@ -90,6 +91,10 @@ class Sources:
         """The same, as if these items were not due yet."""
         items = tuple(replace(each, due=False) if each.item.id in item_ids else each for each in self.items)
         return replace(self, items=items)
+
+    def without(self, course_id: uuid.UUID) -> "Sources":
+        """The same, as if nobody were in this course."""
+        return replace(self, items=tuple(each for each in self.items if each.item.course_id != course_id))
 
     def _standing(
         self,
@@ -216,15 +221,44 @@ def record_changes(db: Session, pursuits: Sequence[Pursuit], before: Mapping[uui
     _keep_scores(db, changed, now)
 
 
+def nothing_yet(pursuits: Sequence[Pursuit]) -> dict[uuid.UUID, Standing]:
+    """Where each stood before anything counted for it."""
+    return Sources(tuple(pursuits), (), (), {}).at(clock.now())
+
+
+def record_joined(db: Session, course: Course, person_ids: Collection[uuid.UUID]) -> None:
+    """These people are in the course from now on: its items count for them, results or not."""
+    pursuits = _under_way(db, course.organization_id, person_ids)
+    before = gather(db, pursuits).without(course.id).at(clock.now())
+    record_changes(db, pursuits, before)
+
+
+def keep_scores(db: Session, organization_id: uuid.UUID, person_ids: Collection[uuid.UUID]) -> None:
+    """The grade columns where these people belong by now show where they stand."""
+    pursuits = _under_way(db, organization_id, person_ids)
+    if pursuits:
+        _keep_scores(db, pursuits, of_many(db, pursuits))
+
+
+def _under_way(db: Session, organization_id: uuid.UUID, person_ids: Collection[uuid.UUID]) -> Sequence[Pursuit]:
+    wanted = select(Pursuit).where(
+        Pursuit.organization_id == organization_id, Pursuit.person_id.in_(person_ids), Pursuit.status != "abandoned"
+    )
+    return db.scalars(wanted.order_by(Pursuit.started_at, Pursuit.id)).all()
+
+
 def _keep_scores(db: Session, pursuits: Sequence[Pursuit], now: Mapping[uuid.UUID, Standing]) -> None:
     """The grade columns of the people's courses show the same."""
     by_key = {(pursuit.person_id, pursuit.certification_id): pursuit for pursuit in pursuits}
     people_ids, slugs = [person_id for person_id, _ in by_key], {slug for _, slug in by_key}
+    values: dict[GradeColumn, dict[uuid.UUID, tuple[Fraction, bool]]] = {}
     for person_id, column in gradebook.columns_for(db, pursuits[0].organization_id, people_ids, slugs):
         pursuit = by_key.get((person_id, column.certification_id))
         if pursuit is not None:
             value = (now[pursuit.id].readiness.confirmed, pursuit.status == "awarded")
-            gradebook.keep(db, column, {person_id: value})
+            values.setdefault(column, {})[person_id] = value
+    for column, latest in values.items():
+        gradebook.keep(db, column, latest)
 
 
 def _record(db: Session, pursuit: Pursuit, mentorship: Mentorship | None, now: Readiness) -> None:

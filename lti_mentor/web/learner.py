@@ -15,6 +15,7 @@ from lti_mentor.mentoring import (
     evidence,
     goal_progress,
     goals,
+    joining,
     mentorships,
     pursuits,
     standing,
@@ -212,7 +213,7 @@ def start_pursuit(db: Session) -> str:
     typed = fields.load(PursuitForm)
     if not typed["certification"]:
         raise Invalid({"certification": "choice.missing"})
-    pursuit = pursuits.start(
+    pursuit = joining.start(
         db,
         current_visit().person,
         typed["certification"],

@@ -12,7 +12,7 @@ from lti_mentor.errors import LaunchError, MentorError, TooMany
 from lti_mentor.lti import contexts, deep_linking, keys, launch, login, platforms
 from lti_mentor.lti.deep_linking import Picker
 from lti_mentor.lti.launch import Launch
-from lti_mentor.mentoring import course_copies, courses, people
+from lti_mentor.mentoring import course_copies, courses, joining, people
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.people import Person
 from lti_mentor.web import frames, headers, home, language, placed, visit
@@ -120,7 +120,7 @@ def _enter(db: Session, launched: Launch, person: Person) -> Arrival:
         label=launched.context.label,
         title=launched.context.title,
     )
-    course = courses.enter(db, person, place, teaches=launched.teaches)
+    course = joining.enter(db, person, place, teaches=launched.teaches)
     contexts.keep(db, launched.deployment, launched.context.id, launched.services)
     originals = [*launched.context_history, *([content.placed_in] if content.placed_in else [])]
     copy = course_copies.recognize(db, course, originals, by=person)

@@ -8,7 +8,17 @@ from sqlalchemy.orm import Session
 from lti_mentor.errors import Invalid, Refused
 from lti_mentor.lti import contexts
 from lti_mentor.lti.contexts import ContextServices
-from lti_mentor.mentoring import courses, goal_progress, goals, meetings, mentorships, pairing, people, programs
+from lti_mentor.mentoring import (
+    courses,
+    goal_progress,
+    goals,
+    joining,
+    meetings,
+    mentorships,
+    pairing,
+    people,
+    programs,
+)
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.homes import coordinator as homes
 from lti_mentor.mentoring.mentorships import Mentorship
@@ -95,7 +105,7 @@ def enroll_people(db: Session, program_id: uuid.UUID) -> str:
     capacity = request.form.get("capacity", "3")
     places = int(capacity) if part == "mentor" and capacity.isdecimal() and len(capacity) < 4 else 0
     for person in chosen:
-        programs.enroll(db, program, person, part, capacity=places)
+        joining.enroll(db, program, person, part, capacity=places)
     return visit_url(
         "coordinator.people_", program_id=program_id, q=request.args.get("q"), page=request.args.get("page")
     )

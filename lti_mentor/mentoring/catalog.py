@@ -1,4 +1,8 @@
-"""The shipped catalog of certifications: ``config/certifications/*.toml`` read into checked, frozen values."""
+"""The shipped catalog of certifications: ``config/certifications/*.toml`` read into checked, frozen values.
+
+A certification that ends moves to ``config/certifications/retired``: nobody new can choose it, and whoever is on the
+way to it or holds it sees their pages as before.
+"""
 
 import re
 import tomllib
@@ -58,6 +62,7 @@ class CatalogEntry:
     source_url: str
     checked_on: date
     facts: Mapping[str, Any]  # the file as it is, for display
+    is_retired: bool
 
     def domain(self, code: str) -> ExamDomain:
         """One exam domain. Raises NotFound."""
@@ -76,9 +81,13 @@ class CatalogEntry:
 
 
 def load(folder: Path | None = None) -> tuple[CatalogEntry, ...]:
-    """All entries, by slug. Raises SettingsError."""
+    """All entries, the retired ones last. Raises SettingsError."""
     folder = folder or shipped.folder("config") / "certifications"
-    found = tuple(_entry(path) for path in sorted(folder.glob("*.toml")))
+    found = tuple(
+        _entry(path, is_retired=place == "retired")
+        for place in ("", "retired")
+        for path in sorted((folder / place).glob("*.toml"))
+    )
     codes: dict[str, str] = {}
     for one in found:
         if codes.setdefault(one.code, one.slug) != one.slug:
@@ -88,8 +97,13 @@ def load(folder: Path | None = None) -> tuple[CatalogEntry, ...]:
 
 @cache
 def entries() -> Mapping[str, CatalogEntry]:
-    """The shipped entries by slug, read once."""
+    """The shipped entries by slug, read once, with the retired ones."""
     return {entry.slug: entry for entry in load()}
+
+
+def offered() -> list[CatalogEntry]:
+    """Those that somebody can choose."""
+    return [entry for entry in entries().values() if not entry.is_retired]
 
 
 def entry(slug: str) -> CatalogEntry:
@@ -117,7 +131,7 @@ _WEIGHTS = frozenset({"weight_low", "weight_high"})
 _DOMAIN_FIELDS = frozenset({"code", "title", "topics"})
 
 
-def _entry(path: Path) -> CatalogEntry:
+def _entry(path: Path, *, is_retired: bool) -> CatalogEntry:
     facts = _read(path)
     _check_facts(path.name, facts)
     domains, published = _domains(path.name, facts["domains"])
@@ -131,6 +145,7 @@ def _entry(path: Path) -> CatalogEntry:
         validity_months=facts["validity_months"] or None,
         checked_on=facts["checked_on"],
         facts=facts,
+        is_retired=is_retired,
     )
 
 

@@ -11,7 +11,7 @@ from lti_mentor import clock
 from lti_mentor.activity import facts
 from lti_mentor.db import Row, one_of
 from lti_mentor.errors import Invalid, NotFound, Refused
-from lti_mentor.mentoring import certifications, gradebook, mentorships, people
+from lti_mentor.mentoring import catalog, certifications, gradebook, mentorships, people
 from lti_mentor.mentoring.people import Person
 from lti_mentor.mentoring.readiness import SCALE
 
@@ -64,8 +64,11 @@ class Rating(Row):
 def start(
     db: Session, person: Person, certification_id: str, *, status: str = "studying", target_on: date | None = None
 ) -> Pursuit:
-    """Begin. Raises Refused when the person is on the way already, Invalid for a target date in the past."""
+    """Begin. Raises Refused for a retired certification and when the person is on the way already, Invalid for a target
+    date in the past."""
     certifications.get(db, certification_id)
+    if catalog.entry(certification_id).is_retired:
+        raise Refused("certification.retired")
     if target_on is not None and target_on < clock.today():
         raise Invalid({"target_on": "date.past"})
     if status not in ("interested", "studying"):

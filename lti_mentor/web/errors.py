@@ -148,6 +148,7 @@ SENTENCES = {
     "item.in_goals": "Somebody measures a goal by one of the items you want to take out. Leave it, or give it its address.",
     "item.address": "Give the address (IRI) the learning platform uses for the item.",
     "certification.unknown": "This certification is not in the catalog.",
+    "certification.retired": "This certification is not offered any more. Choose another one.",
     "domain.unknown": "This exam domain does not belong to the certification.",
     "program.unknown": "There is no such program for you.",
     "program.not_teacher": "Only a teacher of the course may start a program in it.",

@@ -197,7 +197,7 @@ def choose_certification(error: Invalid | None = None) -> str:
     visit = current_visit()
     with tool().database.reading() as db:
         known = {pursuit.certification_id: pursuit.id for pursuit in pursuits.all_of(db, visit.person)}
-        entries = sorted(catalog.entries().values(), key=lambda entry: entry.name)
+        entries = sorted(catalog.offered(), key=lambda entry: entry.name)
     return render_template("learner/certifications.html", entries=entries, known=known, error=error, typed=request.form)
 
 

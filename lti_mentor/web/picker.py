@@ -84,7 +84,7 @@ def _offered(db: Session, course: Course | None, person: Person) -> dict[str, Ch
             )
         )
     used = course_map.certifications_of(db, course) if course else set()
-    for entry in sorted(catalog.entries().values(), key=lambda entry: entry.slug not in used):
+    for entry in sorted(catalog.offered(), key=lambda entry: entry.slug not in used):
         text = _("How far you are to %(name)s, domain by domain.", name=entry.name)
         found.append(Choice(kind="certification", target=entry.slug, title=entry.name, text=text))
     text = _("The form for a goal with a number and a date; afterwards the list of the person’s goals.")

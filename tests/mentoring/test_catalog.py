@@ -1,3 +1,4 @@
+import re
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,23 @@ def test_six_certifications_of_different_fields_are_shipped():
     entries = catalog.load()
     assert len(entries) == 6
     assert len({entry.field for entry in entries}) == 6
+
+
+def test_a_retired_certification_is_known_and_not_offered(tmp_path):
+    (tmp_path / "retired").mkdir()
+    (tmp_path / "retired" / "gone.toml").write_text(security_plus(), encoding="utf-8")
+    (entry,) = catalog.load(tmp_path)
+    assert (entry.slug, entry.is_retired) == ("gone", True)
+    assert len(catalog.offered()) == len([each for each in catalog.load() if not each.is_retired])
+
+
+def test_every_certification_of_a_release_is_still_known():
+    kept = "\n".join(
+        path.read_text(encoding="utf-8") for path in (Path(__file__).parents[1] / "house/releases").glob("*")
+    )
+    slugs = set(re.findall(r"INTO [\w.\"]*certifications\"? VALUES ?\('([^']+)'", kept))
+    assert slugs
+    assert slugs <= set(catalog.entries()), "move it to config/certifications/retired instead of taking it away"
 
 
 @pytest.mark.parametrize("entry", catalog.load(), ids=lambda entry: entry.slug)

@@ -34,7 +34,7 @@ def show_map(course_id: uuid.UUID, error: MentorError | None = None) -> str:
         waits = any(item.activity_iri is None for item in items)
         original = course_copies.original_of(db, course) if waits else None
         dates = course_copies.dates_ahead(db, original) if original else {}
-    entries = list(catalog.entries().values())
+    entries = [entry for entry in catalog.entries().values() if entry.slug in used or not entry.is_retired]
     near = [entry for entry in entries if entry.slug in used] or entries
     suggested = {
         item.id: found

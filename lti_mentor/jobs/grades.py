@@ -20,30 +20,48 @@ EVERY = timedelta(seconds=5)
 LEASE = timedelta(minutes=10)
 BATCH = 20
 REFUSED = (400, 403, 412, 422)  # of this person or number; another one may be taken
+LONGEST = timedelta(minutes=5)  # for one column at a time
+RUN = timedelta(minutes=2)  # new rounds begin until then; other jobs wait as long
 CONFLICTS = 3  # later timestamps that are tried when the platform has a later one
 
 
 def run(tool: Tool) -> int:
-    """How many scores were told."""
-    total = 0
+    """How many scores were told.
+
+    The deployments take turns, one column a round. One whose platform fails has its next turn in the next run.
+    """
+    total, until = 0, clock.now() + RUN
+    had: set[uuid.UUID] = set()
+    failed: set[uuid.UUID] = set()
     while True:
         with tool.database.transaction() as db:
-            column = gradebook.claim(db, clock.now() + LEASE)
-        if column is None:
+            claimed = gradebook.claim(db, clock.now() + LEASE, besides=had | failed)
+        if claimed is not None:
+            told, answers = _work(tool, claimed[0])
+            (had if answers else failed).add(claimed[1])
+            total += told
+        elif not had or clock.now() > until:
             return total
-        total += _work(tool, column)
+        else:
+            had.clear()
 
 
-def _work(tool: Tool, column: GradeColumn) -> int:
-    told = 0
+def _work(tool: Tool, column: GradeColumn) -> tuple[int, bool]:
+    """How many scores were told, and whether the platform answered as it should."""
+    told = tried = 0
+    until = clock.now() + LONGEST
     try:
         book, issuer = _book(tool, column)
         while batch := _batch(tool, column):
             for score in batch:
+                if tried and clock.now() > until:
+                    raise PlatformError("grades.too_slow", retryable=True)
+                tried += 1
                 told += _tell(tool, book, column.id, issuer, score)
     except PlatformError as problem:
         log.warning("scores not told", extra={"reason": problem.reason, "status": problem.values.get("status")})
         _failed(tool, column, problem.reason, problem.values.get("retry_after"))
+        return told, False
     except OperationalError:
         raise  # the database is away: the lease ends by itself
     except Exception:
@@ -53,13 +71,17 @@ def _work(tool: Tool, column: GradeColumn) -> int:
         with tool.database.transaction() as db:
             gradebook.done(db.get_one(GradeColumn, column.id))
         _try_to_read_back(tool, book, column.id, issuer)
-    return told
+    return told, True
 
 
 def _failed(tool: Tool, column: GradeColumn, reason: str, retry_after: object = None) -> None:
     with tool.database.transaction() as db:
         failed = db.get(GradeColumn, column.id)
-        if failed is not None:  # it may be gone with its course
+        if failed is None:  # it may be gone with its course
+            return
+        if reason == "grades.too_slow":
+            gradebook.rest(failed, reason)
+        else:
             gradebook.failed(failed, reason, retry_after=retry_after if isinstance(retry_after, int) else None)
 
 

@@ -1,6 +1,7 @@
 """Reading rosters: one context at a time, a page in a transaction, never a request while one is open."""
 
 import logging
+import uuid
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import OperationalError
@@ -20,17 +21,29 @@ from lti_mentor.web import visit
 
 log = logging.getLogger(__name__)
 EVERY = timedelta(seconds=5)
+LONGEST = timedelta(minutes=5)  # for one roster
+RUN = timedelta(minutes=2)  # new rounds begin until then; other jobs wait as long
 
 
 def run(tool: Tool) -> int:
-    """Read every roster that is due; how many were read to their end."""
-    total = 0
+    """Read the rosters that are due; how many were read to their end.
+
+    The platforms take turns, one roster a round. One that fails has its next turn in the next run.
+    """
+    total, until = 0, clock.now() + RUN
+    had: set[uuid.UUID] = set()
+    failed: set[uuid.UUID] = set()
     while True:
         with tool.database.transaction() as db:
-            claimed = contexts.claim_roster(db)
-        if claimed is None:
+            claimed = contexts.claim_roster(db, besides=had | failed)
+        if claimed is not None:
+            is_read = read_one(tool, *claimed)
+            (had if is_read else failed).add(claimed[1].id)
+            total += is_read
+        elif not had or clock.now() > until:
             return total
-        total += read_one(tool, *claimed)
+        else:
+            had.clear()
 
 
 def read_one(tool: Tool, row: ContextServices, platform: Platform) -> bool:
@@ -65,7 +78,7 @@ def _read(tool: Tool, row: ContextServices, platform: Platform, started_at: date
     """Where the next differences are to be had, when the platform says so."""
     url, is_whole = row.roster_differences_url or row.memberships_url or "", row.roster_differences_url is None
     following, listed = None, 0
-    for page in roster.read(tool, platform, url):
+    for page in roster.read(tool, platform, url, until=started_at + LONGEST):
         with tool.database.transaction() as db:
             _take(db, row, platform, page, started_at)
         following = page.differences_url or following

@@ -1,7 +1,7 @@
 """What a launch says about the services of its context, and when its roster was read and is to be read again."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -149,8 +149,11 @@ def ask_for_roster(row: ContextServices) -> None:
     row.roster_asked_at, row.roster_retry_at = clock.now(), None
 
 
-def claim_roster(db: Session) -> tuple[ContextServices, Platform] | None:
-    """The context whose roster is to be read next, ours until its lease ends; asked-for ones first."""
+def claim_roster(db: Session, *, besides: Collection[uuid.UUID] = ()) -> tuple[ContextServices, Platform] | None:
+    """The context whose roster is to be read next, ours until its lease ends; asked-for ones first.
+
+    ``besides`` are platforms that had their turn.
+    """
     now = clock.now()
     due = or_(
         ContextServices.roster_read_at.is_(None),
@@ -164,6 +167,7 @@ def claim_roster(db: Session) -> tuple[ContextServices, Platform] | None:
         .where(
             ContextServices.memberships_url.is_not(None),
             Platform.status == "active",
+            Platform.id.not_in(besides),
             due,
             or_(ContextServices.roster_leased_until.is_(None), ContextServices.roster_leased_until < now),
             or_(ContextServices.roster_retry_at.is_(None), ContextServices.roster_retry_at <= now),

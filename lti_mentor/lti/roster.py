@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from lti_mentor.errors import PlatformError
@@ -33,10 +34,11 @@ class RosterPage:
     is_readable: bool  # false: somebody on it could not be made out, so who is missing is not known
 
 
-def read(tool: Tool, platform: Platform, url: str) -> Iterator[RosterPage]:
-    """Every page. Raises PlatformError for one without a list of members: that is no empty course."""
+def read(tool: Tool, platform: Platform, url: str, *, until: datetime) -> Iterator[RosterPage]:
+    """Every page. Raises PlatformError for one without a list of members, which is no empty course, and when there are
+    more after ``until``."""
     service = Service(tool, platform, (SCOPE,))
-    for page in service.pages(with_query(url, "limit", str(PER_PAGE)), accept=MEDIA_TYPE):
+    for page in service.pages(with_query(url, "limit", str(PER_PAGE)), accept=MEDIA_TYPE, until=until):
         members = page.body.get("members") if isinstance(page.body, Mapping) else None
         if not isinstance(members, list):
             raise PlatformError("platform.no_members")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -52,10 +52,11 @@ class Service:
         headers = {"Accept": accept, **http.authorized(token), **({"Content-Type": sends} if sends else {})}
         return http.ask(method, url, self.tool.settings, body=body, headers=headers, maximum_bytes=MAXIMUM_BYTES)
 
-    def pages(self, url: str, *, accept: str) -> Iterator["Page"]:
+    def pages(self, url: str, *, accept: str, until: datetime | None = None) -> Iterator["Page"]:
         """Every page from this address on (RFC 8288, ``rel="next"``).
 
-        Raises PlatformError for a page that leads to another origin or back to one that was read, and for too many.
+        Raises PlatformError for a page that leads to another origin or back to one that was read, for too many, and
+        when another one is to be asked for after ``until``.
         """
         seen: set[str] = set()
         following: str | None = url
@@ -64,6 +65,8 @@ class Service:
                 raise PlatformError("platform.foreign_page")
             if following in seen or len(seen) >= MOST_PAGES:
                 raise PlatformError("platform.endless_pages")
+            if seen and until is not None and clock.now() > until:
+                raise PlatformError("platform.too_slow", retryable=True)
             seen.add(following)
             answer = self.call("GET", following, accept=accept)
             found = links(answer, following)

@@ -5,7 +5,7 @@ learning platform; what it knows by then stands beside what it was told last.
 """
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 
@@ -178,26 +178,32 @@ def count_open(db: Session, deployment_ids: Iterable[uuid.UUID]) -> int:
     return db.scalar(ours) or 0
 
 
-def claim(db: Session, until: datetime) -> GradeColumn | None:
-    """The column that has waited longest with something to send, ours until then."""
+def claim(db: Session, until: datetime, *, besides: Collection[uuid.UUID] = ()) -> tuple[GradeColumn, uuid.UUID] | None:
+    """The column that has waited longest with something to send, ours until then, and its deployment.
+
+    ``besides`` are deployments that had their turn.
+    """
     now = clock.now()
     waits = select(LatestScore.id).where(LatestScore.column_id == GradeColumn.id, _to_send()).exists()
     wanted = (
-        select(GradeColumn)
+        select(GradeColumn, Course.deployment_id)
+        .join(Course, Course.id == GradeColumn.course_id)
         .where(
             GradeColumn.status == "open",
+            Course.deployment_id.not_in(besides),
             or_(GradeColumn.leased_until.is_(None), GradeColumn.leased_until < now),
             or_(GradeColumn.retry_at.is_(None), GradeColumn.retry_at <= now),
             waits,
         )
         .order_by(GradeColumn.retry_at, GradeColumn.id)
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=GradeColumn)
     )
-    column = db.scalar(wanted)
-    if column is not None:
-        column.leased_until = until
-    return column
+    found = db.execute(wanted).one_or_none()
+    if found is None:
+        return None
+    found[0].leased_until = until
+    return found[0], found[1]
 
 
 def _to_send() -> ColumnElement[bool]:
@@ -247,6 +253,12 @@ def failed(column: GradeColumn, reason: str, *, retry_after: int | None) -> None
     wait = max(timedelta(seconds=retry_after or 0), FIRST_WAIT * 2 ** min(column.failures, 10))
     column.problem, column.leased_until = reason, None
     column.retry_at = clock.now() + min(wait, LATEST_WAIT)
+
+
+def rest(column: GradeColumn, reason: str) -> None:
+    """Told for as long as it may at a time; the others have their turn."""
+    column.failures = 0
+    failed(column, reason, retry_after=None)
 
 
 def done(column: GradeColumn) -> None:

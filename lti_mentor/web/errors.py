@@ -99,6 +99,8 @@ SENTENCES = {
     "platform.address_refused": "The address is private or not a web address, so it is not asked.",
     "platform.no_address": "The learning platform cannot be found right now.",
     "platform.no_answer": "The learning platform does not answer right now.",
+    "platform.too_slow": "The learning platform takes too long. What it said is kept, and it is asked again later.",
+    "grades.too_slow": "The learning platform takes long. The scores are told bit by bit.",
     "platform.bad_status": "The learning platform answered with an error.",
     "platform.not_json": "The learning platform answered with something that cannot be read.",
     "platform.no_token": "The learning platform gave no token (status %(status)s). Check the client id there, that it reads the keys at BASE_URL/lti/jwks, and that the services are switched on for this tool.",

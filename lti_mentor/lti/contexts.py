@@ -31,6 +31,7 @@ class Offered:
     memberships_url: str | None
     lineitems_url: str | None
     grade_scopes: tuple[str, ...]
+    lineitem_url: str | None = None  # of the link that was launched
 
     @classmethod
     def of(cls, claims: Mapping[str, Any]) -> "Offered":
@@ -40,6 +41,7 @@ class Offered:
             address(roster.get("context_memberships_url")),
             address(grades.get("lineitems")),
             tuple(sorted(scope for scope in scopes if isinstance(scope, str))) if isinstance(scopes, list) else (),
+            _of_same_place(address(grades.get("lineitem")), address(grades.get("lineitems"))),
         )
 
 
@@ -52,6 +54,11 @@ def address(value: Any) -> str | None:
     """A usable web address; Moodle leaves an empty one where a column was deleted."""
     usable = isinstance(value, str) and len(value) <= LONGEST and value.isprintable() and origin(value) is not None
     return value if usable else None
+
+
+def _of_same_place(url: str | None, lineitems: str | None) -> str | None:
+    """A column is told with a token: only one beside the list of columns is taken."""
+    return url if url is not None and lineitems is not None and origin(url) == origin(lineitems) else None
 
 
 class ContextServices(Row):

@@ -204,7 +204,8 @@ def answer(db: Session, picker: Picker, choices: Sequence[Choice], *, context_id
 
 
 def _place(db: Session, picker: Picker, choice: Choice, context_id: str | None) -> PlacedLink:
-    link = PlacedLink(organization_id=picker.organization_id, kind=choice.kind, target=choice.target)
+    key = choice.column_key or new_id()  # one key for a link and its column
+    link = PlacedLink(organization_id=picker.organization_id, key=key, kind=choice.kind, target=choice.target)
     link.deployment_id, link.context_id = picker.deployment_id, context_id
     db.add(link)
     db.flush()

@@ -94,17 +94,48 @@ def columns_of(db: Session, program: Program, course: Course) -> Sequence[GradeC
 
 def open_column(db: Session, program: Program, course: Course, certification_id: str) -> GradeColumn:
     """Make the column, or open one again that was closed: the platform still knows it by the same key."""
-    catalog.entry(certification_id)
-    key = {"program_id": program.id, "course_id": course.id, "certification_id": certification_id}
-    column = db.scalar(select(GradeColumn).filter_by(organization_id=course.organization_id, **key))
-    if column is None:
-        column = GradeColumn(organization_id=course.organization_id, **key)
-        db.add(column)
+    column = _known_or_new(db, program, course, certification_id)
     column.status, column.problem, column.retry_at = "open", None, None
     db.flush()
     for score in scores_of(db, column).values():
         score.refused_at = None
     return column
+
+
+def _known_or_new(db: Session, program: Program, course: Course, certification_id: str) -> GradeColumn:
+    """A new one is closed."""
+    catalog.entry(certification_id)
+    key = {"program_id": program.id, "course_id": course.id, "certification_id": certification_id}
+    column = db.scalar(select(GradeColumn).filter_by(organization_id=course.organization_id, **key))
+    if column is None:
+        column = GradeColumn(organization_id=course.organization_id, status="closed", **key)
+        db.add(column)
+    return column
+
+
+def prepare_column(db: Session, program: Program, course: Course, certification_id: str) -> GradeColumn:
+    """For a link that is about to be placed: closed, under a key of its own, until the platform has it.
+
+    One that is open, or that the platform knows from before, is what it was.
+    """
+    column = _known_or_new(db, program, course, certification_id)
+    if column.status == "closed" and column.lineitem_url is None:
+        column.key = new_id()
+    db.flush()
+    return column
+
+
+def prepared(db: Session, course: Course, key: uuid.UUID) -> GradeColumn | None:
+    """The column of the course that waits under this key."""
+    return db.scalar(
+        select(GradeColumn).where(
+            GradeColumn.organization_id == course.organization_id,
+            GradeColumn.course_id == course.id,
+            GradeColumn.key == key,
+            GradeColumn.status == "closed",
+            GradeColumn.lineitem_url.is_(None),
+        )
+    )
 
 
 def close_column(column: GradeColumn) -> None:

@@ -27,6 +27,10 @@ def place(db: Session, person: Person, program_id: uuid.UUID, course_id: uuid.UU
 def open_column(db: Session, program: Program, course: Course, certification_id: str, *, by: Person) -> GradeColumn:
     """A column with the latest score of each mentee of the program. Raises NotFound as ``place`` does."""
     place(db, by, program.id, course.id)
+    return _open(db, program, course, certification_id)
+
+
+def _open(db: Session, program: Program, course: Course, certification_id: str) -> GradeColumn:
     column = gradebook.open_column(db, program, course, certification_id)
     gradebook.keep(
         db,
@@ -37,6 +41,24 @@ def open_column(db: Session, program: Program, course: Course, certification_id:
         },
     )
     return column
+
+
+def prepare_column(db: Session, program: Program, course: Course, certification_id: str, *, by: Person) -> GradeColumn:
+    """The column of a link that is about to be placed; nothing is made or told before the platform has it.
+
+    One that the platform has already is opened. Raises NotFound as ``place`` does.
+    """
+    place(db, by, program.id, course.id)
+    column = gradebook.prepare_column(db, program, course, certification_id)
+    return _open(db, program, course, certification_id) if column.lineitem_url is not None else column
+
+
+def found_there(db: Session, course: Course, key: uuid.UUID, lineitem_url: str) -> None:
+    """A link came with the column that was placed with it: the teacher saved it, and from now on it is told."""
+    column = gradebook.prepared(db, course, key)
+    if column is not None:
+        column.lineitem_url = lineitem_url
+        _open(db, db.get_one(Program, column.program_id), course, column.certification_id)
 
 
 def would_be_sent(

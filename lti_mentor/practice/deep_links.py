@@ -27,6 +27,7 @@ class CourseLink:
     url: str
     custom: dict[str, str] = field(default_factory=dict)
     history: list[str] = field(default_factory=list)  # the links it was copied from, the nearest first
+    column_id: str | None = None  # of the gradebook; copies have none
 
 
 def request_claims(lms: "Lms", course_id: str) -> dict[str, Any]:
@@ -82,9 +83,11 @@ def _verified(lms: "Lms", token: str) -> dict[str, Any] | None:
 
 
 def _link(lms: "Lms", course_id: str, item: dict[str, Any]) -> CourseLink:
-    wanted = item.get("lineItem")
+    wanted, column = item.get("lineItem"), None
     if wanted:
         maximum, resource_id = wanted["scoreMaximum"], wanted.get("resourceId", "")
         column = ToolColumn(secrets.token_hex(4), course_id, wanted["label"], maximum, resource_id)
         lms.columns[column.id] = column
-    return CourseLink(secrets.token_hex(4), item["title"], item["url"], dict(item.get("custom", {})))
+    custom = dict(item.get("custom", {}))
+    column_id = column.id if column else None
+    return CourseLink(secrets.token_hex(4), item["title"], item["url"], custom, column_id=column_id)

@@ -37,14 +37,14 @@ def add_grade_service(app: Flask, lms: "Lms") -> None:
     _add_scores(app, lms)
 
 
-def _address(lms: "Lms", column: ToolColumn) -> str:
+def address(lms: "Lms", column: ToolColumn) -> str:
     """With a query, as Moodle has it: what lies below comes before the question mark."""
     return f"{lms.world.issuer}/courses/{column.course_id}/lineitems/{column.id}?type_id=1"
 
 
 def _described(lms: "Lms", column: ToolColumn) -> dict[str, Any]:
     given = {"label": column.label, "scoreMaximum": column.maximum, "resourceId": column.resource_id}
-    return {"id": _address(lms, column), **given}
+    return {"id": address(lms, column), **given}
 
 
 def _add_columns(app: Flask, lms: "Lms") -> None:
@@ -104,7 +104,7 @@ def _add_scores(app: Flask, lms: "Lms") -> None:
         if column is None:
             return jsonify(error="not_found"), 404
         rows = [
-            {"userId": person, "resultScore": points, "resultMaximum": column.maximum, "scoreOf": _address(lms, column)}
+            {"userId": person, "resultScore": points, "resultMaximum": column.maximum, "scoreOf": address(lms, column)}
             for person, (_, points, _) in column.scores.items()
         ]
         return _typed(jsonify(rows), RESULTS)

@@ -13,10 +13,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.practice.copies import add_copies, resolved
 from lti_mentor.practice.deep_links import CourseLink, add_deep_linking, request_claims
-from lti_mentor.practice.grades import ToolColumn, add_grade_service
+from lti_mentor.practice.grades import ToolColumn, add_grade_service, address
 from lti_mentor.practice.registration import RegisteredTool, add_registration
 from lti_mentor.practice.services import add_services
-from lti_mentor.practice.tokens import CLAIM, SigningKey, claims
+from lti_mentor.practice.tokens import CLAIM, GRADES, SigningKey, claims
 from lti_mentor.practice.world import INSTRUCTOR, LmsCourse, LmsItem, LmsPerson, World
 
 COOKIE = "practice_person"
@@ -178,6 +178,7 @@ def _add_platform(app: Flask, lms: Lms) -> None:
         if hint.link is not None:
             changes[f"{CLAIM}resource_link"] = {"id": hint.link.id, "title": hint.link.title}
             changes[f"{CLAIM}target_link_uri"] = hint.link.url
+            changes |= _with_column(lms, hint.link, person, course)
         if hint.message == "deep_linking":
             changes |= request_claims(lms, course.id)
         token = lms.token(person, course, given["nonce"], **changes)
@@ -193,6 +194,15 @@ def _add_platform(app: Flask, lms: Lms) -> None:
 def _storage(lms: Lms) -> dict[str, str]:
     """Which frame keeps things for tools, when one does."""
     return {"lti_storage_target": "_parent"} if lms.offers_storage else {}
+
+
+def _with_column(lms: Lms, link: CourseLink, person: LmsPerson, course: LmsCourse) -> dict[str, Any]:
+    """A link that has a column names it beside the other grade services."""
+    column = lms.columns.get(link.column_id or "")
+    if column is None:
+        return {}
+    offered = claims(lms.world, person, course, nonce="")[GRADES]
+    return {GRADES: {**offered, "lineitem": address(lms, column)}}
 
 
 _WANTED = {"scope": "openid", "response_type": "id_token", "response_mode": "form_post", "prompt": "none"}

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from lti_mentor.practice.world import LmsCourse, LmsPerson, World
 
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
+GRADES = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
 
 
 class SigningKey:
@@ -63,7 +64,7 @@ def claims(
             "context_memberships_url": f"{world.issuer}/courses/{course.id}/memberships",
             "service_versions": ["2.0"],
         },
-        "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint": {
+        GRADES: {
             "lineitems": f"{world.issuer}/courses/{course.id}/lineitems",
             "scope": [
                 f"https://purl.imsglobal.org/spec/lti-ags/scope/{name}"

@@ -12,7 +12,7 @@ from lti_mentor.errors import LaunchError, MentorError, TooMany
 from lti_mentor.lti import contexts, deep_linking, keys, launch, login, platforms
 from lti_mentor.lti.deep_linking import Picker
 from lti_mentor.lti.launch import Launch
-from lti_mentor.mentoring import course_copies, courses, joining, people
+from lti_mentor.mentoring import course_copies, courses, joining, people, readiness_columns
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.people import Person
 from lti_mentor.web import frames, headers, home, language, placed, visit
@@ -122,6 +122,9 @@ def _enter(db: Session, launched: Launch, person: Person) -> Arrival:
     )
     course = joining.enter(db, person, place, teaches=launched.teaches)
     contexts.keep(db, launched.deployment, launched.context.id, launched.services)
+    column_url = launched.services.lineitem_url
+    if content.link is not None and column_url is not None:
+        readiness_columns.found_there(db, course, content.link.key, column_url)
     originals = [*launched.context_history, *([content.placed_in] if content.placed_in else [])]
     copy = course_copies.recognize(db, course, originals, by=person)
     return Arrival(content, course, copy is not None and copy.settled_at is None)

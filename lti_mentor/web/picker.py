@@ -2,12 +2,11 @@
 
 import uuid
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 
 from flask import Blueprint, g, render_template, request
 from sqlalchemy.orm import Session
 
-from lti_mentor import clock
 from lti_mentor.errors import Invalid, NotAllowed, NotFound
 from lti_mentor.lti import deep_linking
 from lti_mentor.lti.deep_linking import Choice, Picker
@@ -24,7 +23,6 @@ from lti_mentor.web.visit import current_visit, visit_url
 
 picker = Blueprint("picker", __name__, url_prefix="/picker")
 LAST_MINUTE = time(23, 59)
-TIME_TO_PLACE = timedelta(minutes=15)  # a column is looked for only when the platform had time to make it
 
 
 @picker.get("/<uuid:picker_id>")
@@ -124,17 +122,16 @@ def place(db: Session, picker_id: uuid.UUID) -> str:
 
 
 def _with_column(db: Session, choice: Choice, course: Course) -> Choice:
-    """With the column of the certification; the platform makes it, so ours is not looked for at once."""
+    """With the column of the certification, which the platform makes when the teacher saves the link."""
     if choice.kind != "certification":
         return choice
     person = current_visit().person
     mine = programs.coordinated_in(db, person, course)
     if not mine:
         raise NotAllowed("program.not_coordinator")
-    column = readiness_columns.open_column(db, mine[0], course, choice.target, by=person)
-    if column.lineitem_url is not None:
-        return choice  # the gradebook has it already
-    column.retry_at = clock.now() + TIME_TO_PLACE
+    column = readiness_columns.prepare_column(db, mine[0], course, choice.target, by=person)
+    if column.status == "open":
+        return choice  # it is shown without this link
     closes_at = _dates(mine[0])[1]
     return replace(choice, column_key=column.key, column_label=column.label, closes_at=closes_at)
 

@@ -13,7 +13,7 @@ from lti_mentor import clock
 from lti_mentor.jobs import grades
 from lti_mentor.lti import platforms
 from lti_mentor.lti.deep_linking import Picker, PlacedLink
-from lti_mentor.mentoring import goals, programs
+from lti_mentor.mentoring import goals, joining, programs
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.goals import GoalDraft
 from lti_mentor.mentoring.people import Account, Person
@@ -249,19 +249,47 @@ def test_links_of_another_organization_lead_nowhere(site):
     assert "is not there any more" in page.text
 
 
-def test_a_certification_with_its_column_is_found_there_by_our_key(site):
+def on_the_way(site):
+    """The learner is a mentee of the program and on the way to the certification."""
+    with site.database.transaction() as db:
+        person = db.scalars(select(Person).join(Account).where(Account.subject == "learner")).one()
+        joining.enroll(db, db.scalars(select(Program)).one(), person, "mentee")
+        joining.start(db, person, "comptia-security-plus", status="studying", target_on=None)
+
+
+def test_a_column_is_told_once_the_link_that_was_saved_with_it_is_opened(site):
     with_program(site)
+    Visitor().launch(site.lms.url, "learner", "1")
+    on_the_way(site)
     visitor = opened(site)
     assert "with a column in the gradebook" in visitor.page.text
-    page = place(visitor, SECURITY, columns=[SECURITY])
-    address, token = sent(page)
+    address, token = sent(place(visitor, SECURITY, columns=[SECURITY]))
     (item,) = message(token)[f"{DEEP}content_items"]
     assert item["lineItem"]["scoreMaximum"] == 100
     visitor.request("POST", address, data={"JWT": token})
     (made,) = site.lms.lms.columns.values()
     assert made.resource_id == item["lineItem"]["resourceId"]
     tool = Tool(site.settings, site.database, Vault(site.settings.secret_key))
-    assert grades.run(tool) == 0
+    assert grades.run(tool) == 0, "nobody has seen it yet"
+    follow(site, "learner", site.lms.lms.links["1"][0].id)
+    assert grades.run(tool) == 1
+    assert list(made.scores) == ["learner"]
+    assert len(site.lms.lms.columns) == 1
+
+
+def test_a_teacher_who_goes_back_in_the_platform_leaves_no_column_behind(site):
+    with_program(site)
+    Visitor().launch(site.lms.url, "learner", "1")
+    on_the_way(site)
+    sent(place(opened(site), SECURITY, columns=[SECURITY]))  # and the answer is never saved there
+    Visitor().launch(site.lms.url, "learner", "1")
+    assert grades.run(Tool(site.settings, site.database, Vault(site.settings.secret_key))) == 0
+    assert site.lms.lms.columns == {}
+    visitor = opened(site)
+    address, token = sent(place(visitor, SECURITY, columns=[SECURITY]))
+    visitor.request("POST", address, data={"JWT": token})
+    follow(site, "learner", site.lms.lms.links["1"][0].id)
+    assert grades.run(Tool(site.settings, site.database, Vault(site.settings.secret_key))) == 1
     assert len(site.lms.lms.columns) == 1
 
 

@@ -12,6 +12,7 @@ from lti_mentor.settings import Settings, require_secret
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from lti_mentor.web import errors, forms, headers, language, request_log, visit
+from lti_mentor.web.about_me import about_me
 from lti_mentor.web.accounts import accounts
 from lti_mentor.web.admin import admin, admin_link
 from lti_mentor.web.coordinator import coordinator
@@ -21,12 +22,29 @@ from lti_mentor.web.learner import learner
 from lti_mentor.web.lrs import lrs
 from lti_mentor.web.lti import lti
 from lti_mentor.web.mentor import mentor
+from lti_mentor.web.observer import observer
 from lti_mentor.web.pair import pair
 from lti_mentor.web.picker import picker
+from lti_mentor.web.privacy import privacy
 from lti_mentor.web.registration import registration
+from lti_mentor.web.reviews import reviews
 from lti_mentor.web.tool import tool
 
-VISITED: tuple[Blueprint, ...] = (home, learner, mentor, pair, coordinator, insight, admin, picker, accounts)
+VISITED: tuple[Blueprint, ...] = (
+    home,
+    learner,
+    mentor,
+    pair,
+    coordinator,
+    insight,
+    admin,
+    picker,
+    reviews,
+    observer,
+    accounts,
+    about_me,
+    privacy,
+)
 
 
 def create_app(settings: Settings, database: Database | None = None) -> Flask:

@@ -110,6 +110,18 @@ def platform_disable(platform_id: uuid.UUID) -> None:
     click.echo(f"{disabled.issuer} may not launch any more; {closed} open visits are ended.")
 
 
+@platform.command("observers")
+@click.argument("platform_id", type=click.UUID)
+@click.argument("state", type=click.Choice(["on", "off"]))
+def platform_observers(platform_id: uuid.UUID, state: str) -> None:
+    """Let observers (parents, advisers) see the progress of people who agreed, or let them see nothing."""
+    with writing() as session:
+        changed = platforms.get(session, platform_id)
+        platform_changes.let_observers(session, changed, state == "on")
+    seen = "the progress of people who agreed" if state == "on" else "nothing"
+    click.echo(f"Observers from {changed.issuer} see {seen}.")
+
+
 @platform.command("remove")
 @click.argument("platform_id", type=click.UUID)
 @click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")

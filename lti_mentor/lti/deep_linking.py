@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from lti_mentor import clock
 from lti_mentor.db import Row, new_id, one_of
 from lti_mentor.errors import LaunchError, NotFound, Refused
-from lti_mentor.lti import keys, platforms
+from lti_mentor.lti import keys, messages, platforms
 from lti_mentor.lti.contexts import address
 from lti_mentor.lti.platforms import Deployment
 from lti_mentor.vault import Vault
@@ -261,7 +261,8 @@ def _item(link: PlacedLink, choice: Choice, base_url: str) -> dict[str, Any]:
     ahead = {name: at.isoformat() for name, at in dates.items() if at is not None and at > clock.now()}
     if choice.column_key is not None:
         maximum = {"scoreMaximum": 100, "label": choice.column_label, "resourceId": str(choice.column_key)}
-        item["lineItem"] = {**maximum, "tag": "readiness"}
+        review = {**messages.reviewable(item["url"]), "custom": item["custom"]}
+        item["lineItem"] = {**maximum, "tag": "readiness", "submissionReview": review}
         if "endDateTime" in ahead:
             item["submission"] = {"endDateTime": ahead["endDateTime"]}
     elif ahead:

@@ -10,6 +10,7 @@ from typing import Any
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti import quirks, texts
 from lti_mentor.lti.contexts import ContextServices, address
+from lti_mentor.lti.messages import reviewable
 from lti_mentor.lti.platforms import Platform, origin
 from lti_mentor.lti.services import Service, before_query, with_query
 from lti_mentor.tool import Tool
@@ -58,7 +59,8 @@ class Gradebook:
         return None
 
     def _made(self, lineitems: str, key: uuid.UUID, label: str, maximum: int) -> str:
-        item = {"label": label, "scoreMaximum": maximum, "resourceId": str(key), "tag": "readiness"}
+        item: dict[str, Any] = {"label": label, "scoreMaximum": maximum, "resourceId": str(key), "tag": "readiness"}
+        item["submissionReview"] = reviewable(f"{self.tool.settings.base_url}/lti/launch")
         answer = self._service(COLUMN).call(
             "POST", lineitems, accept=LINE_ITEM, body=json.dumps(item).encode(), sends=LINE_ITEM
         )

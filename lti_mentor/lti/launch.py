@@ -1,6 +1,6 @@
 """The launch (Security Framework 5.1.3, Core 5.3): signature before claims, all claims before anything is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
@@ -9,24 +9,33 @@ from uuid import UUID
 import jwt
 from pylti1p3.exception import LtiException
 from pylti1p3.message_validators.deep_link import DeepLinkMessageValidator
+from pylti1p3.message_validators.privacy_launch import PrivacyLaunchValidator
 from pylti1p3.message_validators.resource_message import ResourceMessageValidator
+from pylti1p3.message_validators.submission_review import SubmissionReviewLaunchValidator
 from sqlalchemy import CursorResult, bindparam, select, update
 from sqlalchemy.orm import Session, lazyload
 
 from lti_mentor import clock
 from lti_mentor.db import Base, Database, new_id
 from lti_mentor.errors import LaunchError
-from lti_mentor.lti import deep_linking, keysets, platforms, quirks, texts
+from lti_mentor.lti import deep_linking, keysets, messages, platforms, quirks, texts
 from lti_mentor.lti.contexts import Offered
 from lti_mentor.lti.deep_linking import Wanted
 from lti_mentor.lti.login import Login, fits, hashed, is_ours
+from lti_mentor.lti.messages import PRIVACY, REVIEW, Review
 from lti_mentor.lti.platforms import Deployment, KeySet, Platform
 from lti_mentor.settings import Settings
 
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 ALGORITHM = "RS256"
 LATEST = 1e12  # seconds since 1970 that a clock may show
-VALIDATORS = {"LtiResourceLinkRequest": ResourceMessageValidator, deep_linking.MESSAGE: DeepLinkMessageValidator}
+RESOURCE_LINK = "LtiResourceLinkRequest"
+VALIDATORS: dict[str, Any] = {
+    RESOURCE_LINK: ResourceMessageValidator,
+    deep_linking.MESSAGE: DeepLinkMessageValidator,
+    REVIEW: SubmissionReviewLaunchValidator,
+    PRIVACY: PrivacyLaunchValidator,
+}
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,9 @@ class Launch:
     context: Context | None
     resource_link_id: str | None  # none: a message about no link
     deep_link: Wanted | None  # something of ours is to be placed
+    review: Review | None  # somebody's record is to be opened
+    privacy_of: str | None  # the subject whose data an administrator asks for
+    observed: tuple[str, ...] | None  # subjects an observer looks after; none: no observer
     custom: Mapping[str, str]
     target_link_uri: str
     return_url: str | None
@@ -246,14 +258,22 @@ def _check_message(claims: Mapping[str, Any]) -> None:
     if kind not in VALIDATORS:
         raise LaunchError("launch.message_type")
     roles, has_link = claims.get(f"{CLAIM}roles"), isinstance(claims.get(f"{CLAIM}resource_link"), dict)
-    if not isinstance(roles, list) or not (has_link or kind == deep_linking.MESSAGE):
+    if not isinstance(roles, list) or (kind == RESOURCE_LINK and not has_link):
         raise LaunchError("launch.missing_claim", name="roles or resource_link")
-    if kind == deep_linking.MESSAGE:
-        Wanted.of(claims)  # says more than the library does
+    if kind in _SAY_MORE:
+        _SAY_MORE[kind](claims)
     try:
         VALIDATORS[kind]().validate(claims)
     except LtiException as problem:
         raise LaunchError("launch.message", detail=str(problem)) from None
+
+
+# What these messages need besides, checked first: it says more than the library does, and takes any shape.
+_SAY_MORE: dict[str, Callable[[Mapping[str, Any]], object]] = {
+    deep_linking.MESSAGE: Wanted.of,
+    REVIEW: Review.of,
+    PRIVACY: messages.privacy_of,
+}
 
 
 def _launch(claims: Mapping[str, Any], waiting: Pending, found: tuple[Deployment, bool], target: str) -> Launch:
@@ -261,6 +281,7 @@ def _launch(claims: Mapping[str, Any], waiting: Pending, found: tuple[Deployment
     presentation = presentation if isinstance(presentation, dict) else {}
     custom = quirks.custom(claims.get(f"{CLAIM}custom"))
     roles = [role for role in claims[f"{CLAIM}roles"] if isinstance(role, str)]
+    kind = claims[f"{CLAIM}message_type"]
     return Launch(
         state_hash=waiting.login.state_hash,
         platform=waiting.platform,
@@ -274,7 +295,10 @@ def _launch(claims: Mapping[str, Any], waiting: Pending, found: tuple[Deployment
         teaches=quirks.teaches(roles, waiting.platform.role_map),
         context=_context(claims.get(f"{CLAIM}context")),
         resource_link_id=_link_id(claims.get(f"{CLAIM}resource_link")),
-        deep_link=Wanted.of(claims) if claims[f"{CLAIM}message_type"] == deep_linking.MESSAGE else None,
+        deep_link=Wanted.of(claims) if kind == deep_linking.MESSAGE else None,
+        review=Review.of(claims) if kind == REVIEW else None,
+        privacy_of=messages.privacy_of(claims) if kind == PRIVACY else None,
+        observed=messages.observed(claims, roles),
         custom=custom,
         target_link_uri=target,
         return_url=texts.shown(presentation.get("return_url")),

@@ -37,6 +37,7 @@ class Platform(Base):
     trusted_audiences: Mapped[list[str]] = mapped_column(JSON, default=list)  # that may stand beside the client id
     role_map: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)  # see quirks.teaches
     leeway_seconds: Mapped[int | None]  # by which its clock may differ; none: as the settings say
+    observers: Mapped[bool] = mapped_column(default=False)  # see the progress of people who agreed
     granted_scopes: Mapped[list[str]] = mapped_column(JSON, default=list)  # at registration; none when added by hand
     token_audience: Mapped[str | None]  # of our assertions, when it is not the token endpoint
     adopting_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("organizations.id", ondelete="SET NULL"))

@@ -24,7 +24,7 @@ NO_COURSE_ROLES  Open edX sends roles of the institution alone (openedx/xblock-l
              says which of them teach (``Platform.role_map``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,6 +44,7 @@ ADMINISTRATORS = frozenset(
 )
 TEACHERS = INSTRUCTORS | ADMINISTRATORS
 CANVAS = frozenset(f"https://canvas.{name}instructure.com" for name in ("", "beta.", "test."))
+OBSERVERS = frozenset({"http://purl.imsglobal.org/vocab/lis/v2/membership#Mentor", "Mentor"})
 SHARED_ISSUERS = {
     **dict.fromkeys(CANVAS, ("instructure.com", "canvaslms.com")),
     "https://blackboard.com": ("blackboard.com",),
@@ -63,6 +64,16 @@ def teaches(roles: list[str], role_map: Mapping[str, str]) -> bool:
     """
     counted = [role for role in roles if role.startswith(_CONTEXT_ROLE) or role in _SHORT] or roles
     return any(role_map.get(role, "teacher" if role in TEACHERS else "learner") == "teacher" for role in counted)
+
+
+def administers(roles: Sequence[Any]) -> bool:
+    """Whether the LMS calls the person an administrator of the institution."""
+    return any(role in ADMINISTRATORS for role in roles if isinstance(role, str))
+
+
+def observes(roles: Sequence[str]) -> bool:
+    """Whether the LMS calls the person a mentor of others in the course, as it does parents and advisers."""
+    return bool(OBSERVERS & set(roles))
 
 
 def speaks_for(host: str, issuer: str) -> bool:

@@ -36,6 +36,8 @@ CLAIMS = ("iss", "sub", "name", "given_name", "family_name", "email")
 MESSAGES = {  # each with the placements that suit it, where a platform names them
     "LtiResourceLinkRequest": ("course_navigation",),
     "LtiDeepLinkingRequest": ("link_selection", "assignment_selection", "ContentArea"),
+    "LtiSubmissionReviewRequest": (),
+    "DataPrivacyLaunchRequest": (),
 }
 VARIABLES = {
     "context_history": "Context.id.history",

@@ -138,6 +138,16 @@ def prepared(db: Session, course: Course, key: uuid.UUID) -> GradeColumn | None:
     )
 
 
+def at_address(db: Session, course: Course, lineitem_url: str) -> GradeColumn | None:
+    """The column of the course that the platform keeps at this address."""
+    wanted = select(GradeColumn).where(
+        GradeColumn.organization_id == course.organization_id,
+        GradeColumn.course_id == course.id,
+        GradeColumn.lineitem_url == lineitem_url,
+    )
+    return db.scalars(wanted.order_by(GradeColumn.id)).first()
+
+
 def close_column(column: GradeColumn) -> None:
     """Send nothing more; what the platform has stays there."""
     column.status = "closed"

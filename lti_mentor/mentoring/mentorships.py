@@ -57,14 +57,14 @@ class About(TypedDict, total=False):
 
 
 def about(db: Session, mentorship: Mentorship | None) -> About:
-    """Program, registration and mentor of the pair; empty without one."""
+    """Program, registration and mentor of the pair, unless the mentor was erased; empty without a pair."""
     if mentorship is None:
         return {}
-    return {
-        "program": mentorship.program_id,
-        "registration": mentorship.id,
-        "instructor": people.actor_name(db, mentorship.mentor_id),
-    }
+    said: About = {"program": mentorship.program_id, "registration": mentorship.id}
+    try:
+        return {**said, "instructor": people.actor_name(db, mentorship.mentor_id)}
+    except NotFound:
+        return said
 
 
 def note(db: Session, organization_id: uuid.UUID, mentorship: Mentorship | None, fact: facts.Fact) -> uuid.UUID:

@@ -39,6 +39,7 @@ class Person(Row):
     zone: Mapped[str]
     number: Mapped[int]  # counts within the organization: "Person 7" where there is no name
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    erased_at: Mapped[datetime | None]  # nothing else is known of them any more
 
     __table_args__ = (UniqueConstraint("organization_id", "number"),)
 
@@ -209,6 +210,13 @@ def accounts_of(db: Session, person: Person) -> Sequence[Account]:
     return db.scalars(mine.order_by(Account.issuer)).all()
 
 
+def by_accounts(db: Session, organization_id: uuid.UUID, issuer: str, subjects: Sequence[str]) -> Sequence[Person]:
+    """Those of them whom the LMS of this issuer has brought here."""
+    wanted = select(Person).join(Account, Account.person_id == Person.id)
+    here = (Account.organization_id == organization_id, Account.issuer == issuer, Account.subject.in_(subjects))
+    return db.scalars(wanted.where(*here).order_by(Person.number)).all()
+
+
 def subject_of(db: Session, organization_id: uuid.UUID, person_id: uuid.UUID, issuer: str) -> str | None:
     """What the LMS of this issuer calls the person; none when they never came from there."""
     return db.scalar(
@@ -272,6 +280,15 @@ def actor_name(db: Session, person_id: uuid.UUID) -> str:
             raise NotFound("person.erased")
         known[person_id] = name
     return known[person_id]
+
+
+def forget(db: Session, person: Person) -> None:
+    """Leave of the row what others refer to: that there was somebody."""
+    person.name = person.email = None
+    person.locale, person.zone = "en", "UTC"
+    person.created_at = person.erased_at = clock.now()
+    _actor_names(db).pop(person.id, None)
+    db.flush()
 
 
 def learn_actor_names(db: Session, organization_id: uuid.UUID, person_ids: Iterable[uuid.UUID]) -> None:

@@ -22,6 +22,7 @@ from lti_mentor.mentoring import (
     linking,
     meetings,
     notices,
+    observers,
     programs,
     results,
 )
@@ -50,6 +51,7 @@ WITH_ROWS = (
     login,
     meetings,
     notices,
+    observers,
     platforms,
     programs,
     queue,

@@ -87,6 +87,7 @@ def _link(lms: "Lms", course_id: str, item: dict[str, Any]) -> CourseLink:
     if wanted:
         maximum, resource_id = wanted["scoreMaximum"], wanted.get("resourceId", "")
         column = ToolColumn(secrets.token_hex(4), course_id, wanted["label"], maximum, resource_id)
+        column.review = wanted.get("submissionReview", {})
         lms.columns[column.id] = column
     custom = dict(item.get("custom", {}))
     column_id = column.id if column else None

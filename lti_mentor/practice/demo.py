@@ -24,7 +24,7 @@ from lti_mentor.lti import platforms, registration
 from lti_mentor.mentoring import organizations
 from lti_mentor.practice.story import cast, other, plan
 from lti_mentor.practice.story.tell import COURSES, tell
-from lti_mentor.practice.world import INSTRUCTOR, LEARNER, LmsCourse, LmsItem, LmsPerson, World
+from lti_mentor.practice.world import INSTRUCTOR, LEARNER, OBSERVER, LmsCourse, LmsItem, LmsPerson, World
 from lti_mentor.vault import Vault
 from lti_mentor.web.admin import link
 from xapi import keys as lrs_keys
@@ -130,7 +130,7 @@ def _key(database: Database, vault: Vault, organization: str) -> str:
 
 def make_world(issuer: str, tool_url: str, key: str, other_key: str) -> World:
     """Everybody in the story, in three courses of one organization; and a second organization on the same issuer."""
-    everybody = (*cast.LEARNERS, *cast.MENTORS, *cast.COORDINATORS, *cast.ANALYSTS, *cast.STRANGERS)
+    everybody = (*cast.LEARNERS, *cast.MENTORS, *cast.COORDINATORS, *cast.ANALYSTS, *cast.OBSERVERS, *cast.STRANGERS)
     return World(
         issuer=issuer,
         client_id=CLIENT,
@@ -144,15 +144,18 @@ def make_world(issuer: str, tool_url: str, key: str, other_key: str) -> World:
 def _course(number: int, key: str) -> LmsCourse:
     learners = {cast.LEARNERS[i].key: [LEARNER] for i in plan.LEARNERS if plan.certification_of(i) == number}
     mentors = {mentor.key: [LEARNER] for mentor in cast.MENTORS}
+    observed: dict[str, list[str]] = {}
     if number == 0:
         mentors[cast.MENTORS[1].key] = [INSTRUCTOR]
+        observed[cast.OBSERVERS[0].key] = [cast.MIDDLE.key, cast.LEARNERS[3].key]
     others = {each.key: [INSTRUCTOR] for each in cast.COORDINATORS} | {each.key: [LEARNER] for each in cast.ANALYSTS}
     return LmsCourse(
         id=str(2 + number),
         label=COURSES[number],
         title=TITLES[number],
         deployment_id="1",
-        members={**learners, **mentors, **others},
+        members={**learners, **mentors, **others, **{name: [OBSERVER] for name in observed}},
+        observed=observed,
         items=_items(),
         lrs_key=key,
     )
@@ -182,6 +185,7 @@ def register(database: Database, world: World) -> dict[str, uuid.UUID]:
                 deployment_ids=(deployment_id,),
             )
             platform = platforms.add(db, registration, organization_id=organizations.named(db, name).id)
+        platform.observers = True
         return {each.deployment_id: each.id for each in platform.deployments}
 
 
@@ -232,6 +236,7 @@ def _show(world: World, port: int, invited: str, entrance: str) -> None:
         ("Coordinator", cast.COORDINATORS[0].key, 0),
         ("Analyst with records", cast.ANALYSTS[0].key, 0),
         ("Analyst without records", cast.ANALYSTS[1].key, 0),
+        ("Observer of a learner", cast.OBSERVERS[0].key, 0),
     )
     click.echo("\nOpen one of these in a browser:")
     for title, person, course in roles:
@@ -243,6 +248,7 @@ def _show(world: World, port: int, invited: str, entrance: str) -> None:
     click.echo(f"  curl -u {key} -H 'X-Experience-API-Version: 1.0.3' http://localhost:{port}/xapi/statements")
     click.echo(f"\nRegister the tool once more, as an LMS administrator does: open {world.issuer}/tools and paste")
     click.echo(f"  {invited}")
+    click.echo(f"\nAsk for somebody's data, or erase it, as an LMS administrator does: open {world.issuer}/privacy")
     click.echo("\nCtrl-C stops everything.", nl=True)
     sys.stdout.flush()
 

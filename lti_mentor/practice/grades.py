@@ -29,6 +29,7 @@ class ToolColumn:
     label: str
     maximum: float
     resource_id: str
+    review: dict[str, Any] = field(default_factory=dict)  # what the tool said of submission reviews
     scores: dict[str, tuple[datetime, float, str]] = field(default_factory=dict)  # person -> when, points, progress
 
 
@@ -37,14 +38,14 @@ def add_grade_service(app: Flask, lms: "Lms") -> None:
     _add_scores(app, lms)
 
 
-def address(lms: "Lms", column: ToolColumn) -> str:
+def column_address(lms: "Lms", column: ToolColumn) -> str:
     """With a query, as Moodle has it: what lies below comes before the question mark."""
     return f"{lms.world.issuer}/courses/{column.course_id}/lineitems/{column.id}?type_id=1"
 
 
 def _described(lms: "Lms", column: ToolColumn) -> dict[str, Any]:
     given = {"label": column.label, "scoreMaximum": column.maximum, "resourceId": column.resource_id}
-    return {"id": address(lms, column), **given}
+    return {"id": column_address(lms, column), **given}
 
 
 def _add_columns(app: Flask, lms: "Lms") -> None:
@@ -67,6 +68,7 @@ def _add_columns(app: Flask, lms: "Lms") -> None:
         column = ToolColumn(
             secrets.token_hex(4), course_id, given["label"], given["scoreMaximum"], given.get("resourceId", "")
         )
+        column.review = given.get("submissionReview", {})
         lms.columns[column.id] = column
         answer = _typed(jsonify(_described(lms, column)), LINE_ITEM)
         answer.status_code = 201
@@ -104,7 +106,12 @@ def _add_scores(app: Flask, lms: "Lms") -> None:
         if column is None:
             return jsonify(error="not_found"), 404
         rows = [
-            {"userId": person, "resultScore": points, "resultMaximum": column.maximum, "scoreOf": address(lms, column)}
+            {
+                "userId": person,
+                "resultScore": points,
+                "resultMaximum": column.maximum,
+                "scoreOf": column_address(lms, column),
+            }
             for person, (_, points, _) in column.scores.items()
         ]
         return _typed(jsonify(rows), RESULTS)

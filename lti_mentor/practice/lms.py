@@ -13,7 +13,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.practice.copies import add_copies, resolved
 from lti_mentor.practice.deep_links import CourseLink, add_deep_linking, request_claims
-from lti_mentor.practice.grades import ToolColumn, add_grade_service, address
+from lti_mentor.practice.grades import ToolColumn, add_grade_service, column_address
+from lti_mentor.practice.messages import ADMINISTRATOR, add_privacy, changes_for, is_reviewable, target_of
 from lti_mentor.practice.registration import RegisteredTool, add_registration
 from lti_mentor.practice.services import add_services
 from lti_mentor.practice.tokens import CLAIM, GRADES, SigningKey, claims
@@ -30,8 +31,10 @@ class Hint:
     person_id: str
     course_id: str
     client_id: str
-    message: str = ""  # deep_linking, or nothing special
+    message: str = ""  # deep_linking, review, privacy, or nothing special
     link: CourseLink | None = None
+    about: str = ""  # the person of a review or of a privacy launch
+    column_id: str = ""  # of a review
 
 
 class Lms:
@@ -65,6 +68,26 @@ class Lms:
         """Sign with a new key; the one before is not published any more."""
         self.keys = [SigningKey()]
 
+    def sign_in(self, page: Response, person_id: str) -> None:
+        same_site = "None" if self.offers_storage else "Lax"  # a page of the tool comes between, where storage is used
+        page.set_cookie(COOKIE, person_id, httponly=True, secure=self.offers_storage, samesite=same_site)
+
+    def begin(self, person: LmsPerson, course: LmsCourse, **wanted: Any) -> str:
+        """The login initiation, as a form that submits itself."""
+        tool = self.tools.get(request.args.get("client", self.world.client_id)) or abort(404)
+        hint, key = Hint(person.id, course.id, tool.client_id, **wanted), secrets.token_urlsafe(12)
+        self.hints[key] = hint
+        fields = {
+            "iss": self.world.issuer,
+            "login_hint": person.id,
+            "target_link_uri": target_of(self, hint) or tool.launch_url,
+            "lti_message_hint": json.dumps({"launch": key}),
+            "client_id": tool.client_id,
+            "lti_deployment_id": tool.deployment_id or course.deployment_id,
+            **_storage(self),
+        }
+        return render_template("post.html", action=tool.login_url, fields=fields)
+
     def token(self, person: LmsPerson, course: LmsCourse, nonce: str, **changes: Any) -> str:
         """A signed launch; ``changes`` replace claims, None takes one away."""
         body = claims(self.world, person, course, nonce=nonce) | changes
@@ -81,6 +104,7 @@ def create_lms(world: World) -> Flask:
     _add_pages(app, lms)
     _add_platform(app, lms)
     _add_gradebook(app, lms)
+    add_privacy(app, lms)
     add_registration(app, lms)
     add_services(app, lms)
     add_grade_service(app, lms)
@@ -133,29 +157,18 @@ def _add_pages(app: Flask, lms: Lms) -> None:
                 links=lms.links.get(course_id, []),
             )
         )
-        same_site = "None" if lms.offers_storage else "Lax"  # a page of the tool comes between, where storage is used
-        page.set_cookie(COOKIE, person_id, httponly=True, secure=lms.offers_storage, samesite=same_site)
+        lms.sign_in(page, person_id)
         return page
 
     @app.get("/as/<person_id>/courses/<course_id>/open")
     def open_tool(person_id: str, course_id: str) -> str:
-        """The login initiation, as a form that submits itself."""
         person, course = _member(lms, person_id, course_id)
-        tool = lms.tools.get(request.args.get("client", lms.world.client_id)) or abort(404)
-        hint = secrets.token_urlsafe(12)
-        wanted = request.args.get("link", "")
-        link = next((each for each in lms.links.get(course.id, []) if each.id == wanted), None)
-        lms.hints[hint] = Hint(person.id, course.id, tool.client_id, request.args.get("message", ""), link)
-        fields = {
-            "iss": lms.world.issuer,
-            "login_hint": person.id,
-            "target_link_uri": link.url if link else tool.launch_url,
-            "lti_message_hint": json.dumps({"launch": hint}),
-            "client_id": tool.client_id,
-            "lti_deployment_id": tool.deployment_id or course.deployment_id,
-            **_storage(lms),
-        }
-        return render_template("post.html", action=tool.login_url, fields=fields)
+        given = request.args
+        link = next((each for each in lms.links.get(course.id, []) if each.id == given.get("link", "")), None)
+        if given.get("message") == "review" and given.get("column") not in lms.columns:
+            abort(404)
+        about, column_id = given.get("about", ""), given.get("column", "")
+        return lms.begin(person, course, message=given.get("message", ""), link=link, about=about, column_id=column_id)
 
 
 def _add_platform(app: Flask, lms: Lms) -> None:
@@ -170,17 +183,18 @@ def _add_platform(app: Flask, lms: Lms) -> None:
             fields = {"error": problem, "state": given.get("state", "")}
             return render_template("post.html", action=tool.launch_url, fields=fields)
         hint = lms.hints.pop(json.loads(given["lti_message_hint"])["launch"])
-        person, course = _member(lms, hint.person_id, hint.course_id)
+        person, course = _asked_by(lms, hint)
         asked = {**course.custom, **tool.custom, **(hint.link.custom if hint.link else {})}
         changes: dict[str, Any] = {"aud": tool.client_id, f"{CLAIM}custom": resolved(asked, course, hint.link)}
         if tool.deployment_id:
             changes[f"{CLAIM}deployment_id"] = tool.deployment_id
         if hint.link is not None:
             changes[f"{CLAIM}resource_link"] = {"id": hint.link.id, "title": hint.link.title}
-            changes[f"{CLAIM}target_link_uri"] = hint.link.url
             changes |= _with_column(lms, hint.link, person, course)
         if hint.message == "deep_linking":
             changes |= request_claims(lms, course.id)
+        changes |= changes_for(lms, hint, claims(lms.world, person, course, nonce="") | changes)
+        changes[f"{CLAIM}target_link_uri"] = target_of(lms, hint) or tool.launch_url
         token = lms.token(person, course, given["nonce"], **changes)
         fields = {"id_token": token, "state": given["state"], **_storage(lms)}
         return render_template("post.html", action=tool.launch_url, fields=fields)
@@ -202,7 +216,15 @@ def _with_column(lms: Lms, link: CourseLink, person: LmsPerson, course: LmsCours
     if column is None:
         return {}
     offered = claims(lms.world, person, course, nonce="")[GRADES]
-    return {GRADES: {**offered, "lineitem": address(lms, column)}}
+    return {GRADES: {**offered, "lineitem": column_address(lms, column)}}
+
+
+def _asked_by(lms: Lms, hint: Hint) -> tuple[LmsPerson, LmsCourse]:
+    """Who launches; an administrator comes from no course, which names the deployment alone."""
+    course = lms.world.course(hint.course_id)
+    if hint.message == "privacy" and course is not None:
+        return ADMINISTRATOR, course
+    return _member(lms, hint.person_id, hint.course_id)
 
 
 _WANTED = {"scope": "openid", "response_type": "id_token", "response_mode": "form_post", "prompt": "none"}
@@ -238,6 +260,7 @@ def _add_gradebook(app: Flask, lms: Lms) -> None:
             learners=learners,
             said=said,
             columns=[column for column in lms.columns.values() if column.course_id == course.id],
+            is_reviewable=is_reviewable,
         )
 
     @app.post("/as/<person_id>/courses/<course_id>/grades")

@@ -55,6 +55,8 @@ def add_registration(app: Flask, lms: "Lms") -> None:
                     "messages_supported": [
                         {"type": "LtiResourceLinkRequest", "placements": ["course_navigation"]},
                         {"type": "LtiDeepLinkingRequest", "placements": ["link_selection"]},
+                        {"type": "LtiSubmissionReviewRequest"},
+                        {"type": "DataPrivacyLaunchRequest"},
                     ],
                     "variables": list(VARIABLES),
                 },

@@ -53,7 +53,8 @@ def claims(
             "type": ["http://purl.imsglobal.org/vocab/lis/v2/course#CourseSection"],
         },
         f"{CLAIM}resource_link": {"id": f"{course.id}-mentoring", "title": "Mentoring", "description": ""},
-        f"{CLAIM}roles": course.members[person.id],
+        f"{CLAIM}roles": course.members.get(person.id, []),
+        **({f"{CLAIM}role_scope_mentor": course.observed[person.id]} if person.id in course.observed else {}),
         f"{CLAIM}custom": dict(course.custom),
         f"{CLAIM}launch_presentation": {
             "locale": person.locale,

@@ -7,6 +7,7 @@ from typing import Any
 
 LEARNER = "http://purl.imsglobal.org/vocab/lis/v2/membership#Learner"
 INSTRUCTOR = "http://purl.imsglobal.org/vocab/lis/v2/membership#Instructor"
+OBSERVER = "http://purl.imsglobal.org/vocab/lis/v2/membership#Mentor"  # what LTI calls somebody who looks after others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,7 @@ class LmsCourse:
     deployment_id: str
     members: dict[str, list[str]]  # person -> roles
     items: list[LmsItem] = field(default_factory=list)
+    observed: dict[str, list[str]] = field(default_factory=dict)  # observer -> whom they look after
     custom: dict[str, str | None] = field(default_factory=dict)
     lrs_key: str | None = None  # "key:secret" of the tool's record store
     history: list[str] = field(default_factory=list)  # the courses it was copied from, the nearest first

@@ -60,6 +60,7 @@ SENTENCES = {
     "launch.bad_id": "The learning platform sent an id that is too long. Tell its administrator.",
     "launch.platform_error": "The learning platform stopped the launch. Sign in there again and open the link once more.",
     "launch.not_teacher": "Only somebody who may edit the course can place something in it.",
+    "launch.not_administrator": "Only an administrator of the learning platform may ask for somebody’s data. Ask one to open this page there.",
     "launch.no_links_taken": "The learning platform takes no links at this place. Add the tool as an activity or an external link.",
     "launch.bad_parameter": "The learning platform sent a %(name)s that cannot be one. Tell its administrator.",
     "launch.pending_platform": "This learning platform is registered and waits for approval. Ask the administrator of the tool to approve it.",
@@ -69,6 +70,10 @@ SENTENCES = {
     "picker.answered": "This was sent to the learning platform already. Begin again there.",
     "picker.one_only": "The learning platform takes one thing at a time. Choose one.",
     "picker.unknown_choice": "One of these cannot be placed any more. Choose again.",
+    # data privacy
+    "privacy.only_that": "This visit is for the data of one person alone. Open a course in your learning platform for everything else.",
+    "privacy.nobody": "Nothing is kept here about this person. There is nothing more to do.",
+    "privacy.confirm": "Tick the box before you erase.",
     # registration
     "invitation.limits": "An invitation has 1 to 100 uses and is good for 1 to 2160 hours.",
     "invitation.over": "This invitation is used up or too old. Ask the administrator of the tool for a new one.",

@@ -121,6 +121,9 @@ DONE = {
     "pair.finish": "The mentorship is finished.",
     "pair.close_reminders": "The reminder is put away.",
     "pair.answer_check_in": "Your coordinator reads your answer.",
+    "about_me.allow_observers": "Observers whom your school names may see your progress.",
+    "about_me.refuse_observers": "No observer sees your progress any more.",
+    "privacy.erase": "Everything about the person is erased.",
     "mentor.confirm_goal": "The goal is confirmed.",
     "mentor.override_goal": "Your number is set.",
     "mentor.stop_overriding": "The parts make the number again.",
@@ -149,6 +152,11 @@ DONE = {
     "admin.give_right": "The right is given.",
     "admin.take_right": "The right is taken away.",
 }
+
+
+def require_own() -> None:
+    """For a form that is answered with a file. Raises NotAllowed for one that did not come from the visit."""
+    _check_forgery(current_visit())
 
 
 def with_note(location: str) -> str:

@@ -19,6 +19,8 @@ FIRST = (
     ("analyst", "insight.home"),
     ("teacher", "coordinator.home"),
     ("administrator", "admin.home"),
+    ("observer", "observer.home"),
+    ("privacy", "privacy.home"),
 )
 
 

@@ -1,6 +1,7 @@
 """The doors the LMS knocks at: login, launch and our public keys."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from lti_mentor.lti.launch import Launch
 from lti_mentor.mentoring import course_copies, courses, joining, people, readiness_columns
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.people import Person
-from lti_mentor.web import frames, headers, home, language, placed, visit
+from lti_mentor.web import frames, headers, home, language, placed, reviews, visit
 from lti_mentor.web.placed import Content
 from lti_mentor.web.tool import tool
 
@@ -136,6 +137,13 @@ def _first_page(
     if launched.deep_link is not None:
         picker = deep_linking.open_picker(db, launched.deployment, launched.deep_link, visit_key=opened.key)
         return "picker.choose", {"picker_id": picker.id}
+    if launched.privacy_of is not None:
+        visit.keep_to(db, opened, "privacy", _known(db, launched, [launched.privacy_of]))
+        return "privacy.home", {}
+    if launched.observed is not None:
+        visit.keep_to(db, opened, "observer", _known(db, launched, launched.observed))
+    if launched.review is not None:
+        return reviews.destination(db, launched, launched.review, person, arrival.content.link)
     choice = _open_choice(db, launched, opened, arrival.content)
     if arrival.is_news and launched.teaches:
         return "coordinator.home", {}
@@ -154,6 +162,10 @@ def _open_choice(db: Session, launched: Launch, opened: visit.Opened, content: C
     if content.is_kept or not launched.teaches or launched.context is None or link_id is None:
         return None
     return deep_linking.open_choice(db, launched.deployment, link_id, visit_key=opened.key)
+
+
+def _known(db: Session, launched: Launch, subjects: Sequence[str]) -> Sequence[Person]:
+    return people.by_accounts(db, launched.organization_id, launched.platform.issuer, subjects)
 
 
 @lti.get("/launch")

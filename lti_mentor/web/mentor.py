@@ -45,12 +45,14 @@ def show_home() -> str:
 
 @mentor.get("/mentees/<uuid:mentorship_id>")
 def mentee(mentorship_id: uuid.UUID) -> str:
-    """One mentee's record: certifications, evidence, shared goals."""
+    """One mentee's record: certifications, the one asked for first, evidence, shared goals."""
     person = current_visit().person
     with tool().database.reading() as db:
         mentorship = mentorships.get_as_mentor(db, person, mentorship_id)
         learner = people.get(db, person.organization_id, mentorship.mentee_id)
-        ways = pursuits.all_of(db, learner)
+        ways = sorted(
+            pursuits.all_of(db, learner), key=lambda way: way.certification_id != request.args.get("certification")
+        )
         standings = standing.of_many(db, ways)
         pieces = {way.id: evidence.of_pursuit(db, way) for way in ways}
         shared = [goal for goal in goals.all_of(db, learner) if goal.visibility == "shared"]

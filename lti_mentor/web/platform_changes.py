@@ -57,6 +57,12 @@ def remove(db: Session, platform: Platform, *, by: Visit | None = None) -> int:
     return ended
 
 
+def let_observers(db: Session, platform: Platform, allowed: bool, *, by: Visit | None = None) -> None:
+    """Whether observers may see the progress of people who agreed."""
+    platform.observers = allowed
+    _write_down(db, platform, "observers_on" if allowed else "observers_off", by)
+
+
 def _end_visits(db: Session, platform: Platform, by: Visit | None) -> int:
     but = by.key if by else None
     return visit.close_visits(db, issuer=platform.issuer, organization_ids=platform.organization_ids, but=but)

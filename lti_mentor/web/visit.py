@@ -25,6 +25,7 @@ from sqlalchemy import (
     CursorResult,
     ForeignKey,
     Integer,
+    UniqueConstraint,
     Uuid,
     bindparam,
     exists,
@@ -37,8 +38,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor import clock
-from lti_mentor.db import Base, Row, new_id
-from lti_mentor.errors import MentorError, TooMany
+from lti_mentor.db import Base, Row, new_id, one_of
+from lti_mentor.errors import MentorError, NotAllowed, TooMany
 from lti_mentor.mentoring.courses import Member
 from lti_mentor.mentoring.people import Account, Grant, Person
 from lti_mentor.mentoring.programs import Participant
@@ -48,6 +49,7 @@ COOKIE = "mentor_visit"
 HEADER = "Mentor-Visit"
 FIELD = "mentor_visit"
 MOST_STEPS = 5  # redirections from a form or a launch to its page
+KINDS = ("usual", "observer", "privacy")
 
 
 class VisitRow(Row):
@@ -63,6 +65,20 @@ class VisitRow(Row):
     previous_at: Mapped[datetime | None]  # when the visit before this one began
     opened_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    kind: Mapped[str] = mapped_column(default="usual")
+
+    __table_args__ = (one_of("kind", KINDS),)
+
+
+class NamedPerson(Row):
+    """Somebody that the launch of a visit named: whom an observer looks after, or whose data is asked for."""
+
+    __tablename__ = "named_people"
+
+    visit_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("visits.id", ondelete="CASCADE"))
+    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
+
+    __table_args__ = (UniqueConstraint("organization_id", "visit_id", "person_id"),)
 
 
 class VisitOver(MentorError):
@@ -84,8 +100,9 @@ class Visit:
     zone: str
     framing_origins: tuple[str, ...]
     previous_at: datetime | None
-    parts: frozenset[str]  # of PARTS
-    is_in_page: bool  # no cookie is kept: pages carry the secret
+    parts: frozenset[str]  # of PARTS, and of KINDS
+    is_in_page: bool = False  # no cookie is kept: pages carry the secret
+    named: tuple[uuid.UUID, ...] = ()  # people, by the launch
 
     @property
     def organization_id(self) -> uuid.UUID:
@@ -156,6 +173,7 @@ def open_visit(
         "locale": person.locale,
         "zone": person.zone,
         "framing_origins": list(framing_origins),
+        "kind": "usual",
         "opened_at": now,
         "expires_at": now + timedelta(hours=hours),
         "since": now - WITHIN,
@@ -164,6 +182,15 @@ def open_visit(
     if cast("CursorResult[Any]", db.execute(_OPEN, values)).rowcount != 1:
         raise TooMany("launch.too_many", seconds=int(WITHIN.total_seconds()))
     return Opened(key, secret)
+
+
+def keep_to(db: Session, opened: Opened, kind: str, named: Iterable[Person]) -> None:
+    """Make it a visit of this kind, about these people, for as long as it goes on."""
+    row = db.scalars(select(VisitRow).where(VisitRow.key == opened.key)).one()
+    row.kind = kind
+    for person in named:
+        db.add(NamedPerson(organization_id=row.organization_id, visit_id=row.id, person_id=person.id))
+    db.flush()
 
 
 def _open_from(issuer: str, organization_ids: Iterable[uuid.UUID]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -227,11 +254,12 @@ def guard() -> None:
     secret = request.cookies.get(COOKIE) or request.headers.get(HEADER) or request.form.get(FIELD, "")
     with tool().database.reading() as db:
         found = db.execute(_FOUND, {"key": key}).one_or_none()
+        named = _people_named(db, found[0]) if found is not None else ()
     if found is None:
         raise VisitOver()
     row, person, *has = found
     g.framing_origins = tuple(row.framing_origins)
-    if row.expires_at < clock.now():
+    if row.expires_at < clock.now() or person.erased_at is not None:
         raise VisitOver() if row.framing_origins else VisitOver("visit.link_over")
     if not hmac.compare_digest(_hashed(secret), row.secret_hash):
         raise VisitOver("visit.other_browser")
@@ -244,9 +272,26 @@ def guard() -> None:
         zone=row.zone,
         framing_origins=g.framing_origins,
         previous_at=row.previous_at,
-        parts=_named(has),
+        parts=_parts_in(row.kind, _named(has)),
         is_in_page=COOKIE not in request.cookies,
+        named=named,
     )
+    if row.kind == "privacy" and request.blueprint not in ("home", "privacy"):
+        raise NotAllowed("privacy.only_that")
+
+
+def _people_named(db: Session, row: VisitRow) -> tuple[uuid.UUID, ...]:
+    if row.kind == "usual":
+        return ()
+    wanted = select(NamedPerson.person_id).where(
+        NamedPerson.organization_id == row.organization_id, NamedPerson.visit_id == row.id
+    )
+    return tuple(db.scalars(wanted))
+
+
+def _parts_in(kind: str, has: Iterable[str]) -> frozenset[str]:
+    """An administrator who asks for somebody's data is here for that alone; an observer keeps what they have."""
+    return frozenset({kind}) if kind == "privacy" else frozenset({*has, kind} - {"usual"})
 
 
 PARTS = ("mentee", "mentor", "coordinator", "analyst", "records", "administrator", "teacher")
@@ -283,12 +328,13 @@ _FOUND = (
 )
 
 
-_HAS = _FOUND.with_only_columns(*_parts())
+_HAS = _FOUND.with_only_columns(VisitRow.kind, *_parts())
 
 
 def parts(db: Session, opened: Opened) -> frozenset[str]:
-    """What the person of a visit that was just opened has of PARTS."""
-    return _named(db.execute(_HAS, {"key": opened.key}).one())
+    """What the person of a visit that was just opened has of PARTS and KINDS."""
+    kind, *has = db.execute(_HAS, {"key": opened.key}).one()
+    return _parts_in(kind, _named(has))
 
 
 def _named(has: Iterable[bool]) -> frozenset[str]:

@@ -1,16 +1,21 @@
 """The three journeys of the product, in the cross-site frame of the practice LMS."""
 
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Frame, FrameLocator, Page, expect
 
 from lti_mentor.db import connect
+from lti_mentor.jobs import grades
 from lti_mentor.lti import platforms
 from lti_mentor.mentoring import organizations
 from lti_mentor.practice import demo
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
 from tests.journeys.conftest import EVERYWHERE
 from tests.support.story import Story
 
@@ -146,6 +151,7 @@ def test_every_page_is_accessible_and_fits_its_frame(chromium, story, scheme, wi
         ("mentor-1", 0),
         ("coordinator-1", 0),
         ("analyst-1", 0),
+        ("observer-1", 0),
     ):
         page, _ = opened(context, story, person, course)
         assert Axe().run(page).response["violations"] == []
@@ -262,3 +268,47 @@ def test_no_page_breaks_its_own_content_policy(browser_context, story):
     page.get_by_role("button", name="Test the connection").click()
     expect(page.get_by_text("being tried")).to_be_visible()
     assert complaints == []
+
+
+def test_a_teacher_who_mentors_opens_the_record_behind_a_score(browser_context, story):
+    page, frame = opened(browser_context, story, "coordinator-1")
+    frame.get_by_role("link", name="Security foundations").first.click()
+    frame.get_by_role("link", name="Readiness in the gradebook").first.click()
+    frame.get_by_role("button", name="Show it in the gradebook").click()
+    expect(frame.get_by_text("The column is made and filled as soon as possible.")).to_be_visible()
+    database = connect(story.settings.database_url)
+    grades.run(Tool(story.settings, database, Vault(story.settings.secret_key)))
+    database.engine.dispose()
+    page.goto(story.course_url("mentor-2") + "/grades")
+    rows = page.get_by_role("row").filter(has=page.get_by_role("link", name="See the record"))
+    record, mentees, refused = page.frame_locator("iframe"), 0, 0
+    for row in rows.all()[:12]:
+        row.get_by_role("link", name="See the record").click()
+        name = row.get_by_role("rowheader").inner_text()
+        expect(
+            record.get_by_role("heading", name=name).or_(record.get_by_text("Teaching the course is not"))
+        ).to_be_visible()
+        is_mentee = record.get_by_role("heading", name=name).count() == 1
+        mentees, refused = mentees + is_mentee, refused + (not is_mentee)
+    assert refused > 0, "a teacher sees no more than a mentor does"
+    assert mentees > 0
+
+
+def test_an_administrator_downloads_and_erases_what_is_kept_about_somebody(browser_context, story):
+    page = browser_context.new_page()
+    page.goto(f"{story.world.issuer}/privacy")
+    learner = story.world.courses[0].members
+    last = [person for person in learner if person.startswith("learner-")][-1]
+    page.get_by_label("Person").select_option(f"2/{last}")
+    page.get_by_role("button", name="Ask the tool what it keeps").click()
+    frame = page.frame_locator("iframe")
+    with page.expect_download() as download:
+        frame.get_by_role("button", name="Download everything").click()
+    given = json.loads(Path(download.value.path()).read_text())
+    assert [each["subject"] for each in given["rows"]["accounts"]] == [last]
+    frame.get_by_role("link", name="Erase").click()
+    frame.get_by_role("button", name="Erase everything").click()
+    expect(frame.get_by_role("link", name="Tick the box before you erase.")).to_be_visible()
+    frame.get_by_label("I know that this cannot be undone.").check()
+    frame.get_by_role("button", name="Erase everything").click()
+    expect(frame.get_by_role("heading", name="Nothing is kept here about this person")).to_be_visible()

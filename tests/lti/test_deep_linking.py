@@ -266,6 +266,9 @@ def test_a_column_is_told_once_the_link_that_was_saved_with_it_is_opened(site):
     address, token = sent(place(visitor, SECURITY, columns=[SECURITY]))
     (item,) = message(token)[f"{DEEP}content_items"]
     assert item["lineItem"]["scoreMaximum"] == 100
+    review = item["lineItem"]["submissionReview"]
+    assert (review["url"], review["custom"]) == (item["url"], item["custom"])
+    assert set(review["reviewableStatus"]) == {"InProgress", "Completed"}
     visitor.request("POST", address, data={"JWT": token})
     (made,) = site.lms.lms.columns.values()
     assert made.resource_id == item["lineItem"]["resourceId"]

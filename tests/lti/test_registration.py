@@ -200,6 +200,19 @@ def test_an_authorization_server_is_the_audience_of_assertions_unless_it_is_a_ba
     assert platforms(site)[-1].token_audience == audience
 
 
+def test_only_messages_that_a_platform_offers_are_asked_for(site):
+    def asked(offered):
+        about = {registration.PLATFORM_CONFIGURATION: {"messages_supported": [{"type": kind} for kind in offered]}}
+        with platform(about) as (url, seen):
+            assert open_address(invited(site), url).status_code == 200
+        return {message["type"] for message in seen[-1]["body"][registration.TOOL_CONFIGURATION]["messages"]}
+
+    everything = set(registration.MESSAGES)
+    assert {"LtiSubmissionReviewRequest", "DataPrivacyLaunchRequest"} < everything
+    assert asked([*everything, "LtiStartProctoring"]) == everything
+    assert asked(["LtiSubmissionReviewRequest"]) == {"LtiResourceLinkRequest", "LtiSubmissionReviewRequest"}
+
+
 HOSTILE = [
     ({"issuer": "https://bank.example.org"}, None, 200, "registration.issuer"),
     ({"issuer": "https://localhost"}, None, 200, "registration.issuer"),

@@ -54,6 +54,7 @@ def things(sqlite_database, sqlite_cast):
         "program_id": cast.program.id,
         "course_id": cast.course.id,
         "person_id": cast.mentor.id,
+        "learner_id": cast.learner.id,
         "how": "ended",
         "code": "1",
         "outcome": "called_off",

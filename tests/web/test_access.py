@@ -19,6 +19,7 @@ OPEN = {
     "home.home", "learner.home", "learner.new_goal", "learner.set_goal", "learner.all_goals", "pair.close_reminders",
     "accounts.home", "accounts.make_code", "accounts.use_code",
     "learner.choose_certification", "learner.start_pursuit",
+    "about_me.show", "about_me.download", "about_me.allow_observers", "about_me.refuse_observers",
 }  # fmt: skip
 
 

@@ -123,6 +123,7 @@ LEARNERS = _people("learner", _LEARNERS)
 MENTORS = _people("mentor", _MENTORS)
 COORDINATORS = _people("coordinator", _COORDINATORS)
 ANALYSTS = _people("analyst", _ANALYSTS)
+OBSERVERS = _people("observer", ("Ifeoma Okafor",))  # looks after two learners, one of whom agreed
 STRANGERS = _people("stranger", _STRANGERS)  # of the second organization
 
 MIDDLE = LEARNERS[0]  # the worked example

@@ -17,6 +17,7 @@ from lti_mentor.mentoring import (
     evidence,
     goals,
     meetings,
+    observers,
     organizations,
     pairing,
     people,
@@ -190,6 +191,7 @@ def _start(db: Session, told: Told) -> None:
     people.grant(db, told.people[cast.ANALYSTS[0].key], "analyst")
     people.grant(db, told.people[cast.ANALYSTS[0].key], "records")
     people.grant(db, told.people[cast.ANALYSTS[1].key], "analyst")
+    observers.agree(db, told.people[cast.MIDDLE.key])
 
 
 def _visits(told: Told) -> Iterator[Timed]:

@@ -1,0 +1,136 @@
+"""Somebody's data: everything that is kept about them, given out as it is, or erased.
+
+Both are read from the schema, so that no table is forgotten: a row that refers to a person is theirs; it is given out,
+and it goes, with all that hangs on it. ``STAYS`` names the references that outlive a person. They lead to a row that
+says of somebody only that they were erased: no name, no mail address, no account, no pseudonym.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Column, RowMapping, delete, or_, select
+from sqlalchemy.orm import Session
+
+from lti_mentor import clock
+from lti_mentor.activity.record import iri_base
+from lti_mentor.db import Base
+from lti_mentor.mentoring import audit, pairing, people
+from lti_mentor.mentoring.mentorships import Mentorship
+from lti_mentor.mentoring.people import Account, Person, Pseudonym
+from xapi import store
+from xapi.facets import agent_key
+
+# References that stay when a person is erased, each with its reason.
+STAYS = {
+    "mentorships.mentor_id": "the learner keeps that there was a mentorship, and when",
+    "mentorships.mentee_id": "the mentor keeps that there was a mentorship, and when",
+    "meetings.planned_by_id": "the other one of the pair keeps when they met",
+    "reviews.reviewer_id": "the learner keeps the answers to their evidence",
+    "ratings.rater_id": "the learner keeps the ratings they got",
+    "reminders.sent_by_id": "the card belongs to the one who got it",
+    "audit_entries.actor_id": "who looked at what stays on record, under an id that names nobody any more",
+    "audit_entries.subject_id": "that somebody was looked at stays on record, under an id that names nobody any more",
+}
+# What hangs on a row that stays and is about both of a pair: given out as well.
+SHARED = frozenset({"meetings.mentorship_id"})
+# What lets somebody in, or says nothing about a person: never given out.
+HIDDEN = frozenset({"organization_id", "key", "secret_hash", "code_hash", "sealed_code", "framing_origins"})
+
+
+def references() -> list[Column[Any]]:
+    """Every column of the schema that refers to a person."""
+    return list(_referring_to("people"))
+
+
+def _referring_to(name: str) -> Iterator[Column[Any]]:
+    for table in Base.metadata.tables.values():
+        for column in table.columns:
+            if any(key.column.table.name == name for key in column.foreign_keys):
+                yield column
+
+
+def _hanging_on(column: Column[Any]) -> Iterator[Column[Any]]:
+    """What goes with the rows of this reference; what is shared, with those that stay."""
+    for child in _referring_to(column.table.name):
+        goes_along = any(key.ondelete == "CASCADE" for key in child.foreign_keys)
+        if str(child) in SHARED if str(column) in STAYS else goes_along:
+            yield child
+
+
+def kept(db: Session, person: Person) -> dict[str, list[RowMapping]]:
+    """Every row about the person, by table, the row of the person itself first."""
+    itself = select(Person.__table__).where(Person.__table__.c.id == person.id)
+    found: dict[str, dict[uuid.UUID, RowMapping]] = {
+        "people": {row["id"]: row for row in db.execute(itself).mappings()}
+    }
+    waiting = [(column, [person.id]) for column in references()]
+    for column, ids in waiting:  # it grows with what hangs on the rows
+        table = column.table
+        wanted = select(table).where(table.c.organization_id == person.organization_id, column.in_(ids))
+        rows = {row["id"]: row for row in db.execute(wanted).mappings()}
+        found[table.name] = found.get(table.name, {}) | rows
+        if rows:
+            waiting += [(child, list(rows)) for child in _hanging_on(column)]
+    return {name: list(rows.values()) for name, rows in found.items() if rows}
+
+
+def export(db: Session, person: Person) -> dict[str, Any]:
+    """All of it in plain values, with the statements of the person in the record store."""
+    rows = {name: [_plain(row) for row in rows] for name, rows in kept(db, person).items()}
+    return {"exported_at": clock.now().isoformat(), "rows": rows, "statements": list(statements(db, person))}
+
+
+def _plain(row: RowMapping) -> dict[str, Any]:
+    return {name: _value(value) for name, value in row.items() if name not in HIDDEN}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, uuid.UUID) else value
+
+
+def statements(db: Session, person: Person) -> Iterator[dict[str, Any]]:
+    """What the person did: our own statements under their pseudonyms, the learning platform's under its account."""
+    pseudonyms = select(Pseudonym.actor_name).where(
+        Pseudonym.organization_id == person.organization_id, Pseudonym.person_id == person.id
+    )
+    accounts = select(Account.issuer, Account.subject).where(
+        Account.organization_id == person.organization_id, Account.person_id == person.id
+    )
+    names = [*((iri_base(db), name) for name in db.scalars(pseudonyms)), *map(tuple, db.execute(accounts))]
+    for home_page, name in names:
+        key = agent_key({"account": {"homePage": home_page, "name": name}})
+        wanted: store.Query | None = store.Query(agent=key, ascending=True)
+        while wanted is not None:
+            page = store.query(db, tenant=person.organization_id, wanted=wanted)
+            yield from (json.loads(body) for body in page.statements)
+            wanted = page.next
+
+
+def erase(db: Session, person: Person, *, by: Person) -> None:
+    """Forget the person; on record, without what was there. Their next launch is somebody new."""
+    db.refresh(person, with_for_update=True)  # whoever comes in at this moment is waited for
+    for pair in _open_pairs(db, person):
+        pairing.finish(db, pair, "ended", by=person)
+    audit.write(db, person.organization_id, "erased", place="privacy", actor_id=by.id, subject_id=person.id)
+    db.flush()
+    for column in _going(references()):
+        table = column.table
+        db.execute(delete(table).where(table.c.organization_id == person.organization_id, column == person.id))
+    people.forget(db, person)
+
+
+def _going(columns: Iterable[Column[Any]]) -> Iterator[Column[Any]]:
+    return (column for column in columns if str(column) not in STAYS)
+
+
+def _open_pairs(db: Session, person: Person) -> list[Mentorship]:
+    either = or_(Mentorship.mentor_id == person.id, Mentorship.mentee_id == person.id)
+    wanted = select(Mentorship).where(
+        Mentorship.organization_id == person.organization_id, either, Mentorship.status == "open"
+    )
+    return list(db.scalars(wanted))

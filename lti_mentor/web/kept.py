@@ -1,0 +1,55 @@
+"""What is kept about somebody: counted in words, and as one file."""
+
+import json
+
+from flask import Response
+from sqlalchemy.orm import Session
+
+from lti_mentor import clock
+from lti_mentor.mentoring import privacy
+from lti_mentor.mentoring.people import Person
+from lti_mentor.web.language import _
+
+# Tables as people call what is in them.
+KINDS = {
+    "people": "Name, mail address, language and time zone",
+    "accounts": "Accounts in learning platforms",
+    "pseudonyms": "Pseudonyms in the record store",
+    "grants": "Rights in this tool",
+    "members": "Courses",
+    "participants": "Parts in programs",
+    "mentorships": "Mentorships",
+    "meetings": "Meetings",
+    "goals": "Goals",
+    "goal_links": "Parts that make up goals",
+    "pursuits": "Certifications on the way",
+    "ratings": "Ratings of exam domains",
+    "evidence": "Pieces of evidence",
+    "reviews": "Answers to evidence",
+    "results": "Results of course items",
+    "latest_scores": "Scores for gradebooks",
+    "reminders": "Cards from and to coordinators",
+    "observer_consents": "Agreements with observers",
+    "link_codes": "Codes that link accounts",
+    "admin_links": "Links to the administration",
+    "visits": "Visits",
+    "named_people": "People named in visits",
+    "audit_entries": "Entries of the audit log",
+    "statements": "Statements in the record store",
+}
+
+
+def counted(db: Session, person: Person) -> list[tuple[str, int]]:
+    """Each kind of data with how much there is of it, in the order of KINDS."""
+    found = {name: len(rows) for name, rows in privacy.kept(db, person).items()}
+    found["statements"] = sum(1 for _statement in privacy.statements(db, person))
+    named = [(_(label), found.pop(name)) for name, label in KINDS.items() if found.get(name)]
+    return named + sorted((name, count) for name, count in found.items() if count)
+
+
+def as_file(db: Session, person: Person) -> Response:
+    """Everything as JSON to keep."""
+    text = json.dumps(privacy.export(db, person), ensure_ascii=False, indent=1)
+    answer = Response(text, mimetype="application/json")
+    answer.headers["Content-Disposition"] = f'attachment; filename="mentoring-data-{clock.today().isoformat()}.json"'
+    return answer

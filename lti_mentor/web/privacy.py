@@ -1,0 +1,75 @@
+"""Data privacy: an administrator of the learning platform asks for the data of one person, or has it erased.
+
+The visit of such a launch is for this alone; whom it is about was named by the launch.
+"""
+
+from flask import Blueprint, Response, render_template, request
+from sqlalchemy.orm import Session
+
+from lti_mentor.errors import Invalid, NotFound
+from lti_mentor.mentoring import audit, people
+from lti_mentor.mentoring import privacy as data
+from lti_mentor.mentoring.people import Person
+from lti_mentor.web import access, forms, kept
+from lti_mentor.web.forms import form
+from lti_mentor.web.tool import tool
+from lti_mentor.web.visit import current_visit, visit_url
+
+privacy = Blueprint("privacy", __name__, url_prefix="/privacy")
+
+
+def _named(db: Session) -> Person | None:
+    """Whom the launch asked about; nobody, when nothing is kept about them. Raises NotAllowed in every other visit."""
+    access.require("privacy")
+    visit = current_visit()
+    return people.get(db, visit.organization_id, visit.named[0]) if visit.named else None
+
+
+def _somebody(db: Session) -> Person:
+    found = _named(db)
+    if found is None:
+        raise NotFound("privacy.nobody")
+    return found
+
+
+@privacy.get("/", endpoint="home")
+def show_home() -> str:
+    """What is kept about the person, and what can be done."""
+    with tool().database.reading() as db:
+        found = _named(db)
+        counts = kept.counted(db, found) if found else []
+    if found is not None:
+        access.note_read(found)
+    return render_template("privacy/home.html", person=found, counts=counts)
+
+
+@privacy.post("/data.json")
+def download() -> Response:
+    """Everything as one file; on record."""
+    forms.require_own()
+    visit = current_visit()
+    with tool().database.reading() as db:
+        found = _somebody(db)
+        answer = kept.as_file(db, found)
+    with tool().database.transaction() as db:
+        about = {"actor_id": visit.person_id, "subject_id": found.id}
+        audit.write(db, visit.organization_id, "exported", place="privacy", **about)
+    return answer
+
+
+@privacy.get("/erase")
+def confirm(error: Invalid | None = None) -> str:
+    """What goes, what stays, and the last question."""
+    with tool().database.reading() as db:
+        found = _somebody(db)
+    return render_template("privacy/erase.html", person=found, error=error)
+
+
+@privacy.post("/erase")
+@form(again=confirm)
+def erase(db: Session) -> str:
+    found = _somebody(db)
+    if request.form.get("confirmed") != "yes":
+        raise Invalid({"confirmed": "privacy.confirm"})
+    data.erase(db, found, by=current_visit().person)
+    return visit_url("privacy.home")

@@ -197,8 +197,8 @@ def test_a_message_about_nobody_is_refused_with_a_reason(scored, message):
         ({GRADES: ["lineitem"]}, "launch.missing_claim"),
         ({GRADES: {}}, "launch.message"),
         ({f"{CLAIM}roles": "Instructor"}, "launch.missing_claim"),
-        ({f"{CLAIM}message_type": ["LtiSubmissionReviewRequest"]}, "launch.message_type"),
-        ({f"{CLAIM}message_type": {"a": 1}}, "launch.message_type"),
+        ({f"{CLAIM}message_type": ["LtiSubmissionReviewRequest"]}, "launch.missing_claim"),
+        ({f"{CLAIM}message_type": {"a": 1}}, "launch.missing_claim"),
         ({f"{CLAIM}message_type": "LtiStartProctoring"}, "launch.message_type"),
     ],
 )

@@ -196,8 +196,8 @@ def test_15_the_unnamed_are_numbered_and_a_name_withheld_later_stays(site):
     send(site, {"name": "Ada"})
     send(site, {"name": ...})
     visitor = Visitor()
-    start = site.url + send(site, visitor=visitor, person="coordinator").headers["Location"]
-    page = visitor.get(f"{start}coordinator/programs/{program.id}/people").text
+    home = send(site, visitor=visitor, person="coordinator").headers["Location"]
+    page = visitor.get(f"{site.url}{home}programs/{program.id}/people").text
     assert "Person 2" in page
     assert "Ada" in page
 

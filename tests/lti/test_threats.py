@@ -447,7 +447,8 @@ def test_stored_script_in_names_and_titles_is_shown_as_text(site):
     changes = {"name": SCRIPT, f"{CLAIM}context": {"id": "1", "title": SCRIPT, "label": SCRIPT}}
     for person in ("learner", "coordinator"):
         visitor = Visitor()
-        start = site.url + send(site, changes, visitor=visitor, person=person).headers["Location"]
+        home = send(site, changes, visitor=visitor, person=person).headers["Location"]
+        start = site.url + re.match(r"/v/[^/]+/", home)[0]
     manage = f"{start}coordinator/programs/{program.id}"
     for address in (start, f"{manage}/people", f"{manage}/settings", f"{manage}/pairing", f"{start}learner/goals/new"):
         shown = visitor.get(address)

@@ -1,11 +1,13 @@
 """Organizations, and the rights of their people."""
 
+import json
+
 import click
 from sqlalchemy.orm import Session
 
 from lti_mentor import settings
 from lti_mentor.cli.commands import ORGANIZATION, find_organization, find_person, main, ready_database, writing
-from lti_mentor.mentoring import audit, linking, organizations, people
+from lti_mentor.mentoring import audit, linking, organizations, people, privacy
 from lti_mentor.mentoring.organizations import Organization
 from lti_mentor.web.admin import link
 
@@ -62,6 +64,35 @@ def person_link(kept: str, other: str, organization: str) -> None:
         stays, goes = find_person(session, organization, kept), find_person(session, organization, other)
         linking.merge(session, stays, goes, by=None, place=f"{audit.COMMAND}person link")
         click.echo(f"{stays.name or stays.id} has both accounts now.")
+
+
+@person.command("export")
+@click.argument("person")
+@ORGANIZATION
+def person_export(person: str, organization: str) -> None:
+    """Print everything that is kept about PERSON as JSON, the statements included."""
+    with writing() as session:
+        found = find_person(session, organization, person)
+        place = f"{audit.COMMAND}person export"
+        audit.write(session, found.organization_id, "exported", place=place, subject_id=found.id)
+        click.echo(json.dumps(privacy.export(session, found), ensure_ascii=False, indent=1))
+
+
+@person.command("erase")
+@click.argument("person")
+@ORGANIZATION
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def person_erase(person: str, organization: str, yes: bool) -> None:
+    """Erase what is kept about PERSON, as a data privacy launch does. It cannot be taken back."""
+    with ready_database().reading() as session:
+        found = find_person(session, organization, person)
+        name, person_id = found.name or str(found.id), found.id
+    if not yes:
+        click.confirm(f"Erase everything that is kept about {name}?", abort=True)
+    with writing() as session:
+        erased = find_person(session, organization, str(person_id))
+        privacy.erase(session, erased, by=None, place=f"{audit.COMMAND}person erase")
+    click.echo(f"Nothing is kept about {name} any more.")
 
 
 @main.group()

@@ -9,6 +9,7 @@ from lti_mentor import clock
 from lti_mentor.lti.deep_linking import Picker
 from lti_mentor.lti.login import Login
 from lti_mentor.lti.tokens import AccessToken
+from lti_mentor.mentoring import privacy
 from lti_mentor.mentoring.linking import LinkCode
 from lti_mentor.settings import Settings
 from lti_mentor.tool import Tool
@@ -24,7 +25,8 @@ BATCH = 500
 
 def run(tool: Tool) -> int:
     """How many rows went, in small transactions that delay nobody."""
-    total = 0
+    with tool.database.transaction() as db:
+        total = privacy.erase_again(db)
     while True:
         with tool.database.transaction() as db:
             removed = _remove_batch(db, tool.settings)

@@ -24,6 +24,7 @@ from lti_mentor.lti.platforms import KeySet, Platform
 from lti_mentor.settings import Settings
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+LONGEST_WAIT = 3.0  # seconds for keys that another launch asks for
 SMALLEST = 2048  # bits of a pasted key
 
 
@@ -32,17 +33,17 @@ def verification_key(
 ) -> Any:
     """The public key with this id. ``kept`` is what the database had when the launch was read. Raises LaunchError.
 
-    A single pasted key has no name to choose it by, so whatever the platform calls it (a PEM cannot say) is let be.
+    A single pasted PEM has no name to choose it by, so whatever the platform calls it is let be.
     """
     pasted = platform.pasted_keys or []
-    if len(pasted) == 1:
+    if len(pasted) == 1 and "kid" not in pasted[0]:
         return _parsed(pasted[0]["n"], pasted[0]["e"])
     if not isinstance(kid, str) or not kid:
         raise LaunchError("launch.no_key_id")
     if platform.jwks_uri is not None:
         return _published(database, settings, kept, platform.jwks_uri, kid)
     for key in pasted:
-        if key["kid"] == kid:
+        if key.get("kid") == kid:
             return _parsed(key["n"], key["e"])
     raise LaunchError("launch.unknown_key")
 
@@ -55,7 +56,7 @@ def _published(database: Database, settings: Settings, kept: KeySet | None, jwks
         return _parsed(*found)
     tried_just_now = kept is not None and now - kept.tried_at < timedelta(seconds=settings.key_retry_seconds)
     if not tried_just_now:
-        kept = _fetch(database, settings, kept, jwks_uri)
+        kept = _fetch(database, settings, kept, jwks_uri, seconds=0 if found else LONGEST_WAIT)
         found = _find(kept, kid)
     if found is None:
         raise LaunchError("launch.unknown_key" if kept and kept.fetched_at > NEVER else "launch.no_keys")
@@ -91,14 +92,24 @@ def _parsed(n: str, e: str) -> Any:
 _ASKING: dict[str, threading.Lock] = {}
 
 
-def _fetch(database: Database, settings: Settings, kept: KeySet | None, jwks_uri: str) -> KeySet | None:
-    """What the platform publishes now; of launches that come together one asks, the others take what it learned."""
-    with _ASKING.setdefault(jwks_uri, threading.Lock()):
+def _fetch(
+    database: Database, settings: Settings, kept: KeySet | None, jwks_uri: str, *, seconds: float
+) -> KeySet | None:
+    """What the platform publishes now; of launches that come together one asks, the others take what it learned.
+
+    They wait for it this long at most, then go on with what we had: one slow platform must not hold every thread.
+    """
+    asking = _ASKING.setdefault(jwks_uri, threading.Lock())
+    if not asking.acquire(timeout=seconds):
+        return kept
+    try:
         with database.reading() as db:
             latest = db.get(KeySet, jwks_uri)
         if latest is not None and (kept is None or latest.tried_at > kept.tried_at):
             return latest
         return _ask(database, settings, latest, jwks_uri)
+    finally:
+        asking.release()
 
 
 def _ask(database: Database, settings: Settings, kept: KeySet | None, jwks_uri: str) -> KeySet | None:

@@ -12,7 +12,7 @@ from pylti1p3.message_validators.deep_link import DeepLinkMessageValidator
 from pylti1p3.message_validators.privacy_launch import PrivacyLaunchValidator
 from pylti1p3.message_validators.resource_message import ResourceMessageValidator
 from pylti1p3.message_validators.submission_review import SubmissionReviewLaunchValidator
-from sqlalchemy import CursorResult, bindparam, select, update
+from sqlalchemy import CursorResult, bindparam, exists, select, update
 from sqlalchemy.orm import Session, lazyload
 
 from lti_mentor import clock
@@ -114,7 +114,11 @@ _PENDING = (
 MOST_FAILURES = 5  # tokens that one login is refused with
 _CONSUME = (
     update(Base.metadata.tables["logins"])
-    .where(Login.state_hash == bindparam("given"), Login.used_at.is_(None))
+    .where(
+        Login.state_hash == bindparam("given"),
+        Login.used_at.is_(None),
+        exists().where(Platform.id == Login.platform_id, Platform.status == "active"),
+    )
     .values(used_at=bindparam("now"))
 )
 
@@ -167,6 +171,7 @@ def consume(db: Session, launch: Launch) -> Launch:
     """Use up the login; exactly one launch can. Raises LaunchError for all others."""
     used = cast("CursorResult[Any]", db.execute(_CONSUME, {"given": launch.state_hash, "now": clock.now()}))
     if used.rowcount != 1:
+        platforms.require_active(platforms.get(db, launch.platform.id))  # since the login it may be suspended
         raise LaunchError("launch.used_state")
     if launch.is_new_deployment:
         return replace(launch, deployment=platforms.adopt(db, launch.platform, launch.deployment))

@@ -9,7 +9,19 @@ import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from sqlalchemy import Column, ForeignKey, Table, UniqueConstraint, and_, delete, exists, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Table,
+    UniqueConstraint,
+    and_,
+    delete,
+    exists,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -19,6 +31,7 @@ from lti_mentor.errors import Invalid, Refused
 from lti_mentor.mentoring import audit, organizations, people
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.people import Account, Person, Pseudonym
+from lti_mentor.mentoring.programs import Participant
 from lti_mentor.vault import Vault
 
 PURPOSE = "link-code"
@@ -64,21 +77,47 @@ def code_of(db: Session, vault: Vault, person: Person) -> tuple[str, datetime] |
     return (vault.open(PURPOSE, found.sealed_code).decode(), found.expires_at) if found else None
 
 
-def use_code(db: Session, vault: Vault, person: Person, typed: str) -> Person:
-    """Make ``person`` one with whoever made the code; gives that person. Raises Invalid and Refused."""
+def maker_of(db: Session, vault: Vault, person: Person, typed: str) -> Person:
+    """Whoever made the code that ``person`` typed, who is asked before they become one. Raises Invalid and Refused."""
+    maker_id = db.scalar(select(LinkCode.person_id).where(*_fits(vault, person, typed)))
+    if maker_id is None:
+        raise Invalid({"code": "link.unknown_code"})
+    _check_rights(db, person)
+    maker = people.get(db, person.organization_id, maker_id)
+    _check(db, maker, person)
+    return maker
+
+
+def use_code(db: Session, vault: Vault, person: Person, typed: str) -> None:
+    """Make ``person`` one with whoever made the code. Raises Invalid and Refused."""
+    taken = delete(LinkCode).where(*_fits(vault, person, typed)).returning(LinkCode.person_id)
+    maker_id = db.scalar(taken, execution_options=BY_HAND)
+    if maker_id is None:
+        raise Invalid({"code": "link.unknown_code"})
+    _check_rights(db, person)
+    issuers = ", ".join(account.issuer for account in people.accounts_of(db, person))
+    kept = people.get(db, person.organization_id, maker_id)
+    merge(db, kept, person, by=kept, place=f"link code, typed in a visit from {issuers}")
+
+
+def _fits(vault: Vault, person: Person, typed: str) -> tuple[ColumnElement[bool], ...]:
     code = "".join(typed.upper().replace("-", "").split())
-    fits = (
+    return (
         LinkCode.organization_id == person.organization_id,
         LinkCode.code_hash == _hashed(vault, code),
         LinkCode.expires_at > clock.now(),
     )
-    taken = delete(LinkCode).where(*fits).returning(LinkCode.person_id)
-    maker_id = db.scalar(taken, execution_options=BY_HAND)
-    if maker_id is None:
-        raise Invalid({"code": "link.unknown_code"})
-    kept = people.get(db, person.organization_id, maker_id)
-    merge(db, kept, person, by=kept, place="link code")
-    return kept
+
+
+def _check_rights(db: Session, person: Person) -> None:
+    """Nobody hands rights over by typing what somebody gave them."""
+    coordinates = select(Participant.id).where(
+        Participant.organization_id == person.organization_id,
+        Participant.person_id == person.id,
+        Participant.part == "coordinator",
+    )
+    if people.rights(db, person) or db.scalar(select(coordinates.exists())):
+        raise Refused("link.has_rights")
 
 
 def _hashed(vault: Vault, code: str) -> str:
@@ -95,6 +134,8 @@ def merge(db: Session, kept: Person, other: Person, *, by: Person | None, place:
     What was said of ``other`` stays as it was said: its name in statements leads to ``kept`` from now on.
     """
     organizations.lock(db, kept.organization_id)
+    both = select(Person.id).where(Person.id.in_([kept.id, other.id])).order_by(Person.id)
+    db.execute(both.with_for_update()).all()  # what is being written about them is waited for, and comes along
     _check(db, kept, other)
     _forget_codes(db, other)
     db.execute(update(Pseudonym).where(Pseudonym.person_id == other.id).values(is_current=False))

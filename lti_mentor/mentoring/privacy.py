@@ -8,10 +8,10 @@ says of somebody only that they were erased: no name, no mail address, no accoun
 import json
 import uuid
 from collections.abc import Iterable, Iterator
-from datetime import date
-from typing import Any
+from datetime import date, timedelta
+from typing import Any, cast
 
-from sqlalchemy import Column, RowMapping, delete, or_, select
+from sqlalchemy import Column, CursorResult, RowMapping, delete, or_, select
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
@@ -34,6 +34,7 @@ STAYS = {
     "audit_entries.actor_id": "who looked at what stays on record, under an id that names nobody any more",
     "audit_entries.subject_id": "that somebody was looked at stays on record, under an id that names nobody any more",
 }
+STILL_WRITTEN = timedelta(days=1)  # longer than any request or job that began before somebody was erased
 # What hangs on a row that stays and is about both of a pair: given out as well.
 SHARED = frozenset({"meetings.mentorship_id"})
 # What lets somebody in, or says nothing about a person: never given out.
@@ -111,17 +112,38 @@ def statements(db: Session, person: Person) -> Iterator[dict[str, Any]]:
             wanted = page.next
 
 
-def erase(db: Session, person: Person, *, by: Person) -> None:
+def erase(db: Session, person: Person, *, by: Person | None, place: str = "privacy") -> None:
     """Forget the person; on record, without what was there. Their next launch is somebody new."""
-    db.refresh(person, with_for_update=True)  # whoever comes in at this moment is waited for
+    db.refresh(person, with_for_update=True)  # what is being written about them is waited for
     for pair in _open_pairs(db, person):
         pairing.finish(db, pair, "ended", by=person)
-    audit.write(db, person.organization_id, "erased", place="privacy", actor_id=by.id, subject_id=person.id)
+    actor_id = by.id if by else None
+    audit.write(db, person.organization_id, "erased", place=place, actor_id=actor_id, subject_id=person.id)
     db.flush()
+    _remove(db, person)
+    people.forget(db, person)
+
+
+def erase_again(db: Session) -> int:
+    """Once more whoever was erased lately: a launch or a form of the same moment may have come after it.
+
+    Gives how many rows had.
+    """
+    lately = select(Person).where(Person.erased_at > clock.now() - STILL_WRITTEN)
+    removed = 0
+    for person in db.scalars(lately):
+        removed += _remove(db, person)
+        person.name = person.email = None
+    return removed
+
+
+def _remove(db: Session, person: Person) -> int:
+    removed = 0
     for column in _going(references()):
         table = column.table
-        db.execute(delete(table).where(table.c.organization_id == person.organization_id, column == person.id))
-    people.forget(db, person)
+        mine = delete(table).where(table.c.organization_id == person.organization_id, column == person.id)
+        removed += cast("CursorResult[Any]", db.execute(mine)).rowcount
+    return removed
 
 
 def _going(columns: Iterable[Column[Any]]) -> Iterator[Column[Any]]:

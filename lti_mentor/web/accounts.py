@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, make_response, render_template, request
 from sqlalchemy.orm import Session
 
 from lti_mentor.errors import Invalid
@@ -37,10 +37,24 @@ def make_code(db: Session) -> str:
 
 @accounts.post("/link")
 def use_code() -> Shown:
-    """Each try counts, in a transaction of its own: a wrong one leaves nothing else."""
+    """Each try counts, in a transaction of its own: a wrong one leaves nothing else.
+
+    Whose account it becomes is shown before; it cannot be taken back.
+    """
     with tool().database.transaction() as db:
         limits.take(db, "link", str(current_visit().person_id), each=TRIES, together=0, within=timedelta(hours=1))
-    return _become_one()
+    return _become_one() if request.form.get("decision") == "confirm" else _ask()
+
+
+def _ask() -> Shown:
+    visit, typed = current_visit(), request.form.get("code", "")
+    try:
+        with tool().database.reading() as db:
+            maker = linking.maker_of(db, tool().vault, visit.person, typed)
+            known = people.accounts_of(db, maker)
+    except Invalid as error:
+        return make_response(show(error), error.status)
+    return render_template("accounts/confirm.html", maker=maker, accounts=known, typed=typed)
 
 
 @form(again=show)

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import make_response, request
 from markupsafe import Markup
@@ -33,9 +32,11 @@ from werkzeug.wrappers import Response
 from lti_mentor import clock
 from lti_mentor.db import Row
 from lti_mentor.errors import Invalid, NotAllowed
+from lti_mentor.mentoring.people import Person
+from lti_mentor.web import headers
 from lti_mentor.web.language import _
 from lti_mentor.web.tool import tool
-from lti_mentor.web.visit import FIELD, Visit, current_visit, go_on
+from lti_mentor.web.visit import FIELD, Visit, VisitOver, current_visit, go_on
 
 Shown = str | Response
 
@@ -179,7 +180,7 @@ def _check_forgery(visit: Visit) -> None:
     if not hmac.compare_digest(given.encode(), csrf_token(visit).encode()):
         raise NotAllowed("form.forged")
     origin = request.headers.get("Origin")
-    if origin not in (None, "null") and urlsplit(origin).netloc != request.host:
+    if origin not in (None, "null") and not headers.is_own_origin(origin):
         raise NotAllowed("form.forged")
 
 
@@ -190,22 +191,26 @@ def _once(view: Callable[..., str | ShownOnce], kwargs: dict[str, Any]) -> str |
         raise NotAllowed("form.forged")
     form_key = _key_of(once)
     try:
-        with tool().database.transaction() as db:
-            known = _location(db, visit, form_key)
-            if known is not None:
-                return known
-            used = UsedForm(organization_id=visit.organization_id, visit_key=visit.key, form_key=form_key, location="")
-            db.add(used)
-            db.flush()
-            taken = view(db, **kwargs)
-            used.location = taken.location if isinstance(taken, ShownOnce) else taken
-            return taken
-    except IntegrityError:
+        return _take(view, kwargs, form_key)
+    except IntegrityError:  # somebody did the same at the same moment: it is there now
         with tool().database.reading() as db:
-            known = _location(db, visit, form_key)
-        if known is None:
-            raise
-        return known
+            if db.get(Person, visit.person_id) is None:
+                raise VisitOver() from None  # became one with another account
+        return _take(view, kwargs, form_key)
+
+
+def _take(view: Callable[..., str | ShownOnce], kwargs: dict[str, Any], form_key: str) -> str | ShownOnce:
+    visit = current_visit()
+    with tool().database.transaction() as db:
+        known = _location(db, visit, form_key)
+        if known is not None:
+            return known
+        used = UsedForm(organization_id=visit.organization_id, visit_key=visit.key, form_key=form_key, location="")
+        db.add(used)
+        db.flush()
+        taken = view(db, **kwargs)
+        used.location = taken.location if isinstance(taken, ShownOnce) else taken
+        return taken
 
 
 def _key_of(once: str) -> str:

@@ -7,7 +7,7 @@ a redirection: a page of ours between the platform and itself would keep its own
 """
 
 import secrets
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from flask import Response, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -110,7 +110,7 @@ def returned(state: str) -> tuple[str | None, str]:
     A secret that comes in a form counts only from a page of ours: anybody could bring their own.
     """
     secret, _, tab = request.cookies.get(cookie_of(state), "").partition(".")
-    if not secret and urlsplit(request.headers.get("Origin", "")).netloc == request.host:
+    if not secret and headers.is_from_here():
         secret = request.form.get("browser_secret", "")
     return secret or None, tab
 

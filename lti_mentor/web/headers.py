@@ -3,6 +3,7 @@
 from flask import Flask, Response, g, request
 
 from lti_mentor.errors import MentorError, TooMany
+from lti_mentor.lti.platforms import origin
 from lti_mentor.web.tool import tool
 
 POLICY = {
@@ -14,6 +15,22 @@ POLICY = {
     "form-action": "'self'",
     "base-uri": "'none'",
 }
+
+
+def is_from_here() -> bool:
+    """Whether a page of ours sent this request: what the browser says itself, no page can make it say otherwise.
+
+    A browser that says nothing of the kind names the origin; ``null`` is what any page may send.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    return is_own_origin(request.headers.get("Origin")) if site is None else site == "same-origin"
+
+
+def is_own_origin(given: str | None) -> bool:
+    """The public address, or the host that a trusted proxy names; never without encryption where that is public."""
+    settings = tool().settings
+    scheme = "https" if settings.is_https else request.scheme
+    return given is not None and given in (origin(settings.base_url), f"{scheme}://{request.host}")
 
 
 def let_anybody_frame() -> None:

@@ -127,7 +127,7 @@ def _enter(db: Session, launched: Launch, person: Person) -> Arrival:
     if content.link is not None and column_url is not None:
         readiness_columns.found_there(db, course, content.link.key, column_url)
     originals = [*launched.context_history, *([content.placed_in] if content.placed_in else [])]
-    copy = course_copies.recognize(db, course, originals, by=person)
+    copy = course_copies.recognize(db, course, originals, by=person) if launched.teaches else None
     return Arrival(content, course, copy is not None and copy.settled_at is None)
 
 

@@ -9,6 +9,7 @@ from flask import Blueprint, render_template, request
 from sqlalchemy.orm import Session
 
 from lti_mentor.errors import MentorError, PlatformError, Refused, TooMany
+from lti_mentor.lti import quirks
 from lti_mentor.lti import registration as rules
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.mentoring import audit, organizations
@@ -39,9 +40,9 @@ def register() -> str | tuple[str, int]:
     secret = request.args.get("invitation")
     if not secret and not settings.open_registration:
         raise Refused("registration.closed")
-    _check_pace()
-    with database.transaction() as db:
-        invited = _invited(db, secret) if secret else None
+    invited = _invited(secret) if secret else None
+    if invited is None:
+        _check_pace()
     try:
         offer = rules.read_offer(address, token, settings)
         granted = rules.register(offer, token, settings)
@@ -59,7 +60,7 @@ def register() -> str | tuple[str, int]:
 
 
 def _check_pace() -> None:
-    """In a transaction of its own, so that a wrong invitation counts as well."""
+    """Of strangers: whoever has a good invitation never waits for them."""
     settings = tool().settings
     with tool().database.transaction() as db:
         limits.take(
@@ -72,13 +73,23 @@ def _check_pace() -> None:
         )
 
 
-def _invited(db: Session, secret: str) -> Guest:
-    invitation = rules.take(db, secret)
+def _invited(secret: str) -> Guest:
+    try:
+        with tool().database.transaction() as db:
+            invitation = rules.take(db, secret)
+    except Refused:
+        _check_pace()
+        raise
     return Guest(invitation.organization_id, invitation.needs_approval, invitation.id)
 
 
 def _stranger(db: Session, offer: rules.Offer) -> Guest:
-    """Where registration is open: an organization of the platform's own, and nothing before an approval."""
+    """Where registration is open: an organization of the platform's own, and nothing before an approval.
+
+    Institutions that share an issuer would share an organization, so they need an invitation.
+    """
+    if offer.issuer in quirks.SHARED_ISSUERS:
+        raise Refused("registration.closed")
     return Guest(organizations.named(db, offer.issuer).id, needs_approval=True, invitation_id=None)
 
 

@@ -43,6 +43,7 @@ from lti_mentor.errors import MentorError, NotAllowed, TooMany
 from lti_mentor.mentoring.courses import Member
 from lti_mentor.mentoring.people import Account, Grant, Person
 from lti_mentor.mentoring.programs import Participant
+from lti_mentor.web import headers
 from lti_mentor.web.tool import tool
 
 COOKIE = "mentor_visit"
@@ -251,7 +252,7 @@ def guard() -> None:
         return
     if not key.isprintable():
         raise VisitOver()
-    secret = request.cookies.get(COOKIE) or request.headers.get(HEADER) or request.form.get(FIELD, "")
+    secret = request.cookies.get(COOKIE) or request.headers.get(HEADER) or _secret_in_form()
     with tool().database.reading() as db:
         found = db.execute(_FOUND, {"key": key}).one_or_none()
         named = _people_named(db, found[0]) if found is not None else ()
@@ -276,8 +277,15 @@ def guard() -> None:
         is_in_page=COOKIE not in request.cookies,
         named=named,
     )
+    if g.visit.is_in_page:
+        g.referrer_policy = "same-origin"  # lets every browser say which page a form comes from
     if row.kind == "privacy" and request.blueprint not in ("home", "privacy"):
         raise NotAllowed("privacy.only_that")
+
+
+def _secret_in_form() -> str:
+    """Of a form of ours alone: with a form of their own somebody could put others into a visit that is not theirs."""
+    return request.form.get(FIELD, "") if headers.is_from_here() else ""
 
 
 def _people_named(db: Session, row: VisitRow) -> tuple[uuid.UUID, ...]:
@@ -366,7 +374,7 @@ def go_on(location: str) -> AnyResponse:
 def shown_at_once(location: str, secret: str) -> Response:
     """What is at an address of ours, for the person with this secret of a visit."""
     for _step in range(MOST_STEPS):
-        with current_app.request_context(_getting(location, secret)):
+        with current_app.app_context(), current_app.request_context(_getting(location, secret)):  # a ``g`` of its own
             response = current_app.full_dispatch_request()
         if response.status_code not in (302, 303):
             break

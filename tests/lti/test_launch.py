@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from sqlalchemy import func, select
 
 from lti_mentor.cli import main
+from lti_mentor.lti import platforms
 from lti_mentor.lti.login import Login
 from lti_mentor.lti.platforms import KeySet, Platform, origin
 from lti_mentor.mentoring.courses import Course, Member
@@ -313,6 +314,21 @@ def test_a_refusal_can_be_read_in_the_frame_it_happens_in(site):
     unknown = requests.post(f"{site.url}/lti/login", data=login, timeout=5)
     refused(unknown, "launch.unknown_platform")
     assert unknown.headers["Content-Security-Policy"].endswith("frame-ancestors *")
+
+
+def test_a_platform_that_is_suspended_while_its_keys_are_fetched_opens_no_visit(both_site):
+    """The keys are asked for before anything is written; the platform can take its time with them."""
+    asked = []
+
+    def suspend():
+        with both_site.database.transaction() as db:
+            platforms.disable(db, db.scalars(select(Platform.id)).one())
+        asked.append(True)
+
+    both_site.lms.lms.before_keys = suspend
+    refused(send(both_site), "launch.disabled_platform")
+    assert asked
+    assert (count(both_site, Person), count(both_site, StoredStatement)) == (0, 0)
 
 
 def test_a_disabled_platform_launches_no_more_and_its_visits_end(site):

@@ -179,6 +179,7 @@ def test_a_single_jwk_can_be_pasted(site, tmp_path):
     file.write_text(json.dumps(site.lms.lms.keys[0].jwk()))
     change(site, "--key-file", str(file))
     assert Visitor().launch(site.lms.url, "learner", "1").status_code == 200
+    refused(send(site, header={"kid": "another"}), "launch.unknown_key")
 
 
 def _private_jwk() -> str:

@@ -238,6 +238,26 @@ def typed(database, person, code) -> str | None:
     return None
 
 
+def test_what_is_being_written_in_another_tab_comes_along(database, cast, twin):
+    """The goal is not committed yet when the accounts are made one: it is waited for."""
+    written, linked = threading.Event(), threading.Event()
+
+    def link():
+        written.wait()
+        merge(database, cast.learner, twin)
+        linked.set()
+
+    thread = threading.Thread(target=link)
+    thread.start()
+    with database.transaction() as db:
+        goal_of(db, db.get_one(Person, twin.id), "Written in the other tab")
+        written.set()
+        assert not linked.wait(0.5), "it waits for the goal"
+    thread.join()
+    with database.reading() as db:
+        assert db.scalars(select(Goal.owner_id)).all() == [cast.learner.id]
+
+
 def test_a_code_means_nothing_in_another_organization(database, cast):
     with database.transaction() as db:
         code = linking.make_code(db, VAULT, db.merge(cast.learner))

@@ -5,11 +5,15 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import func, select
 
 from lti_mentor import clock
+from lti_mentor.cli import main
 from lti_mentor.db import Base
+from lti_mentor.jobs import upkeep
 from lti_mentor.mentoring import (
+    courses,
     evidence,
     goals,
     mentorships,
@@ -25,9 +29,11 @@ from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.evidence import Submission, Verdict
 from lti_mentor.mentoring.goals import GoalDraft
 from lti_mentor.mentoring.people import Identity, Person
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
 from lti_mentor.web import visit
 from lti_mentor.web.kept import KINDS
-from tests.conftest import met
+from tests.conftest import SECRET, met, url_of
 from xapi.rows import StoredStatement
 
 SECRETS = ("Read a book in secret", "What I did in the lab", "Learner")
@@ -163,6 +169,34 @@ def test_whoever_comes_again_is_somebody_new(database, cast, busy):
         assert people.actor_name(db, again.id) != before
         assert goals.all_of(db, again) == []
         assert people.by_actor_name(db, learner.organization_id, before) is None
+
+
+def test_what_came_in_at_the_moment_of_the_erasure_goes_with_the_next_upkeep(database, cast, loaded_settings):
+    with database.transaction() as db:
+        learner = people.get(db, cast.learner.organization_id, cast.learner.id)
+        privacy.erase(db, learner, by=cast.coordinator)
+        courses.join(db, db.merge(cast.course), learner, teaches=False)  # a launch that had begun before
+        learner.name = "Learner"
+    upkeep.run(Tool(loaded_settings, database, Vault(loaded_settings.secret_key)))
+    with database.reading() as db:
+        gone = db.get_one(Person, cast.learner.id)
+        assert gone.name is None
+        assert "members" not in privacy.kept(db, gone)
+
+
+def test_the_command_line_gives_out_and_erases(database, cast):
+    environment = {"LTI_MENTOR_DATABASE_URL": url_of(database), "LTI_MENTOR_SECRET_KEY": SECRET}
+    wanted = [str(cast.learner.id), "--organization", "Home"]
+    given = CliRunner().invoke(main, ["person", "export", *wanted], env=environment)
+    assert json.loads(given.stdout)["rows"]["accounts"][0]["subject"] == "learner"
+    asked = CliRunner().invoke(main, ["person", "erase", *wanted], env=environment, input="n\n")
+    assert asked.exit_code == 1
+    erased = CliRunner().invoke(main, ["person", "erase", *wanted, "--yes"], env=environment)
+    assert erased.exit_code == 0, erased.output
+    with database.reading() as db:
+        assert db.get_one(Person, cast.learner.id).name is None
+        actions = set(db.scalars(select(AuditEntry.action)))
+    assert {"exported", "erased"} <= actions
 
 
 def test_the_same_subject_in_another_organization_is_left_alone(database, cast):

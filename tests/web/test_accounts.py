@@ -44,7 +44,12 @@ def test_two_launches_from_two_platforms_become_one_person(both_site):
     assert second_launch(desk).status_code == 303
     first, second = (_member(both_site, issuer) for issuer in (both_site.lms.world.issuer, SECOND))
     first.post("accounts/code", "accounts/")
-    answer = second.post("accounts/link", "accounts/", code=code_on(first.get("accounts/")))
+    code = code_on(first.get("accounts/"))
+    question = second.post("accounts/link", "accounts/", code=code)
+    assert "The code was made by" in question.text
+    assert both_site.lms.world.issuer in question.text
+    assert len(linked_issuers(both_site, first)) == 1, "nothing happens before the answer"
+    answer = second.post("accounts/link", "accounts/", code=code, decision="confirm")
     assert answer.status_code == 303
     page = second.get("accounts/?done=accounts.use_code")  # the same visit, now as the kept person
     assert "Both accounts are one now." in page.text
@@ -54,6 +59,22 @@ def test_two_launches_from_two_platforms_become_one_person(both_site):
     with both_site.database.reading() as db:
         assert db.scalar(select(func.count()).select_from(Person)) == 1
         assert db.scalar(select(func.count()).select_from(Account)) == 2
+
+
+def linked_issuers(site, member):
+    return re.findall(r"<li>(http[^<]*)</li>", member.get("accounts/").text)
+
+
+def test_somebody_with_rights_or_a_program_is_not_linked_by_a_code(database, cast, loaded_settings):
+    first = Member(database, loaded_settings, cast.learner, cast.course)
+    first.post("accounts/code", "accounts/")
+    code = code_on(first.get("accounts/"))
+    for person in (cast.analyst, cast.coordinator):
+        other = Member(database, loaded_settings, person, cast.course)
+        for decision in ("", "confirm"):
+            answer = other.post("accounts/link", "accounts/", code=code, decision=decision)
+            assert answer.status_code == 409
+            assert "Code for support: link.has_rights" in answer.text
 
 
 def second_launch(desk):

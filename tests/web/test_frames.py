@@ -108,9 +108,14 @@ def test_a_form_of_such_a_page_carries_the_visit_and_its_answer_is_shown_at_once
     home = urljoin(site.url, re.search(r'data-here="([^"]*)"', page.text)[1])
     secret = re.search(r"Mentor-Visit&#34;: &#34;([^&]+)&#34;", page.text)[1]
     visitor.request("GET", f"{home}goals/new", headers={"Mentor-Visit": secret})
-    answer = visitor.submit(
-        "/learner/goals", {"title": "Read a trace", "baseline": "0", "target": "5", "due_on": "2049-01-01"}
-    )
+    url, hidden = visitor.form("/learner/goals")
+    typed = {**hidden, "title": "Read a trace", "baseline": "0", "target": "5", "due_on": "2049-01-01"}
+    foreign = ({"Origin": "null", "Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}, {"Origin": "http://["}, {})
+    for headers in foreign:
+        refusal = requests.post(url, data=typed, headers=headers, timeout=9)
+        assert refusal.status_code == 401, "nobody is put into the visit of somebody else by a form"
+        assert secret not in refusal.text
+    answer = requests.post(url, data=typed, headers={"Sec-Fetch-Site": "same-origin"}, timeout=9)
     assert answer.status_code == 200
     assert "Read a trace" in answer.text
     assert answer.headers["Content-Security-Policy"].count("frame-ancestors") == 1
@@ -119,7 +124,14 @@ def test_a_form_of_such_a_page_carries_the_visit_and_its_answer_is_shown_at_once
 def test_a_secret_that_another_page_brings_opens_nothing(site):
     fields, kept = stored(site)
     mine = {**fields, "browser_secret": kept["value"]}
-    for origin in (None, "null", "https://evil.example.org", site.lms.url):
+    for origin in (
+        None,
+        "null",
+        "http://[",
+        "https://evil.example.org",
+        site.url.replace("http:", "https:"),
+        site.lms.url,
+    ):
         refused(launch(site, mine, origin=origin), "launch.no_cookie")
     refused(launch(site, {**fields, "browser_secret": "another"}, origin=site.url), "launch.other_browser")
     assert count(site, StoredStatement) == 0

@@ -20,6 +20,7 @@ from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit
 
 PER_PAGE = 20
+EARLIEST, LATEST = date(1970, 1, 1), date(9000, 1, 1)
 MOST_PEOPLE = 200
 FILTERS = ("action", "person", "name", "since", "until")
 
@@ -116,7 +117,10 @@ def _midnight(name: str, wrong: dict[str, str]) -> datetime | None:
     if not text:
         return None
     try:
-        return datetime.combine(date.fromisoformat(text), time.min, language.zone())
+        day = date.fromisoformat(text)
+        if not EARLIEST <= day <= LATEST:
+            raise ValueError(text)
+        return datetime.combine(day, time.min, language.zone())
     except ValueError:
         wrong[name] = "date.missing"
         return None

@@ -147,6 +147,7 @@ DONE = {
     "coordinator.add_item": "The item is added.",
     "admin.approve": "The platform may launch.",
     "admin.suspend": "The platform may not launch any more, and the visits that came from it are ended.",
+    "admin.let_observers": "What observers see is changed.",
     "admin.remove": "The platform is removed.",
     "admin.revoke_invitation": "Nobody can register with this invitation any more.",
     "admin.rotate_keys": "The tool signs with a new key.",

@@ -95,6 +95,23 @@ def launch(site, platform, person="learner", course="1") -> tuple[Visitor, reque
 # Platforms ------------------------------------------------------------------------------------------------------------
 
 
+def test_observers_are_let_see_people_who_agreed_and_nothing_again_on_the_page(site):
+    mine = Administrator(site)
+    with site.database.reading() as db:
+        platform_id = db.scalars(select(Platform.id)).first()
+    added = register_another(site, mine)
+    assert "They see nothing." in mine.open(f"platforms/{added.id}").text
+    for decision, words, is_on in (
+        ("allow", "They see people who agreed.", True),
+        ("refuse", "They see nothing.", False),
+    ):
+        assert words in mine.submit(f"{added.id}/observers", {"decision": decision}).text
+        with site.database.reading() as db:
+            assert db.get_one(Platform, added.id).observers is is_on
+            assert db.get_one(Platform, platform_id).observers is False
+    assert "Let observers see how people are doing who agreed" in mine.open("log").text
+
+
 def test_a_platform_is_invited_approved_suspended_and_removed_on_pages(both_site):
     site, mine = both_site, Administrator(both_site)
     added = register_another(site, mine, needs_approval="true")

@@ -129,6 +129,15 @@ def suspend(db: Session, platform_id: uuid.UUID) -> str:
     return visit_url("admin.platform", platform_id=platform_id)
 
 
+@admin.post("/platforms/<uuid:platform_id>/observers")
+@form()
+def let_observers(db: Session, platform_id: uuid.UUID) -> str:
+    """Let observers see how people are doing who agreed, or nothing."""
+    allowed = request.form.get("decision") == "allow"
+    platform_changes.let_observers(db, _to_change(db, platform_id), allowed, by=current_visit())
+    return visit_url("admin.platform", platform_id=platform_id)
+
+
 @admin.get("/platforms/<uuid:platform_id>/removal", endpoint="removal")
 def show_removal(platform_id: uuid.UUID, error: Invalid | None = None) -> str:
     """What would go and what would stay; nothing is changed yet."""

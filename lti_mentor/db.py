@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import CheckConstraint, DateTime, Dialect, Engine, ForeignKey, MetaData, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -151,6 +152,13 @@ class Row(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     organization_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
+
+
+def inserting(db: Session, row: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that may say what happens when somebody else was first: ``on_conflict_do_nothing`` and the like."""
+    if db.get_bind().dialect.name == "postgresql":
+        return postgresql.insert(row)
+    return sqlite.insert(row)
 
 
 def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:

@@ -6,11 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON, Index, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Base, new_id, one_of
+from lti_mentor.db import Base, inserting, new_id, one_of
 
 STATES = ("waiting", "done", "dead")
 MOST_ATTEMPTS = 10
@@ -43,10 +42,9 @@ def add(
     run_after: datetime | None = None,
 ) -> Job:
     """Ask for some work; asking again under the same key changes nothing while it waits."""
-    dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
     first = {"id": new_id(), "kind": kind, "unique_key": unique_key, "payload": dict(payload or {}), "attempts": 0}
     first |= {"status": "waiting", "run_after": run_after or clock.now()}
-    db.execute(dialect.insert(Job).values(first).on_conflict_do_nothing())  # others may ask at the same moment
+    db.execute(inserting(db, Job).values(first).on_conflict_do_nothing())  # others may ask at the same moment
     job = db.scalars(select(Job).where(Job.unique_key == unique_key)).one()
     if job.status != "waiting":
         job.status, job.attempts, job.leased_until = "waiting", 0, None

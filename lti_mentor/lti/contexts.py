@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, Uuid, bindparam, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Row
+from lti_mentor.db import Row, inserting
 from lti_mentor.lti.platforms import Deployment, Platform, origin
 
 ROSTER_CLAIM = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
@@ -136,8 +135,7 @@ def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered)
 
 def _new(db: Session, key: Mapping[str, Any]) -> ContextServices:
     """Several launches may bring a new context at the same moment."""
-    dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
-    db.execute(dialect.insert(ContextServices).values(key).on_conflict_do_nothing())
+    db.execute(inserting(db, ContextServices).values(key).on_conflict_do_nothing())
     return db.scalars(select(ContextServices).filter_by(**key)).one()
 
 

@@ -13,11 +13,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509 import load_pem_x509_certificate
 from jwt.algorithms import RSAAlgorithm
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.db import Database
+from lti_mentor.db import Database, inserting
 from lti_mentor.errors import LaunchError, PlatformError, Refused
 from lti_mentor.lti import http
 from lti_mentor.lti.platforms import KeySet, Platform
@@ -131,9 +130,8 @@ def _ask(database: Database, settings: Settings, kept: KeySet | None, jwks_uri: 
 
 def _keep(db: Session, values: dict[str, Any]) -> None:
     """Insert or replace; several launches may fetch at the same moment."""
-    dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
     rest = {name: value for name, value in values.items() if name != "jwks_uri"}
-    db.execute(dialect.insert(KeySet).values(values).on_conflict_do_update(index_elements=["jwks_uri"], set_=rest))
+    db.execute(inserting(db, KeySet).values(values).on_conflict_do_update(index_elements=["jwks_uri"], set_=rest))
 
 
 def _of_use(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, UniqueConstraint, bindparam, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, lazyload, mapped_column, relationship
 
 from lti_mentor import clock
-from lti_mentor.db import Base, new_id, one_of
+from lti_mentor.db import Base, inserting, new_id, one_of
 from lti_mentor.errors import LaunchError, NotFound, Refused
 
 STATES = ("pending", "active", "disabled")
@@ -283,10 +282,9 @@ def require_active(platform: Platform) -> None:
 
 def adopt(db: Session, platform: Platform, adopted: Deployment) -> Deployment:
     """Keep a deployment that was seen for the first time; several launches may bring it at the same moment."""
-    dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
     names = ("id", "platform_id", "organization_id", "deployment_id")
     values = {name: getattr(adopted, name) for name in names}
-    db.execute(dialect.insert(Deployment).values(values).on_conflict_do_nothing())
+    db.execute(inserting(db, Deployment).values(values).on_conflict_do_nothing())
     found = deployment(db, platform, adopted.deployment_id)
     if found is None:
         raise LaunchError("launch.deployment")

@@ -10,11 +10,10 @@ from typing import Any
 
 import jwt
 from sqlalchemy import ForeignKey, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Base
+from lti_mentor.db import Base, inserting
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti import http, keys
 from lti_mentor.lti.platforms import Platform
@@ -114,9 +113,6 @@ def forget(db: Session) -> None:
 
 def _keep(db: Session, platform: Platform, scopes: str, sealed: str, expires_at: datetime) -> None:
     """Insert or replace; several workers may ask at the same moment."""
-    dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
     key = {"platform_id": platform.id, "token_endpoint": platform.token_endpoint, "scopes": scopes}
     kept = {"sealed_token": sealed, "expires_at": expires_at}
-    db.execute(
-        dialect.insert(AccessToken).values(key | kept).on_conflict_do_update(index_elements=list(key), set_=kept)
-    )
+    db.execute(inserting(db, AccessToken).values(key | kept).on_conflict_do_update(index_elements=list(key), set_=kept))

@@ -41,9 +41,8 @@ def ask() -> AnyResponse:
 
 
 def set_cookie(response: AnyResponse, name: str, value: str, seconds: int) -> None:
-    """Kept for the login and the launch alone, also by browsers that block third-party cookies."""
-    options = {"path": PATH, "secure": True, "httponly": True, "samesite": "None", "partitioned": True}
-    response.set_cookie(name, value, max_age=seconds, **options)  # type: ignore[arg-type]
+    """For the login and the launch alone."""
+    headers.set_cookie(response, name, value, path=PATH, seconds=seconds)
 
 
 def cookie_of(state: str) -> str:

@@ -1,6 +1,7 @@
 """Headers of every answer: what may run, who may frame, what may be kept."""
 
 from flask import Flask, Response, g, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.errors import MentorError, TooMany
 from lti_mentor.lti.platforms import origin
@@ -36,6 +37,13 @@ def is_own_origin(given: str | None) -> bool:
 def let_anybody_frame() -> None:
     """For pages that say why nothing is shown: there is nothing to protect, and the frame would stay blank."""
     g.setdefault("framing_origins", ("*",))
+
+
+def set_cookie(response: AnyResponse, name: str, value: str, *, path: str, seconds: int) -> None:
+    """For frames: kept by browsers that block third-party cookies too, and sent to this path alone."""
+    response.set_cookie(
+        name, value, path=path, max_age=seconds, secure=True, httponly=True, samesite="None", partitioned=True
+    )
 
 
 def when_again(error: MentorError) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
@@ -78,7 +78,7 @@ def take_launch() -> AnyResponse:
     if frames.cookie_of(state) not in request.cookies:
         return visit.shown_at_once(location, opened.secret)
     response = redirect(location, 303)
-    visit.set_cookie(cast(Response, response), opened)
+    visit.set_cookie(response, opened)
     frames.set_cookie(response, frames.cookie_of(state), "", 0)
     frames.remember_tab(response, tab, opened.key)
     return response

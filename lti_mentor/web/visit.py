@@ -231,18 +231,10 @@ def close_visits_of(
     )
 
 
-def set_cookie(response: Response, opened: Opened) -> None:
-    """Only for this visit's path, and kept by browsers that block third-party cookies."""
-    response.set_cookie(
-        COOKIE,
-        opened.secret,
-        path=f"/v/{opened.key}/",
-        secure=True,
-        httponly=True,
-        samesite="None",
-        partitioned=True,
-        max_age=tool().settings.visit_hours * 3600,
-    )
+def set_cookie(response: AnyResponse, opened: Opened) -> None:
+    """Only for this visit's path."""
+    seconds = tool().settings.visit_hours * 3600
+    headers.set_cookie(response, COOKIE, opened.secret, path=f"/v/{opened.key}/", seconds=seconds)
 
 
 def guard() -> None:

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -38,19 +37,26 @@ def _serve(make: Callable[[], Flask], port: int) -> None:
     Server(make, host="127.0.0.1", port=port, workers=2, log_level="INFO").run()
 
 
+def _wait_for(port: int, process: multiprocessing.Process) -> None:
+    """Until it answers; raises when it ended or takes half a minute."""
+    for _try in range(300):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        process.join(0.1)
+        if not process.is_alive():
+            break
+    raise RuntimeError("the server of the bench did not start")
+
+
 @contextmanager
 def server(make: Callable[[], Flask]) -> Iterator[int]:
     """The port of the application behind the server of ``lti-mentor serve``."""
     port = free_port()
     process = multiprocessing.Process(target=_serve, args=(make, port))
     process.start()
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.1)
     try:
+        _wait_for(port, process)
         yield port
     finally:
         os.kill(process.pid or 0, signal.SIGTERM)

@@ -6,7 +6,7 @@ nonce replay, race                  test_launch (replayed, four at the same mome
 mix-up of platforms                 here
 algorithms, headers and key ids     here
 server-side request forgery         here (keys, token, roster); test_http, test_registration, jobs/test_rosters
-flooding, slow and endless answers  here (keys, registration, roster); test_http, jobs/test_rosters
+flooding, slow and endless answers  test_failing_platforms (keys, registration, roster); test_http, jobs/test_rosters
 open redirect                       here; test_launch (login)
 forged and repeated picker answers  test_deep_linking (forged, used once, one visit, time over)
 role escalation                     here; jobs/test_rosters
@@ -24,7 +24,6 @@ import html
 import json
 import re
 import threading
-from contextlib import ExitStack
 from dataclasses import replace
 
 import jwt
@@ -38,7 +37,6 @@ from lti_mentor.jobs import rosters
 from lti_mentor.lti import platforms
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.platforms import Platform
-from lti_mentor.lti.registration import Invitation
 from lti_mentor.lti.tokens import AccessToken
 from lti_mentor.mentoring import organizations
 from lti_mentor.mentoring.courses import Course, Member
@@ -52,21 +50,13 @@ from lti_mentor.vault import Vault
 from lti_mentor.web.request_log import JsonLines
 from lti_mentor.web.visit import COOKIE, VisitRow
 from tests.conftest import _site, small_world
-from tests.lti import test_registration as registration
 from tests.lti.test_deep_linking import with_program
-from tests.lti.test_http import answering, dripping
 from tests.lti.test_launch import count, refused, send
 from tests.support.visitor import Visitor
 from xapi.rows import StoredStatement
 
 LIS = "http://purl.imsglobal.org/vocab/lis/v2"
 WRITTEN = (Person, Account, Course, Member, VisitRow, StoredStatement, ContextServices)
-
-
-@pytest.fixture
-def impatient(sqlite_database, loaded_settings):
-    """A tool that waits no longer than a test may take."""
-    yield from _site(sqlite_database, replace(loaded_settings, read_timeout_seconds=1, answer_timeout_seconds=1))
 
 
 @pytest.fixture
@@ -264,107 +254,6 @@ def test_request_forgery_private_addresses_of_services_are_not_asked(site, row, 
     assert rosters.run(guarded) == 0
     with site.database.reading() as db:
         assert db.scalars(select(ContextServices)).one().roster_problem == "platform.address_refused"
-
-
-# platforms that do not answer as they should
-
-KEY_SETS = {
-    "an empty list": b'{"keys": []}',
-    "no list": b'{"keys": {"a": 1}}',
-    "no keys at all": b"{}",
-    "a list": b"[]",
-    "keys that are texts": b'{"keys": ["x"]}',
-    "HTML": b"<!doctype html><title>Sign in</title>",
-    "deep JSON": b'{"keys": ' + b"[" * 200_000,
-    "50 megabytes": b" " * 50_000_000,
-}
-
-
-@pytest.mark.parametrize("case", KEY_SETS)
-def test_a_key_set_that_is_none_is_refused_with_a_page_and_one_line_in_the_log(site, case, caplog):
-    with answering(body=KEY_SETS[case]) as url:
-        change(site, Platform, jwks_uri=url)
-        refused(send(site), "launch.unknown_key" if case == "an empty list" else "launch.no_keys")
-    one_line_and_no_secret(caplog)
-    nothing_is_written(site)
-
-
-@pytest.mark.parametrize(
-    "key", [{"n": 7}, {"n": "!"}, {"n": ""}, {"e": "AA"}, {"e": "Ag"}, {"n": "A" * 90_000}, {"n": None}]
-)
-def test_a_key_that_is_none_is_refused_and_what_a_database_cannot_keep_is_left_out(both_site, key):
-    published = both_site.lms.lms.keys[0].jwk() | key
-    body = json.dumps({"keys": [published, {"kid": "\0", "x": float("nan")}], "x": float("inf"), "y": "\ud800"})
-    with answering(body=body.encode()) as url:
-        change(both_site, Platform, jwks_uri=url)
-        refused(send(both_site), "launch.unknown_key")
-    nothing_is_written(both_site)
-
-
-def test_platforms_that_hang_drip_or_fail_while_keys_are_asked_for_open_nothing(impatient, caplog):
-    hold = threading.Event()
-    with ExitStack() as peers:
-        addresses = [
-            peers.enter_context(answering(hold=hold)),
-            peers.enter_context(dripping()),
-            peers.enter_context(dripping(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536)),
-            peers.enter_context(answering(500)),
-            peers.enter_context(answering(302, headers={"Location": "http://169.254.169.254/"})),
-            "http://127.0.0.1:9/",
-        ]
-        for address in addresses:
-            caplog.clear()
-            change(impatient, Platform, jwks_uri=address)
-            refused(send(impatient), "launch.no_keys")
-            one_line_and_no_secret(caplog)
-        hold.set()
-    nothing_is_written(impatient)
-
-
-def one_line_and_no_secret(caplog) -> None:
-    (line,) = [JsonLines().format(record) for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
-    assert "launch refused" in line
-    assert "eyJ" not in line
-
-
-@pytest.mark.parametrize("peer", [dripping, lambda: answering(body=b"<html>"), lambda: answering(500)])
-@pytest.mark.parametrize(("row", "name"), [(Platform, "token_endpoint"), (ContextServices, "memberships_url")])
-def test_platforms_that_hang_or_fail_as_services_take_nobody_away(impatient, row, name, peer):
-    Visitor().launch(impatient.lms.url, "learner", "1")
-    with peer() as address:
-        change(impatient, row, **{name: address})
-        assert rosters.run(tool_of(impatient)) == 0
-    with impatient.database.reading() as db:
-        services = db.scalars(select(ContextServices)).one()
-        assert db.scalars(select(Member.left_at)).all() == [None]
-    assert services.roster_problem in ("platform.no_answer", "platform.not_json", "platform.bad_status")
-    assert not services.is_being_read
-
-
-REGISTERING = {
-    "hangs": dripping,
-    "never ends": lambda: dripping(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536),
-    "answers HTML": lambda: answering(body=b"<!doctype html>"),
-    "answers deep JSON": lambda: answering(body=b"[" * 200_000),
-    "answers a list": lambda: answering(body=b"[]"),
-    "answers 50 megabytes": lambda: answering(body=b" " * 50_000_000),
-    "answers 500": lambda: answering(500),
-    "leads elsewhere": lambda: answering(302, headers={"Location": "http://169.254.169.254/"}),
-}
-
-
-@pytest.mark.parametrize("case", REGISTERING)
-def test_a_platform_that_goes_wrong_while_it_registers_leaves_nothing_and_one_line(impatient, case, caplog):
-    address = registration.invited(impatient)
-    with REGISTERING[case]() as url:
-        page = registration.open_address(address, url, token="the token of the platform")
-    registration.refused_registration(page, "platform.")
-    (line,) = [JsonLines().format(each) for each in caplog.records if each.levelname in ("WARNING", "ERROR")]
-    assert "registration refused" in line
-    assert "the token" not in line
-    assert count(impatient, Platform) == 1
-    with impatient.database.reading() as db:
-        assert db.scalars(select(Invitation.uses_left)).one() == 1
 
 
 # open redirect

@@ -3,9 +3,7 @@
 import html
 import re
 import threading
-import uuid
 from datetime import timedelta
-from typing import get_args
 
 import jwt
 import pytest
@@ -22,15 +20,15 @@ from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.keys import ToolKey
 from lti_mentor.lti.platforms import Deployment, KeySet, Platform
 from lti_mentor.lti.registration import Invitation
-from lti_mentor.mentoring import audit, organizations, people
-from lti_mentor.mentoring.audit import Action, AuditEntry
+from lti_mentor.mentoring import organizations, people
+from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.people import Grant, Person
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from lti_mentor.web.admin import link, log
 from lti_mentor.web.admin.platforms import SCOPES
-from tests.conftest import SECRET, met, url_of
+from tests.conftest import SECRET, url_of
 from tests.lti.test_registration import paste
 from tests.support.member import Member
 from tests.support.visitor import Visitor
@@ -467,101 +465,6 @@ def test_a_right_that_was_taken_away_ends_the_pages_at_once(site, administrator)
     answer = administrator.open()
     assert answer.status_code == 403
     assert "Only administrators see these pages" in answer.text
-
-
-# The audit log --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def reader(database, cast, loaded_settings):
-    return Member(database, loaded_settings, cast.administrator, cast.course)
-
-
-def shown(page) -> list[str]:
-    """The places of the entries on a page."""
-    return re.findall(r'data-label="Where"><code>([^<]*)</code>', page.text)
-
-
-def test_the_log_is_read_page_by_page_without_a_gap_also_when_all_happens_at_one_moment(reader, database, cast):
-    at = clock.now() - timedelta(days=1)
-    with database.transaction() as db:
-        for number in range(45):
-            entry = AuditEntry(
-                organization_id=cast.learner.organization_id, action="read_record", place=f"p{number}", at=at
-            )
-            db.add(entry)
-    page, seen = reader.get("admin/log?action=read_record"), []
-    while True:
-        seen += shown(page)
-        older = re.search(r'href="[^"]*/(admin/log[^"]*)" rel="next"', page.text)
-        if older is None:
-            break
-        page = reader.get(html.unescape(older[1]))
-    assert sorted(seen) == sorted(f"p{number}" for number in range(45))
-    assert ">Newest</a>" in page.text
-
-
-def test_the_log_is_filtered_by_what_who_and_when(reader, database, cast):
-    with database.transaction() as db:
-        mine = cast.learner.organization_id
-        audit.write(db, mine, "read_record", place="a", actor_id=cast.mentor.id, subject_id=cast.learner.id)
-        audit.write(db, mine, "read_statements", place="b", actor_id=cast.analyst.id)
-        audit.write(db, cast.outsider.organization_id, "read_record", place="c", actor_id=cast.outsider.id)
-        old = AuditEntry(organization_id=mine, action="invited", place="d", at=clock.now() - timedelta(days=40))
-        db.add(old)
-        someone = met(db, "Home", "ÖZLEM")
-        audit.write(db, mine, "granted", place="e", subject_id=someone.id)
-    assert {"a", "b", "d"} <= set(shown(reader.get("admin/log")))
-    assert shown(reader.get("admin/log?action=read_statements")) == ["b"]
-    assert shown(reader.get("admin/log?name=learner&action=read_record")) == ["a"]
-    assert shown(reader.get(f"admin/log?person={cast.mentor.id}")) == ["a"]
-    assert "Only what Mentor did, and what was about them." in reader.get(f"admin/log?person={cast.mentor.id}").text
-    until = (clock.now() - timedelta(days=30)).date()
-    assert shown(reader.get(f"admin/log?until={until}")) == ["d"]
-    assert "d" not in shown(reader.get(f"admin/log?since={until}"))
-    assert shown(reader.get("admin/log?name=nobody")) == []
-    assert shown(reader.get("admin/log?name=özlem")) == ["e"]
-    assert "c" not in shown(reader.get("admin/log"))
-    wrong = reader.get("admin/log?since=yesterday")
-    assert wrong.status_code == 422
-    assert "Give a date" in wrong.text
-    assert reader.get("admin/log?before=nonsense&action=nonsense&visit_key=x&endpoint=y").status_code == 200
-
-
-def test_reading_the_log_is_written_down_and_about_whom(reader, database, cast):
-    reader.get("admin/log")
-    reader.get(f"admin/log?person={cast.mentor.id}")
-    with database.reading() as db:
-        entries = db.scalars(select(AuditEntry).where(AuditEntry.action == "read_log").order_by(AuditEntry.at)).all()
-    assert [(entry.actor_id, entry.subject_id) for entry in entries] == [
-        (cast.administrator.id, None),
-        (cast.administrator.id, cast.mentor.id),
-    ]
-    assert log.SENTENCES["read_log"] in reader.get("admin/log").text
-
-
-def test_who_was_erased_is_not_taken_for_the_command_line(reader, database, cast):
-    with database.transaction() as db:
-        audit.write(db, cast.learner.organization_id, "invited", place="admin.invitations", actor_id=cast.mentor.id)
-        db.delete(db.get(Person, cast.mentor.id))
-    page = reader.get("admin/log?action=invited").text
-    assert "somebody who is not known any more" in page
-    assert "the command line" in reader.get("admin/log?action=granted").text
-
-
-def test_a_name_that_fits_too_many_people_asks_for_more_of_it(reader, database, cast):
-    with database.transaction() as db:
-        identities = [
-            people.Identity(issuer="https://lms.example.org", subject=str(uuid.uuid4()), name=f"Crowd {number}")
-            for number in range(201)
-        ]
-        people.meet_many(db, cast.learner.organization_id, identities)
-    assert "More than 200 people fit" in reader.get("admin/log?name=crowd").text
-    assert "More people fit" in reader.get("admin/rights?q=crowd").text
-
-
-def test_every_action_that_is_written_down_has_a_sentence():
-    assert set(log.SENTENCES) == set(get_args(Action))
 
 
 def test_a_platform_that_another_organization_begins_to_use_is_not_ones_own_any_more(database):

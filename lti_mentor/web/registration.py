@@ -45,6 +45,8 @@ def register() -> str | tuple[str, int]:
         _check_pace()
     try:
         offer = rules.read_offer(address, token, settings)
+        if invited is None and offer.issuer in quirks.SHARED_ISSUERS:
+            raise Refused("registration.closed")  # its institutions would share one organization here
         granted = rules.register(offer, token, settings)
         with database.transaction() as db:
             guest = invited or _stranger(db, offer)
@@ -84,12 +86,7 @@ def _invited(secret: str) -> Guest:
 
 
 def _stranger(db: Session, offer: rules.Offer) -> Guest:
-    """Where registration is open: an organization of the platform's own, and nothing before an approval.
-
-    Institutions that share an issuer would share an organization, so they need an invitation.
-    """
-    if offer.issuer in quirks.SHARED_ISSUERS:
-        raise Refused("registration.closed")
+    """Where registration is open: an organization of the platform's own, and nothing before an approval."""
     return Guest(organizations.named(db, offer.issuer).id, needs_approval=True, invitation_id=None)
 
 

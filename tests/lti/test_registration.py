@@ -320,6 +320,19 @@ def test_an_open_tool_takes_strangers_who_wait_and_change_nothing_that_is_there(
         assert [each.status for each in db.scalars(select(Platform))] == ["pending"]
 
 
+def test_institutions_that_share_an_issuer_need_an_invitation_also_where_registration_is_open(
+    sqlite_database, loaded_settings, monkeypatch
+):
+    app = create_app(replace(loaded_settings, open_registration=True), sqlite_database)
+    with platform() as (url, seen):
+        monkeypatch.setitem(quirks.SHARED_ISSUERS, url.removesuffix("/configuration"), ("localhost",))
+        answer = app.test_client().get("/lti/register", query_string={"openid_configuration": url})
+    refused_registration(answer, "registration.closed")
+    assert len(seen) == 1, "the platform was asked what it is, and made no client"
+    with sqlite_database.reading() as db:
+        assert db.scalars(select(Platform)).all() == []
+
+
 def test_the_command_prints_the_invitation_alone_on_its_last_line(site):
     surroundings = {
         "LTI_MENTOR_DATABASE_URL": url_of(site.database),

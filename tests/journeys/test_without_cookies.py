@@ -1,11 +1,16 @@
 """Frames in which the browser keeps nothing for the tool: platform storage, pages that carry the visit, a new tab."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import FrameLocator, Page, expect
+from sqlalchemy import select
 
+from lti_mentor.mentoring.goals import Goal
+from lti_mentor.web.visit import VisitRow
 from tests.journeys.conftest import EVERYWHERE, IN_FRAMES
 
 
@@ -48,6 +53,40 @@ def test_back_and_reload_lead_somewhere_sensible_without_cookies(blocking, site)
     expect(frame.get_by_text("Open the course in your learning platform again")).to_be_visible()
     page.reload()
     expect(frame.get_by_role("heading", name="Set your first goal in this course")).to_be_visible()
+
+
+def test_the_end_of_a_visit_and_a_second_click_lead_somewhere_sensible_without_cookies(blocking, site):
+    site.lms.lms.offers_storage = True
+    page, frame = opened(blocking(IN_FRAMES), site)
+    page.set_viewport_size({"width": 390, "height": 844})
+    frame.get_by_role("link", name="Set a goal").first.click()
+    frame.get_by_label("What do you want to reach?").fill("Read a trace")
+    frame.get_by_label("Target", exact=True).fill("5")
+    frame.get_by_role("button", name="Set the goal").dblclick()
+    expect(frame.get_by_role("heading", name="Read a trace")).to_be_visible()
+    assert page.frames[-1].evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    with site.database.transaction() as db:
+        assert len(db.scalars(select(Goal)).all()) == 1
+        visit = db.scalars(select(VisitRow)).one()
+        visit.expires_at = visit.opened_at
+    frame.get_by_role("link", name="My learning").click()
+    expect(frame.get_by_text("Your visit is over. Open the course in your learning platform again")).to_be_visible()
+
+
+def test_a_download_works_without_cookies_and_puts_nothing_into_an_address(blocking, site):
+    site.lms.lms.offers_storage = True
+    context = blocking(EVERYWHERE)
+    page, frame = opened(context, site)
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    frame.get_by_role("link", name="What is kept about me").click()
+    with page.expect_download() as download:
+        frame.get_by_role("button", name="Download what is kept about me").click()
+    given = json.loads(Path(download.value.path()).read_text())
+    assert [each["subject"] for each in given["rows"]["accounts"]] == ["learner"]
+    secret = json.loads(page.frames[-1].locator("body").get_attribute("hx-headers:inherited"))["Mentor-Visit"]
+    assert asked
+    assert not [url for url in asked if secret in url]
 
 
 def test_a_teacher_places_mentoring_without_cookies(blocking, site):

@@ -1,12 +1,18 @@
-"""Secrets at rest: sealed with keys derived from the secret key of the installation."""
+"""Secrets at rest: sealed with keys derived from the secret key of the installation, or only a hash of them kept."""
 
 import base64
+import hashlib
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from lti_mentor.errors import SettingsError
+
+
+def hashed(secret: str) -> str:
+    """What is kept of a long random secret that only has to be recognized."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 class Vault:

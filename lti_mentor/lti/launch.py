@@ -21,10 +21,11 @@ from lti_mentor.errors import LaunchError
 from lti_mentor.lti import deep_linking, keysets, messages, platforms, quirks, texts
 from lti_mentor.lti.contexts import Offered
 from lti_mentor.lti.deep_linking import Wanted
-from lti_mentor.lti.login import Login, fits, hashed, is_ours
+from lti_mentor.lti.login import Login, fits, is_ours
 from lti_mentor.lti.messages import PRIVACY, REVIEW, Review
 from lti_mentor.lti.platforms import Deployment, KeySet, Platform
 from lti_mentor.settings import Settings
+from lti_mentor.vault import hashed
 
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 ALGORITHM = "RS256"

@@ -1,6 +1,5 @@
 """The login initiation (Security Framework 5.1.1.1): one single-use row ties the launch to browser and platform."""
 
-import hashlib
 import hmac
 import secrets
 import uuid
@@ -32,6 +31,7 @@ from lti_mentor.errors import LaunchError, TooMany
 from lti_mentor.lti import platforms
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.settings import Settings
+from lti_mentor.vault import hashed
 
 LONGEST = 2000  # characters of an issuer or an id
 
@@ -92,10 +92,6 @@ class Begun:
     state: str
     browser_secret: str
     platform: Platform
-
-
-def hashed(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def fits(secret: str, kept: str) -> bool:

@@ -1,6 +1,5 @@
 """Dynamic Registration 1.0: an LMS registers itself at an address that an administrator of the tool gave away."""
 
-import hashlib
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from lti_mentor.errors import NotFound, PlatformError, Refused
 from lti_mentor.lti import http, platforms, quirks, texts
 from lti_mentor.lti.platforms import Platform, Registration, origin
 from lti_mentor.settings import Settings
+from lti_mentor.vault import hashed
 
 PLATFORM_CONFIGURATION = "https://purl.imsglobal.org/spec/lti-platform-configuration"
 TOOL_CONFIGURATION = "https://purl.imsglobal.org/spec/lti-tool-configuration"
@@ -100,7 +100,7 @@ def invite(
     db.add(
         Invitation(
             organization_id=organization_id,
-            secret_hash=_hashed(secret),
+            secret_hash=hashed(secret),
             uses_left=uses,
             needs_approval=needs_approval,
             expires_at=clock.now() + timedelta(hours=hours),
@@ -112,12 +112,12 @@ def invite(
 
 def take(db: Session, secret: str) -> Invitation:
     """Use the invitation once; of many at the same moment no more than it has uses. Raises Refused."""
-    fits = (Invitation.secret_hash == _hashed(secret), Invitation.expires_at > clock.now())
+    fits = (Invitation.secret_hash == hashed(secret), Invitation.expires_at > clock.now())
     fewer = update(Invitation).where(*fits, Invitation.uses_left > 0).values(uses_left=Invitation.uses_left - 1)
     taken = cast("CursorResult[Any]", db.execute(fewer, execution_options={"synchronize_session": False}))
     if taken.rowcount != 1:
         raise Refused("invitation.over")
-    return db.scalars(select(Invitation).where(Invitation.secret_hash == _hashed(secret))).one()
+    return db.scalars(select(Invitation).where(Invitation.secret_hash == hashed(secret))).one()
 
 
 def give_back(db: Session, invitation_id: uuid.UUID) -> None:
@@ -142,10 +142,6 @@ def revoke(db: Session, organization_id: uuid.UUID, invitation_id: uuid.UUID) ->
     gone = cast("CursorResult[Any]", db.execute(given, execution_options={"synchronize_session": False}))
     if gone.rowcount != 1:
         raise NotFound("invitation.unknown")
-
-
-def _hashed(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def read_offer(url: str, token: str | None, settings: Settings) -> Offer:

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, render_template
 from sqlalchemy.orm import Session
 
-from lti_mentor.mentoring import audit, observers
+from lti_mentor.mentoring import observers
 from lti_mentor.web import forms, kept
 from lti_mentor.web.forms import form
 from lti_mentor.web.tool import tool
@@ -24,15 +24,9 @@ def show() -> str:
 
 @about_me.post("/data.json")
 def download() -> Response:
-    """Everything as one file; on record."""
+    """Everything as one file."""
     forms.require_own()
-    person = current_visit().person
-    with tool().database.reading() as db:
-        answer = kept.as_file(db, person)
-    with tool().database.transaction() as db:
-        about = {"actor_id": person.id, "subject_id": person.id}
-        audit.write(db, person.organization_id, "exported", place="about_me", **about)
-    return answer
+    return kept.download(current_visit().person, place="about_me")
 
 
 @about_me.post("/observers/allowed")

@@ -13,9 +13,9 @@ from flask import Response, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.errors import LaunchError
-from lti_mentor.lti import login
 from lti_mentor.lti.login import Begun
 from lti_mentor.lti.platforms import Platform, origin
+from lti_mentor.vault import hashed
 from lti_mentor.web import headers
 from lti_mentor.web.tool import tool
 
@@ -47,7 +47,7 @@ def set_cookie(response: AnyResponse, name: str, value: str, seconds: int) -> No
 
 def cookie_of(state: str) -> str:
     """One cookie a login, so that two frames of one page do not disturb each other."""
-    return f"mentor_login_{login.hashed(state)[:16]}"
+    return f"mentor_login_{hashed(state)[:16]}"
 
 
 def onward(begun: Begun) -> AnyResponse:
@@ -100,7 +100,7 @@ def remember_tab(response: AnyResponse, tab: str, visit_key: str) -> None:
 
 
 def _tab_cookie(tab: str) -> str:
-    return f"mentor_tab_{login.hashed(tab)[:16]}"
+    return f"mentor_tab_{hashed(tab)[:16]}"
 
 
 def returned(state: str) -> tuple[str | None, str]:

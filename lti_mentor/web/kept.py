@@ -6,9 +6,11 @@ from flask import Response
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.mentoring import privacy
+from lti_mentor.mentoring import audit, privacy
 from lti_mentor.mentoring.people import Person
 from lti_mentor.web.language import _
+from lti_mentor.web.tool import tool
+from lti_mentor.web.visit import current_visit
 
 # Tables as people call what is in them.
 KINDS = {
@@ -47,9 +49,14 @@ def counted(db: Session, person: Person) -> list[tuple[str, int]]:
     return named + sorted((name, count) for name, count in found.items() if count)
 
 
-def as_file(db: Session, person: Person) -> Response:
-    """Everything as JSON to keep."""
-    text = json.dumps(privacy.export(db, person), ensure_ascii=False, indent=1)
+def download(person: Person, *, place: str) -> Response:
+    """Everything as JSON to keep; on record."""
+    visit = current_visit()
+    with tool().database.reading() as db:
+        text = json.dumps(privacy.export(db, person), ensure_ascii=False, indent=1)
+    with tool().database.transaction() as db:
+        about = {"actor_id": visit.person_id, "subject_id": person.id}
+        audit.write(db, visit.organization_id, "exported", place=place, **about)
     answer = Response(text, mimetype="application/json")
     answer.headers["Content-Disposition"] = f'attachment; filename="mentoring-data-{clock.today().isoformat()}.json"'
     return answer

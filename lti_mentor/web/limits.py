@@ -4,7 +4,6 @@ Logins and launches leave rows of their own, which are counted where they are ma
 This is for what leaves none.
 """
 
-import hashlib
 import uuid
 from datetime import datetime, timedelta
 
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from lti_mentor import clock
 from lti_mentor.db import Base, new_id
 from lti_mentor.errors import TooMany
+from lti_mentor.vault import hashed
 
 LONGEST = timedelta(hours=1)  # no limit looks back further
 
@@ -36,7 +36,7 @@ def take(db: Session, kind: str, caller: str, *, each: int, together: int, withi
 
     A try that is refused does not count, so that nobody is shut out for longer than ``within``.
     """
-    caller_hash = hashlib.sha256(caller.encode()).hexdigest()
+    caller_hash = hashed(caller)
     recent = select(func.count(), func.count().filter(Attempt.caller_hash == caller_hash))
     all_, own = db.execute(recent.where(Attempt.kind == kind, Attempt.at > clock.now() - within)).one()
     if 0 < each <= own or 0 < together <= all_:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, render_template, request
 from sqlalchemy.orm import Session
 
 from lti_mentor.errors import Invalid, NotFound
-from lti_mentor.mentoring import audit, people
+from lti_mentor.mentoring import people
 from lti_mentor.mentoring import privacy as data
 from lti_mentor.mentoring.people import Person
 from lti_mentor.web import access, forms, kept
@@ -45,16 +45,11 @@ def show_home() -> str:
 
 @privacy.post("/data.json")
 def download() -> Response:
-    """Everything as one file; on record."""
+    """Everything as one file."""
     forms.require_own()
-    visit = current_visit()
     with tool().database.reading() as db:
         found = _somebody(db)
-        answer = kept.as_file(db, found)
-    with tool().database.transaction() as db:
-        about = {"actor_id": visit.person_id, "subject_id": found.id}
-        audit.write(db, visit.organization_id, "exported", place="privacy", **about)
-    return answer
+    return kept.download(found, place="privacy")
 
 
 @privacy.get("/erase")

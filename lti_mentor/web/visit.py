@@ -7,7 +7,6 @@ Where the browser keeps no cookie the page itself carries the secret: htmx sends
 never stands in an address.
 """
 
-import hashlib
 import hmac
 import secrets
 import uuid
@@ -43,6 +42,7 @@ from lti_mentor.errors import MentorError, NotAllowed, TooMany
 from lti_mentor.mentoring.courses import Member
 from lti_mentor.mentoring.people import Account, Grant, Person
 from lti_mentor.mentoring.programs import Participant
+from lti_mentor.vault import hashed
 from lti_mentor.web import headers
 from lti_mentor.web.tool import tool
 
@@ -168,7 +168,7 @@ def open_visit(
         "id": new_id(),
         "organization_id": person.organization_id,
         "key": key,
-        "secret_hash": _hashed(secret),
+        "secret_hash": hashed(secret),
         "person_id": person.id,
         "course_id": course_id,
         "locale": person.locale,
@@ -254,7 +254,7 @@ def guard() -> None:
     g.framing_origins = tuple(row.framing_origins)
     if row.expires_at < clock.now() or person.erased_at is not None:
         raise VisitOver() if row.framing_origins else VisitOver("visit.link_over")
-    if not hmac.compare_digest(_hashed(secret), row.secret_hash):
+    if not hmac.compare_digest(hashed(secret), row.secret_hash):
         raise VisitOver("visit.other_browser")
     g.visit = Visit(
         key=row.key,
@@ -387,7 +387,3 @@ def _getting(location: str, secret: str) -> dict[str, Any]:
         "wsgi.input": BytesIO(),
         f"HTTP_{HEADER.upper().replace('-', '_')}": secret,
     }
-
-
-def _hashed(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

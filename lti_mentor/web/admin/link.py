@@ -3,7 +3,6 @@
 Its secret stands after the # of the address: a browser sends that nowhere, so it is in no log on the way.
 """
 
-import hashlib
 import secrets
 import uuid
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from lti_mentor.errors import Refused
 from lti_mentor.mentoring import audit, people
 from lti_mentor.mentoring.people import Identity, Person
 from lti_mentor.settings import Settings
+from lti_mentor.vault import hashed
 from lti_mentor.web import visit
 from lti_mentor.web.tool import tool
 
@@ -60,7 +60,7 @@ def make(db: Session, person: Person) -> str:
     if "administrator" not in people.rights(db, person):
         raise Refused("admin.no_right", person=person.name or person.id)
     secret = secrets.token_urlsafe(32)
-    values = {"organization_id": person.organization_id, "person_id": person.id, "secret_hash": _hashed(secret)}
+    values = {"organization_id": person.organization_id, "person_id": person.id, "secret_hash": hashed(secret)}
     db.add(AdminLink(**values, expires_at=clock.now() + GOOD_FOR))
     place = f"{audit.COMMAND}admin link"
     audit.write(db, person.organization_id, "link_made", place=place, subject_id=person.id)
@@ -70,13 +70,13 @@ def make(db: Session, person: Person) -> str:
 def take(db: Session, secret: str) -> Person:
     """Use the link; of many at the same moment one can. Raises Refused."""
     now = clock.now()
-    good = (AdminLink.secret_hash == _hashed(secret), AdminLink.used_at.is_(None), AdminLink.expires_at > now)
+    good = (AdminLink.secret_hash == hashed(secret), AdminLink.used_at.is_(None), AdminLink.expires_at > now)
     used = update(AdminLink).where(*good).values(used_at=now)
     taken = cast("CursorResult[Any]", db.execute(used, execution_options={"synchronize_session": False}))
     if taken.rowcount != 1:
         raise Refused("admin.link_over")
     owner = select(Person).join(AdminLink, AdminLink.person_id == Person.id)
-    person = db.scalars(owner.where(AdminLink.secret_hash == _hashed(secret))).one()
+    person = db.scalars(owner.where(AdminLink.secret_hash == hashed(secret))).one()
     if "administrator" not in people.rights(db, person):
         raise Refused("admin.link_over")
     audit.write(db, person.organization_id, "link_used", place="admin", actor_id=person.id)
@@ -86,10 +86,6 @@ def take(db: Session, secret: str) -> Person:
 def address(settings: Settings, secret: str) -> str:
     """What is opened in a browser."""
     return f"{settings.base_url}/admin#{secret}"
-
-
-def _hashed(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 @admin_link.get("")

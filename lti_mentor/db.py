@@ -13,10 +13,12 @@ from sqlalchemy import CheckConstraint, DateTime, Dialect, Engine, ForeignKey, M
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
+WAIT_SECONDS = 10  # for others who write to the same file
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -24,6 +26,10 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+# The database does not answer, or not in time.
+UNREACHABLE = (OperationalError, TimeoutError)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -109,11 +115,13 @@ def connect(url: str) -> Database:
 
 def _connect_sqlite(url: str) -> Database:
     """With connections of their own for looking: one that changes sides has to prepare every statement anew."""
-    engine, reader = (create_engine(url, hide_parameters=True) for _ in range(2))
-    for each, query_only, begin in ((engine, "OFF", "BEGIN IMMEDIATE"), (reader, "ON", "BEGIN DEFERRED")):
+    # SQLite lets one write at a time and has the others ask again and again, so threads take turns at one connection.
+    engine = create_engine(url, hide_parameters=True, pool_size=1, max_overflow=0, pool_timeout=WAIT_SECONDS)
+    reader = create_engine(url, hide_parameters=True)
+    for each, query_only, begin in ((engine, "OFF", _begin_writing), (reader, "ON", _begin_reading)):
         event.listen(each, "handle_error", _forget_values)
         event.listen(each, "connect", partial(_prepare_sqlite, query_only))
-        event.listen(each, "begin", partial(_begin_sqlite, begin))
+        event.listen(each, "begin", begin)
     event.listen(engine, "engine_disposed", lambda _: reader.dispose())
     return Database(engine, reader)
 
@@ -129,7 +137,8 @@ def _prepare_sqlite(query_only: str, connection: DBAPIConnection, entry: Connect
     raw: Any = connection
     raw.isolation_level = None  # the driver leaves BEGIN to us
     cursor = raw.cursor()
-    for pragma in ("busy_timeout = 10000", "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+    patience = f"busy_timeout = {WAIT_SECONDS * 1000}"
+    for pragma in (patience, "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.execute(f"PRAGMA query_only = {query_only}")
     cursor.close()
@@ -141,8 +150,14 @@ def _lower(text: str | None) -> str | None:
     return text.lower() if text is not None else None
 
 
-def _begin_sqlite(begin: str, connection: Connection) -> None:
-    connection.exec_driver_sql(begin)
+def _begin_writing(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_reading(connection: Connection) -> None:
+    """Waits for nobody, so nothing can go wrong, and the driver is asked itself: it is done several times a request."""
+    raw: Any = connection.connection.driver_connection
+    raw.execute("BEGIN DEFERRED")
 
 
 class Row(Base):
@@ -152,6 +167,13 @@ class Row(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     organization_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
+
+
+def take(row: Base, **values: object) -> None:
+    """Change only what differs: a row that was touched is compared again before each statement that follows."""
+    for name, value in values.items():
+        if getattr(row, name) != value:
+            setattr(row, name, value)
 
 
 def inserting(db: Session, row: type[Base]) -> postgresql.Insert | sqlite.Insert:

@@ -1,5 +1,6 @@
 """The production server: gunicorn with threads, each worker with an application of its own."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,8 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from lti_mentor.web import request_log
+
+COLLECT_AFTER = 10_000  # objects that are new and still there
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -32,4 +35,9 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         request_log.to_standard_error(self._log_level)
-        return self._make()
+        app = self._make()
+        # What is here stays as long as the worker: no full collection in the middle of a request looks through it.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER)
+        return app

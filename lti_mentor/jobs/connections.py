@@ -3,8 +3,7 @@
 import logging
 from datetime import timedelta
 
-from sqlalchemy.exc import OperationalError
-
+from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti import connection, connection_tests
 from lti_mentor.lti.connection import Tried
@@ -33,7 +32,7 @@ def run(tool: Tool) -> int:
 def _try_out(tool: Tool, platform: Platform) -> list[Tried]:
     try:
         return connection.try_out(tool, platform)
-    except OperationalError:
+    except UNREACHABLE:
         raise  # the database is away: the lease ends by itself
     except Exception:
         log.exception("connection not tried")  # the page says so; the others have nothing to do with it

@@ -4,10 +4,10 @@ import logging
 import uuid
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
+from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti import contexts, platforms
 from lti_mentor.lti.grades import Gradebook, Score
@@ -62,7 +62,7 @@ def _work(tool: Tool, column: GradeColumn) -> tuple[int, bool]:
         log.warning("scores not told", extra={"reason": problem.reason, "status": problem.values.get("status")})
         _failed(tool, column, problem.reason, problem.values.get("retry_after"))
         return told, False
-    except OperationalError:
+    except UNREACHABLE:
         raise  # the database is away: the lease ends by itself
     except Exception:
         log.exception("scores not told")  # this column waits; the others have nothing to do with it

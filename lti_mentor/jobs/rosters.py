@@ -4,10 +4,10 @@ import logging
 import uuid
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
+from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti import contexts, roster
 from lti_mentor.lti.contexts import ContextServices
@@ -55,7 +55,7 @@ def read_one(tool: Tool, row: ContextServices, platform: Platform) -> bool:
         log.warning("roster not read", extra={"reason": problem.reason, "status": problem.values.get("status")})
         _failed(tool, row, problem.reason, problem.values.get("retry_after"))
         return False
-    except OperationalError:
+    except UNREACHABLE:
         raise  # the database is away: the lease ends by itself
     except Exception:
         log.exception("roster not read")  # this context waits; the others have nothing to do with it

@@ -5,9 +5,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from sqlalchemy.exc import OperationalError
-
-from lti_mentor.db import Database
+from lti_mentor.db import UNREACHABLE, Database
 from lti_mentor.jobs import connections, due_items, grades, queue, rosters, upkeep
 from lti_mentor.tool import Tool
 
@@ -36,7 +34,7 @@ def work(tool: Tool, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             worked = work_once(tool)
-        except OperationalError:
+        except UNREACHABLE:
             log.warning("the database does not answer")
             worked = False
         if not worked:
@@ -57,7 +55,7 @@ def work_once(tool: Tool) -> bool:
     step, every = STEPS.get(job.kind, (_unknown, None))
     try:
         step(tool)
-    except OperationalError:
+    except UNREACHABLE:
         raise  # nothing can be marked now: the lease ends by itself
     except Exception as problem:
         log.exception("job failed", extra={"job": job.kind})

@@ -10,7 +10,7 @@ from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, Uuid, bindpara
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Row, inserting
+from lti_mentor.db import Base, Row, inserting
 from lti_mentor.lti.platforms import Deployment, Platform, origin
 
 ROSTER_CLAIM = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
@@ -108,10 +108,11 @@ def of(db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID, contex
 
 
 # Made once: building a statement costs more than running it.
-_KNOWN = select(ContextServices.memberships_url, ContextServices.lineitems_url, ContextServices.grade_scopes).where(
-    ContextServices.organization_id == bindparam("organization_id", type_=Uuid()),
-    ContextServices.deployment_id == bindparam("deployment_id", type_=Uuid()),
-    ContextServices.context_id == bindparam("context_id"),
+_SERVICES = Base.metadata.tables["context_services"].c
+_KNOWN = select(_SERVICES.memberships_url, _SERVICES.lineitems_url, _SERVICES.grade_scopes).where(
+    _SERVICES.organization_id == bindparam("organization_id", type_=Uuid()),
+    _SERVICES.deployment_id == bindparam("deployment_id", type_=Uuid()),
+    _SERVICES.context_id == bindparam("context_id"),
 )
 
 

@@ -113,12 +113,13 @@ _PENDING = (
     .options(lazyload(Platform.deployments))
 )
 MOST_FAILURES = 5  # tokens that one login is refused with
+_LOGINS, _PLATFORMS = (Base.metadata.tables[name] for name in ("logins", "platforms"))
 _CONSUME = (
-    update(Base.metadata.tables["logins"])
+    update(_LOGINS)
     .where(
-        Login.state_hash == bindparam("given"),
-        Login.used_at.is_(None),
-        exists().where(Platform.id == Login.platform_id, Platform.status == "active"),
+        _LOGINS.c.state_hash == bindparam("given"),
+        _LOGINS.c.used_at.is_(None),
+        exists().where(_PLATFORMS.c.id == _LOGINS.c.platform_id, _PLATFORMS.c.status == "active"),
     )
     .values(used_at=bindparam("now"))
 )
@@ -163,9 +164,8 @@ def verify(database: Database, settings: Settings, waiting: Pending, token: str)
 
 def failed(db: Session, waiting: Pending) -> None:
     """Count a refused token: what limits logins then limits launches too, the bad ones as well."""
-    login = Base.metadata.tables["logins"]
-    mine = update(login).where(login.c.state_hash == waiting.login.state_hash)
-    db.execute(mine.values(failures=login.c.failures + 1))
+    mine = update(_LOGINS).where(_LOGINS.c.state_hash == waiting.login.state_hash)
+    db.execute(mine.values(failures=_LOGINS.c.failures + 1))
 
 
 def consume(db: Session, launch: Launch) -> Launch:

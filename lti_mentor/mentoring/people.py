@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Base, Row, new_id, one_of
+from lti_mentor.db import Base, Row, new_id, one_of, take
 from lti_mentor.errors import NotFound, Refused
 from lti_mentor.mentoring import audit, organizations
 
@@ -112,9 +112,13 @@ def meet(db: Session, organization_id: uuid.UUID, identity: Identity) -> Person:
     if person is None:
         organizations.lock(db, organization_id)
         person = _known(db, organization_id, identity) or _new(db, organization_id, identity)
-    person.name = identity.name or person.name
-    person.email = identity.email or person.email
-    person.locale, person.zone = identity.locale, identity.zone
+    take(
+        person,
+        name=identity.name or person.name,
+        email=identity.email or person.email,
+        locale=identity.locale,
+        zone=identity.zone,
+    )
     db.flush()
     return person
 

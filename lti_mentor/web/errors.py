@@ -4,9 +4,10 @@ import logging
 from typing import Any
 
 from flask import Flask, g, render_template, request
-from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DataError, ProgrammingError
 from werkzeug.exceptions import HTTPException
 
+from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import Invalid, MentorError
 from lti_mentor.web import headers
 from lti_mentor.web.language import _
@@ -303,8 +304,8 @@ def install(app: Flask) -> None:
     app.register_error_handler(MentorError, _show)
     app.register_error_handler(HTTPException, _show_http)
     app.register_error_handler(DataError, _show_data)
-    app.register_error_handler(OperationalError, _show_database)
-    app.register_error_handler(ProgrammingError, _show_database)
+    for kind in (*UNREACHABLE, ProgrammingError):
+        app.register_error_handler(kind, _show_database)
     app.register_error_handler(Exception, _show_unexpected)
     app.jinja_env.globals.update(sentence=sentence, field_name=field_name)
 

@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, g, jsonify, request
-from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from lti_mentor import clock
 from lti_mentor.activity import record
+from lti_mentor.db import UNREACHABLE
 from lti_mentor.mentoring import results
 from lti_mentor.web.tool import tool
 from xapi import keys, store, times
@@ -67,10 +67,13 @@ def _show_http(error: HTTPException) -> Answer:
     return _problem(error.code or 500, "request.refused", error.name)
 
 
-@lrs.errorhandler(OperationalError)
-def _show_database(error: OperationalError) -> Answer:
+def _show_database(error: Exception) -> Answer:
     log.exception("database error")
     return _problem(503, "database.away", "The database does not answer. Nothing was stored: try again.")
+
+
+for _kind in UNREACHABLE:
+    lrs.register_error_handler(_kind, _show_database)
 
 
 @lrs.errorhandler(Exception)

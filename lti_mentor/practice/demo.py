@@ -33,6 +33,7 @@ CLIENT = "mentoring-demo"
 TITLES = ("Security foundations", "Cluster operations", "Working with data")
 ORGANIZATION, OTHER = "Northwind Learning", "Harbor College"
 SECONDS_TO_START = 30
+LARGE = 3  # the place of the large course among those of the world
 
 
 def run(port: int, lms_port: int) -> None:
@@ -129,14 +130,15 @@ def _key(database: Database, vault: Vault, organization: str) -> str:
 
 
 def make_world(issuer: str, tool_url: str, key: str, other_key: str) -> World:
-    """Everybody in the story, in three courses of one organization; and a second organization on the same issuer."""
+    """Everybody in the story, in three courses of one organization; a course as large as a year; and a second
+    organization on the same issuer."""
     everybody = (*cast.LEARNERS, *cast.MENTORS, *cast.COORDINATORS, *cast.ANALYSTS, *cast.OBSERVERS, *cast.STRANGERS)
     return World(
         issuer=issuer,
         client_id=CLIENT,
         tool_url=tool_url,
-        people=[LmsPerson(id=character.key, name=character.name) for character in everybody],
-        courses=[*(_course(number, key) for number in range(3)), _other_course(other_key)],
+        people=[LmsPerson(id=character.key, name=character.name) for character in (*everybody, *cast.NEWCOMERS)],
+        courses=[*(_course(number, key) for number in range(3)), _large_course(key), _other_course(other_key)],
         offers_storage=True,
     )
 
@@ -163,6 +165,14 @@ def _course(number: int, key: str) -> LmsCourse:
 
 def _items() -> list[LmsItem]:
     return [LmsItem(id=str(place + 1), title=item.title) for place, item in enumerate(plan.ITEMS)]
+
+
+def _large_course(key: str) -> LmsCourse:
+    """Nobody of it is known to the tool before its coordinator opens it."""
+    members = {cast.COORDINATORS[0].key: [INSTRUCTOR]} | {each.key: [LEARNER] for each in cast.NEWCOMERS}
+    return LmsCourse(
+        id="9", label="WELCOME", title="Welcome week", deployment_id="1", members=members, items=_items(), lrs_key=key
+    )
 
 
 def _other_course(key: str) -> LmsCourse:
@@ -234,6 +244,7 @@ def _show(world: World, port: int, invited: str, entrance: str) -> None:
         ("Certified learner", cast.CERTIFIED.key, plan.certification_of(17)),
         ("Mentor", cast.MENTORS[0].key, 0),
         ("Coordinator", cast.COORDINATORS[0].key, 0),
+        ("Teacher of 2,500 people", cast.COORDINATORS[0].key, LARGE),
         ("Analyst with records", cast.ANALYSTS[0].key, 0),
         ("Analyst without records", cast.ANALYSTS[1].key, 0),
         ("Observer of a learner", cast.OBSERVERS[0].key, 0),

@@ -21,6 +21,7 @@ from lti_mentor.practice.tokens import CLAIM, GRADES, SigningKey, claims
 from lti_mentor.practice.world import INSTRUCTOR, LmsCourse, LmsItem, LmsPerson, World
 
 COOKIE = "practice_person"
+MOST_SHOWN = 100  # people of a course to choose from
 CUSTOM = {"context_history": "$Context.id.history", "link_history": "$ResourceLink.id.history"}  # set by hand
 
 
@@ -142,7 +143,7 @@ def _member(lms: Lms, person_id: str, course_id: str) -> tuple[LmsPerson, LmsCou
 def _add_pages(app: Flask, lms: Lms) -> None:
     @app.get("/")
     def start() -> str:
-        return render_template("start.html", world=lms.world)
+        return render_template("start.html", world=lms.world, most=MOST_SHOWN)
 
     @app.get("/as/<person_id>/courses/<course_id>")
     def course_page(person_id: str, course_id: str) -> Response:
@@ -252,7 +253,8 @@ def _add_gradebook(app: Flask, lms: Lms) -> None:
     @app.get("/as/<person_id>/courses/<course_id>/grades")
     def gradebook(person_id: str, course_id: str) -> str:
         person, course = _teacher(lms, person_id, course_id)
-        learners = [lms.world.person(member) for member, roles in course.members.items() if INSTRUCTOR not in roles]
+        known = {person.id: person for person in lms.world.people}
+        learners = [known.get(member) for member, roles in course.members.items() if INSTRUCTOR not in roles]
         said = request.args.get("said", "")
         return render_template(
             "grades.html",

@@ -59,7 +59,8 @@ def add_privacy(app: Flask, lms: "Lms") -> None:
     @app.get("/privacy")
     def privacy() -> Response:
         """Whose data the administrator may ask for; the course says which deployment is asked."""
-        listed = [(course, [lms.world.person(each) for each in course.members]) for course in lms.world.courses]
+        known = {person.id: person for person in lms.world.people}
+        listed = [(course, [known.get(each) for each in course.members]) for course in lms.world.courses]
         page = Response(render_template("privacy.html", listed=listed))
         lms.sign_in(page, ADMINISTRATOR.id)
         return page

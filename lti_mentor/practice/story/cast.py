@@ -119,11 +119,19 @@ def _people(prefix: str, names: tuple[str | None, ...]) -> tuple[Character, ...]
     return tuple(Character(f"{prefix}-{number}", name) for number, name in enumerate(names, start=1))
 
 
+def _made_up(number: int) -> str:
+    """The first name of a learner and the family name of another, a new pair for each number."""
+    names = [name.split() for name in _LEARNERS if name and len(name.split()) == 2]
+    first, further = divmod(number, len(names) - 1)
+    return f"{names[first][0]} {names[(first + 1 + further) % len(names)][1]}"
+
+
 LEARNERS = _people("learner", _LEARNERS)
 MENTORS = _people("mentor", _MENTORS)
 COORDINATORS = _people("coordinator", _COORDINATORS)
 ANALYSTS = _people("analyst", _ANALYSTS)
 OBSERVERS = _people("observer", ("Ifeoma Okafor",))  # looks after two learners, one of whom agreed
+NEWCOMERS = _people("newcomer", tuple(_made_up(number) for number in range(2500)))  # in no part of the story
 STRANGERS = _people("stranger", _STRANGERS)  # of the second organization
 
 MIDDLE = LEARNERS[0]  # the worked example

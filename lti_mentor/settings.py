@@ -37,8 +37,9 @@ class Settings:
     read_timeout_seconds: int
     answer_timeout_seconds: int
     open_registration: bool
-    logins_a_minute_of_platform: int
+    logins_a_minute_of_address: int
     launches_a_minute_of_person: int
+    launches_a_minute_of_platform: int
     registrations_an_hour: int
     registrations_an_hour_of_address: int
     max_body_bytes: int

@@ -15,13 +15,12 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    String,
-    Uuid,
     bindparam,
     func,
     insert,
     literal,
     select,
+    text,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -46,13 +45,22 @@ class Login(Base):
     browser_hash: Mapped[str]
     platform_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("platforms.id", ondelete="CASCADE"))
     deployment_id: Mapped[str | None]
+    address_hash: Mapped[str | None]
     caller_hash: Mapped[str | None]  # of login hint and address together
     failures: Mapped[int] = mapped_column(default=0)  # tokens that were refused
     created_at: Mapped[datetime] = mapped_column(index=True)
-    used_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]  # by a launch that was verified
 
     __table_args__ = (
-        Index("ix_logins_platform_id_created_at_caller_hash", "platform_id", "created_at", "caller_hash"),
+        Index("ix_logins_platform_id_used_at", "platform_id", "used_at"),
+        Index(
+            "ix_logins_waiting",
+            "platform_id",
+            "address_hash",
+            "created_at",
+            sqlite_where=text("used_at IS NULL"),
+            postgresql_where=text("used_at IS NULL"),
+        ),
     )
 
 
@@ -61,23 +69,35 @@ WITHIN = timedelta(minutes=1)
 NO_LIMIT = 2**31 - 1
 
 
-def _fewer_than(most: str, *which: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether there were fewer logins of the platform lately; stops counting at the limit of that name."""
-    of_platform = _LOGINS.c.platform_id == bindparam("platform_id", type_=Uuid())
-    lately = select(literal(1)).where(of_platform, _LOGINS.c.created_at > bindparam("since"), *which)
+def _is(name: str) -> ColumnElement[bool]:
+    """Whether a login has the same in this column as the new one."""
+    column = _LOGINS.c[name]
+    return column == bindparam(name, type_=column.type)
+
+
+def _fewer_than(most: str, at: ColumnElement[Any], *which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether the platform had fewer such logins lately; stops counting at the limit of that name.
+
+    The newest first: PostgreSQL plans this before it knows the values, and then stays with the index.
+    """
+    lately = select(literal(1)).where(_is("platform_id"), at > bindparam("since"), *which).order_by(at.desc())
     limit = bindparam(most, type_=Integer())
     return select(func.count()).select_from(lately.limit(limit).subquery()).scalar_subquery() < limit
 
 
-# Counts and keeps in one statement; made once: building a statement costs more than running it. A login hint is not
-# signed, so it counts together with the address: nobody can use up the logins of somebody else.
+_FROM_ADDRESS = (_LOGINS.c.created_at, _LOGINS.c.used_at.is_(None), _is("address_hash"))
+# Counts and keeps in one statement; made once: building a statement costs more than running it. Anybody may send a
+# login, so of an address only those count that no launch has followed, and of a platform only launches: a stranger
+# uses up what the own address has. Of a login hint fewer may wait, so that a page that loops stops before the others
+# behind its address have to.
 _KEEP = (
     insert(_LOGINS)
     .from_select(
         _LOGINS.c.keys(),
         select(*(bindparam(column.name, type_=column.type) for column in _LOGINS.c)).where(
-            _fewer_than("most_of_platform"),
-            _fewer_than("most_of_caller", _LOGINS.c.caller_hash == bindparam("caller_hash", type_=String())),
+            _fewer_than("most_of_address", *_FROM_ADDRESS),
+            _fewer_than("most_of_caller", *_FROM_ADDRESS, _is("caller_hash")),
+            _fewer_than("most_of_platform", _LOGINS.c.used_at),
         ),
     )
     .execution_options(preserve_rowcount=True)
@@ -116,6 +136,7 @@ def begin(db: Session, settings: Settings, given: Mapping[str, str], *, address:
         "browser_hash": hashed(browser_secret),
         "platform_id": platform.id,
         "deployment_id": given.get("lti_deployment_id") or None,
+        "address_hash": hashed(address),
         "caller_hash": hashed(f"{given['login_hint']} {address}"),
         "failures": 0,
         "created_at": clock.now(),
@@ -140,11 +161,12 @@ def begin(db: Session, settings: Settings, given: Mapping[str, str], *, address:
 
 
 def _keep(db: Session, settings: Settings, values: Mapping[str, Any]) -> None:
-    """Raises TooMany when the platform, or the caller, began so many within a minute already."""
+    """Raises TooMany when the address, the caller or the platform had so many within a minute already."""
     limits = {
         "since": values["created_at"] - WITHIN,
-        "most_of_platform": settings.logins_a_minute_of_platform or NO_LIMIT,
+        "most_of_address": settings.logins_a_minute_of_address or NO_LIMIT,
         "most_of_caller": settings.launches_a_minute_of_person or NO_LIMIT,
+        "most_of_platform": settings.launches_a_minute_of_platform or NO_LIMIT,
     }
     if cast("CursorResult[Any]", db.execute(_KEEP, {**values, **limits})).rowcount != 1:
         raise TooMany("launch.too_many", seconds=int(WITHIN.total_seconds()))

@@ -4,9 +4,11 @@ Logins and launches leave rows of their own, which are counted where they are ma
 This is for what leaves none.
 """
 
+import ipaddress
 import uuid
 from datetime import datetime, timedelta
 
+from flask import request
 from sqlalchemy import Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -43,3 +45,22 @@ def take(db: Session, kind: str, caller: str, *, each: int, together: int, withi
         raise TooMany(f"{kind}.too_many", seconds=int(within.total_seconds()))
     db.add(Attempt(kind=kind, caller_hash=caller_hash))
     db.flush()
+
+
+def address() -> str:
+    """Where this request comes from, without what one machine may choose: its port, and the half of an IPv6 address."""
+    given = request.remote_addr or ""
+    try:
+        found = ipaddress.ip_address(_without_port(given))
+    except ValueError:
+        return given
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
+
+
+def _without_port(given: str) -> str:
+    """Some proxies name it: ``192.0.2.1:4711`` or ``[2001:db8::1]:4711``."""
+    host, colon, _ = given.rpartition(":")
+    is_named = colon and (host.endswith("]") or ":" not in host)
+    return host.strip("[]") if is_named else given

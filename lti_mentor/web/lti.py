@@ -16,7 +16,7 @@ from lti_mentor.lti.launch import Launch
 from lti_mentor.mentoring import course_copies, courses, joining, people, readiness_columns
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.people import Person
-from lti_mentor.web import frames, headers, home, language, placed, reviews, visit
+from lti_mentor.web import frames, headers, home, language, limits, placed, reviews, visit
 from lti_mentor.web.placed import Content
 from lti_mentor.web.tool import tool
 
@@ -42,7 +42,7 @@ def begin_login() -> AnyResponse:
     if opened is not None:
         return redirect(opened, 303)
     with tool().database.transaction() as db:
-        begun = login.begin(db, tool().settings, request.values.to_dict(), address=request.remote_addr or "")
+        begun = login.begin(db, tool().settings, request.values.to_dict(), address=limits.address())
     return frames.onward(begun)
 
 

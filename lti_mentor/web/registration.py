@@ -68,7 +68,7 @@ def _check_pace() -> None:
         limits.take(
             db,
             "registration",
-            request.remote_addr or "",
+            limits.address(),
             each=settings.registrations_an_hour_of_address,
             together=settings.registrations_an_hour,
             within=timedelta(hours=1),

@@ -113,8 +113,9 @@ def rates(folder: Path, issuer: str, key: SigningKey, keys: tuple[str, str]) -> 
             "LTI_MENTOR_BASE_URL": world.tool_url,
             "LTI_MENTOR_DATABASE_URL": f"sqlite:///{folder}/served.db",
             # everybody is one caller here
-            "LTI_MENTOR_LOGINS_A_MINUTE_OF_PLATFORM": "1000000",
+            "LTI_MENTOR_LOGINS_A_MINUTE_OF_ADDRESS": "1000000",
             "LTI_MENTOR_LAUNCHES_A_MINUTE_OF_PERSON": "1000000",
+            "LTI_MENTOR_LAUNCHES_A_MINUTE_OF_PLATFORM": "1000000",
         }
     )
     database = connect(loaded.database_url)

@@ -1,11 +1,17 @@
 """Launching as anybody, without asking the LMS."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
 
 from lti_mentor.app import create_app
 from lti_mentor.practice.tokens import claims
 from lti_mentor.practice.world import LEARNER, LmsPerson
+from tests.support.serving import served
 
 
 class Desk:
@@ -46,3 +52,35 @@ class Desk:
         origin = {"REMOTE_ADDR": address or self.address}
         asked = {"openid_configuration": f"{self.site.lms.url}/nothing", **query}
         return self.client().get("/lti/register", query_string=asked, base_url=self.site.url, environ_base=origin)
+
+
+class FromAddress(HTTPAdapter):
+    """Requests that come from this address of the machine: all of 127.0.0.0/8 are its own."""
+
+    def __init__(self, address):
+        self.address = address
+        super().__init__()
+
+    def init_poolmanager(self, *given, **named):
+        super().init_poolmanager(*given, source_address=(self.address, 0), **named)
+
+
+class ServedDesk(Desk):
+    """The same over HTTP."""
+
+    def __init__(self, site, url):
+        super().__init__(site, address="127.0.0.1")
+        self.url, self.client = url, requests.Session
+
+    def post(self, client, path, data, address=None, **headers):
+        client.mount(self.url, FromAddress(address or self.address))
+        headers["Cookie"] = "; ".join(f"{each.name}={each.value}" for each in client.cookies)
+        return client.post(f"{self.url}{path}", data=data, headers=headers, allow_redirects=False, timeout=20)
+
+
+@contextmanager
+def served_desk(site, **chosen) -> Iterator[ServedDesk]:
+    """A desk of a tool that is served with these settings besides."""
+    make = lambda _: create_app(replace(site.settings, **chosen), site.database)  # noqa: E731
+    with served(make, host="127.0.0.1") as url:
+        yield ServedDesk(site, url)

@@ -1,8 +1,11 @@
-"""How often somebody may come: counted in the database, per platform and person, never per address of learners."""
+"""How often somebody may come: counted in the database. A stranger uses up what the own address has, and no more."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pytest
+from flask import Flask
 from sqlalchemy import func, select, update
 
 from lti_mentor import clock
@@ -17,7 +20,7 @@ from lti_mentor.vault import Vault
 from lti_mentor.web import limits
 from lti_mentor.web.limits import Attempt
 from lti_mentor.web.visit import VisitRow
-from tests.support.desk import Desk
+from tests.support.desk import Desk, served_desk
 
 
 def stopped(answer, reason, seconds=60):
@@ -31,11 +34,84 @@ def count(site, row):
         return db.scalar(select(func.count()).select_from(row))
 
 
+def a_minute_passes(site):
+    with site.database.transaction() as db:
+        ago = clock.now() - timedelta(minutes=1)
+        db.execute(update(Login).values(created_at=ago))
+        db.execute(update(Login).where(Login.used_at.is_not(None)).values(used_at=ago))
+        db.execute(update(VisitRow).values(opened_at=ago))
+
+
 def test_300_learners_behind_one_address_are_never_refused(both_site):
-    desk = Desk(both_site)
-    answers = [desk.launch(f"learner-{number}").status_code for number in range(300)]
+    with served_desk(both_site) as desk:
+        names = [f"learner-{number}" for number in range(300)]
+        waiting = [desk.login(name) for name in names]  # all at once
+        assert [begun.status_code for _, begun in waiting] == [302] * 300
+        answers = [
+            desk.post(client, "/lti/launch", desk.form(begun, name)).status_code
+            for name, (client, begun) in zip(names, waiting, strict=True)
+        ]
     assert answers == [303] * 300
     assert count(both_site, Person) == 300
+
+
+def test_a_stranger_who_hammers_is_refused_and_nobody_who_comes_from_elsewhere(both_site):
+    with served_desk(both_site, logins_a_minute_of_address=10, launches_a_minute_of_platform=20) as desk:
+        for address in ("127.0.0.7", "127.0.0.8", "127.0.0.9"):
+            answers = [desk.login(f"hint-{number}", address)[1] for number in range(12)]
+            assert [answer.status_code for answer in answers] == [302] * 10 + [429] * 2
+            stopped(answers[-1], "launch.too_many")
+        assert count(both_site, Login) == 30
+        assert desk.launch("learner").status_code == 303
+        a_minute_passes(both_site)
+        assert desk.login("hint", "127.0.0.9")[1].status_code == 302
+
+
+def test_a_stranger_who_hammers_from_many_connections_at_once_gets_little_more(both_site):
+    with served_desk(both_site, logins_a_minute_of_address=10) as desk, ThreadPoolExecutor(8) as pool:
+        sent = [pool.submit(desk.login, f"hint-{number}", "127.0.0.9") for number in range(60)]
+        assert {each.result()[1].status_code for each in sent} == {302, 429}
+        assert count(both_site, Login) < 10 + 8
+        assert desk.launch("learner").status_code == 303
+
+
+def test_logins_that_a_launch_followed_are_not_held_against_their_address(both_site):
+    desk = Desk(both_site, logins_a_minute_of_address=2)
+    assert {desk.launch(f"learner-{number}").status_code for number in range(5)} == {303}
+    assert {desk.login(f"learner-{number}")[1].status_code for number in range(2)} == {302}
+    stopped(desk.login("learner")[1], "launch.too_many")
+
+
+@pytest.mark.parametrize(("proxies", "status"), [(1, 302), (0, 429)])
+def test_the_address_that_a_proxy_names_counts_only_when_proxies_are_trusted(site, proxies, status):
+    with served_desk(site, logins_a_minute_of_address=1, trusted_proxies=proxies) as desk:
+        given = {"iss": site.lms.world.issuer, "target_link_uri": f"{site.url}/lti/launch"}
+
+        def login(hint, forwarded):
+            named = {"X-Forwarded-For": forwarded}
+            return desk.post(desk.client(), "/lti/login", {**given, "login_hint": hint}, **named).status_code
+
+        assert login("a", "192.0.2.1") == 302
+        assert login("b", "192.0.2.2") == status
+        assert login("c", "192.0.2.99, 192.0.2.2") == 429  # what the caller says itself stands before
+
+
+@pytest.mark.parametrize(
+    ("given", "counted"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1:4711", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:0:1:a:b:c:d", "2001:db8:0:1::/64"),
+        ("[2001:db8:0:1::2]:4711", "2001:db8:0:1::/64"),
+        ("2001:db8:0:2::2", "2001:db8:0:2::/64"),
+        ("unix socket", "unix socket"),
+        ("", ""),
+    ],
+)
+def test_what_one_machine_may_choose_of_its_address_does_not_count(given, counted):
+    with Flask("lti_mentor").test_request_context(environ_base={"REMOTE_ADDR": given}):
+        assert limits.address() == counted
 
 
 def test_somebody_who_hammers_is_refused_and_nobody_else_is(both_site):
@@ -43,9 +119,7 @@ def test_somebody_who_hammers_is_refused_and_nobody_else_is(both_site):
     assert [desk.launch("loop").status_code for _ in range(5)] == [303] * 5
     stopped(desk.launch("loop"), "launch.too_many")
     assert desk.launch("somebody-else").status_code == 303
-    with both_site.database.transaction() as db:  # a minute later
-        db.execute(update(Login).values(created_at=clock.now() - timedelta(minutes=1)))
-        db.execute(update(VisitRow).values(opened_at=clock.now() - timedelta(minutes=1)))
+    a_minute_passes(both_site)
     assert desk.launch("loop").status_code == 303
 
 
@@ -66,12 +140,14 @@ def test_a_stranger_who_knows_a_login_hint_locks_nobody_out(site):
 
 
 def test_a_platform_that_runs_wild_waits_alone(both_site):
-    desk = Desk(both_site, logins_a_minute_of_platform=4)
+    desk = Desk(both_site, launches_a_minute_of_platform=4)
     for number in range(4):
-        assert desk.login(f"learner-{number}")[1].status_code == 302
-    stopped(desk.login("learner-5")[1], "launch.too_many")
+        assert desk.launch(f"learner-{number}").status_code == 303
+    stopped(desk.login("learner-5", "198.51.100.7")[1], "launch.too_many")
     assert count(both_site, Login) == 4
     assert desk.login("learner-5", iss="https://nobody.example.org")[1].status_code == 400  # another one is asked for
+    a_minute_passes(both_site)
+    assert desk.launch("learner-5").status_code == 303
 
 
 def test_all_workers_count_together(both_site):
@@ -81,7 +157,10 @@ def test_all_workers_count_together(both_site):
 
 
 def test_a_limit_of_0_is_none(site):
-    desk = Desk(site, launches_a_minute_of_person=0, logins_a_minute_of_platform=0)
+    unlimited = dict.fromkeys(
+        ("launches_a_minute_of_person", "launches_a_minute_of_platform", "logins_a_minute_of_address"), 0
+    )
+    desk = Desk(site, **unlimited)
     assert {desk.launch("loop").status_code for _ in range(70)} == {303}
 
 

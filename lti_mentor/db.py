@@ -1,15 +1,35 @@
 """Rows, and the two ways to reach them: ``transaction()`` to write, ``reading()`` to look."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import CheckConstraint, DateTime, Dialect, Engine, ForeignKey, MetaData, create_engine, event
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    CursorResult,
+    DateTime,
+    Dialect,
+    Engine,
+    ForeignKey,
+    Insert,
+    Integer,
+    MetaData,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    insert,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -181,6 +201,42 @@ def inserting(db: Session, row: type[Base]) -> postgresql.Insert | sqlite.Insert
     if db.get_bind().dialect.name == "postgresql":
         return postgresql.insert(row)
     return sqlite.insert(row)
+
+
+NO_LIMIT = 2**31 - 1
+
+
+def same(column: Column[Any]) -> ColumnElement[bool]:
+    """Whether a row has there what the new one is given."""
+    return column == bindparam(column.name, type_=column.type)
+
+
+def fewer_than(most: str, at: Column[Any], *which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether fewer such rows came since ``since``; stops counting at the limit of that name.
+
+    The newest first: PostgreSQL plans this before it knows the values, and then stays with the index.
+    """
+    lately = select(literal(1)).where(at > bindparam("since"), *which).order_by(at.desc())
+    limit = bindparam(most, type_=Integer())
+    return select(func.count()).select_from(lately.limit(limit).subquery()).scalar_subquery() < limit
+
+
+def insert_if(table: Table, *conditions: ColumnElement[bool], **computed: ColumnElement[Any]) -> Insert:
+    """Adds a row where all of this holds. Make it once: building a statement costs more than running it."""
+    values = [computed.get(column.name, bindparam(column.name, type_=column.type)) for column in table.c]
+    adding = insert(table).from_select(table.c.keys(), select(*values).where(*conditions))
+    return adding.execution_options(preserve_rowcount=True)
+
+
+def try_insert(db: Session, statement: Insert, values: Mapping[str, Any], *, since: datetime, **most: int) -> bool:
+    """Whether it was inserted: not where so many came since then; 0 is no limit.
+
+    It is counted and added in one statement. PostgreSQL lets through what is counted at the very same moment, at most
+    one more for each other connection.
+    """
+    limits = {name: number or NO_LIMIT for name, number in most.items()}
+    result = db.execute(statement, {**values, **limits, "since": since})
+    return cast("CursorResult[Any]", result).rowcount == 1
 
 
 def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:

@@ -6,26 +6,14 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import (
-    ColumnElement,
-    CursorResult,
-    ForeignKey,
-    Index,
-    Integer,
-    bindparam,
-    func,
-    insert,
-    literal,
-    select,
-    text,
-)
+from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Base
+from lti_mentor.db import Base, fewer_than, insert_if, same, try_insert
 from lti_mentor.errors import LaunchError, TooMany
 from lti_mentor.lti import platforms
 from lti_mentor.lti.platforms import Platform
@@ -66,41 +54,16 @@ class Login(Base):
 
 _LOGINS = Base.metadata.tables["logins"]
 WITHIN = timedelta(minutes=1)
-NO_LIMIT = 2**31 - 1
-
-
-def _is(name: str) -> ColumnElement[bool]:
-    """Whether a login has the same in this column as the new one."""
-    column = _LOGINS.c[name]
-    return column == bindparam(name, type_=column.type)
-
-
-def _fewer_than(most: str, at: ColumnElement[Any], *which: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether the platform had fewer such logins lately; stops counting at the limit of that name.
-
-    The newest first: PostgreSQL plans this before it knows the values, and then stays with the index.
-    """
-    lately = select(literal(1)).where(_is("platform_id"), at > bindparam("since"), *which).order_by(at.desc())
-    limit = bindparam(most, type_=Integer())
-    return select(func.count()).select_from(lately.limit(limit).subquery()).scalar_subquery() < limit
-
-
-_FROM_ADDRESS = (_LOGINS.c.created_at, _LOGINS.c.used_at.is_(None), _is("address_hash"))
-# Counts and keeps in one statement; made once: building a statement costs more than running it. Anybody may send a
-# login, so of an address only those count that no launch has followed, and of a platform only launches: a stranger
-# uses up what the own address has. Of a login hint fewer may wait, so that a page that loops stops before the others
-# behind its address have to.
-_KEEP = (
-    insert(_LOGINS)
-    .from_select(
-        _LOGINS.c.keys(),
-        select(*(bindparam(column.name, type_=column.type) for column in _LOGINS.c)).where(
-            _fewer_than("most_of_address", *_FROM_ADDRESS),
-            _fewer_than("most_of_caller", *_FROM_ADDRESS, _is("caller_hash")),
-            _fewer_than("most_of_platform", _LOGINS.c.used_at),
-        ),
-    )
-    .execution_options(preserve_rowcount=True)
+_OF_PLATFORM = same(_LOGINS.c.platform_id)
+_FROM_ADDRESS = (_LOGINS.c.created_at, _OF_PLATFORM, _LOGINS.c.used_at.is_(None), same(_LOGINS.c.address_hash))
+# Anybody may send a login, so of an address only those count that no launch has followed, and of a platform only
+# launches: a stranger uses up what the own address has. Of a login hint fewer may wait, so that a page that loops stops
+# before the others behind its address have to.
+_KEEP = insert_if(
+    _LOGINS,
+    fewer_than("of_address", *_FROM_ADDRESS),
+    fewer_than("of_caller", *_FROM_ADDRESS, same(_LOGINS.c.caller_hash)),
+    fewer_than("of_platform", _LOGINS.c.used_at, _OF_PLATFORM),
 )
 
 
@@ -162,13 +125,16 @@ def begin(db: Session, settings: Settings, given: Mapping[str, str], *, address:
 
 def _keep(db: Session, settings: Settings, values: Mapping[str, Any]) -> None:
     """Raises TooMany when the address, the caller or the platform had so many within a minute already."""
-    limits = {
-        "since": values["created_at"] - WITHIN,
-        "most_of_address": settings.logins_a_minute_of_address or NO_LIMIT,
-        "most_of_caller": settings.launches_a_minute_of_person or NO_LIMIT,
-        "most_of_platform": settings.launches_a_minute_of_platform or NO_LIMIT,
-    }
-    if cast("CursorResult[Any]", db.execute(_KEEP, {**values, **limits})).rowcount != 1:
+    kept = try_insert(
+        db,
+        _KEEP,
+        values,
+        since=values["created_at"] - WITHIN,
+        of_address=settings.logins_a_minute_of_address,
+        of_caller=settings.launches_a_minute_of_person,
+        of_platform=settings.launches_a_minute_of_platform,
+    )
+    if not kept:
         raise TooMany("launch.too_many", seconds=int(WITHIN.total_seconds()))
 
 

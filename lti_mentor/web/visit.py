@@ -23,13 +23,11 @@ from sqlalchemy import (
     ColumnElement,
     CursorResult,
     ForeignKey,
-    Integer,
+    Index,
     UniqueConstraint,
-    Uuid,
     bindparam,
     exists,
     func,
-    insert,
     select,
     update,
 )
@@ -37,7 +35,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor import clock
-from lti_mentor.db import Base, Row, new_id, one_of
+from lti_mentor.db import Base, Row, fewer_than, insert_if, new_id, one_of, same, try_insert
 from lti_mentor.errors import MentorError, NotAllowed, TooMany
 from lti_mentor.mentoring.courses import Member
 from lti_mentor.mentoring.people import Account, Grant, Person
@@ -58,7 +56,7 @@ class VisitRow(Row):
 
     key: Mapped[str] = mapped_column(unique=True)
     secret_hash: Mapped[str]
-    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
+    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"))
     course_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"))
     locale: Mapped[str]
     zone: Mapped[str]
@@ -68,7 +66,7 @@ class VisitRow(Row):
     expires_at: Mapped[datetime] = mapped_column(index=True)
     kind: Mapped[str] = mapped_column(default="usual")
 
-    __table_args__ = (one_of("kind", KINDS),)
+    __table_args__ = (Index("ix_visits_person_id_opened_at", "person_id", "opened_at"), one_of("kind", KINDS))
 
 
 class NamedPerson(Row):
@@ -124,31 +122,11 @@ class Opened:
 
 _VISITS = Base.metadata.tables["visits"]
 WITHIN = timedelta(minutes=1)
-NO_LIMIT = 2**31 - 1
-_BEFORE = (
-    select(
-        func.max(_VISITS.c.opened_at).label("previous_at"),
-        func.count().filter(_VISITS.c.opened_at > bindparam("since")).label("lately"),
-    )
-    .where(
-        _VISITS.c.organization_id == bindparam("organization_id", type_=Uuid()),
-        _VISITS.c.person_id == bindparam("person_id", type_=Uuid()),
-    )
-    .subquery()
-)
-# Counts and keeps in one statement.
-_OPEN = (
-    insert(_VISITS)
-    .from_select(
-        _VISITS.c.keys(),
-        select(
-            *(
-                _BEFORE.c.previous_at if column.name == "previous_at" else bindparam(column.name, type_=column.type)
-                for column in _VISITS.c
-            )
-        ).where(_BEFORE.c.lately < bindparam("most", type_=Integer())),
-    )
-    .execution_options(preserve_rowcount=True)
+_OF_PERSON = (same(_VISITS.c.organization_id), same(_VISITS.c.person_id))
+_OPEN = insert_if(
+    _VISITS,
+    fewer_than("of_person", _VISITS.c.opened_at, *_OF_PERSON),
+    previous_at=select(func.max(_VISITS.c.opened_at)).where(*_OF_PERSON).scalar_subquery(),
 )
 
 
@@ -177,10 +155,8 @@ def open_visit(
         "kind": "usual",
         "opened_at": now,
         "expires_at": now + timedelta(hours=hours),
-        "since": now - WITHIN,
-        "most": a_minute or NO_LIMIT,
     }
-    if cast("CursorResult[Any]", db.execute(_OPEN, values)).rowcount != 1:
+    if not try_insert(db, _OPEN, values, since=now - WITHIN, of_person=a_minute):
         raise TooMany("launch.too_many", seconds=int(WITHIN.total_seconds()))
     return Opened(key, secret)
 

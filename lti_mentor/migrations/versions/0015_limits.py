@@ -1,4 +1,4 @@
-"""Logins that wait for their launch, by the address they came from"""
+"""What limits count: logins that wait for their launch by address, visits of a person by time"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,3 +21,6 @@ def upgrade() -> None:
             sqlite_where=sa.text("used_at IS NULL"),
             postgresql_where=sa.text("used_at IS NULL"),
         )
+    with op.batch_alter_table("visits", schema=None) as batch_op:
+        batch_op.drop_index("ix_visits_person_id")
+        batch_op.create_index("ix_visits_person_id_opened_at", ["person_id", "opened_at"], unique=False)

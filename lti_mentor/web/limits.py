@@ -9,11 +9,11 @@ import uuid
 from datetime import datetime, timedelta
 
 from flask import request
-from sqlalchemy import Index, func, select
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Base, new_id
+from lti_mentor.db import Base, fewer_than, insert_if, new_id, same, try_insert
 from lti_mentor.errors import TooMany
 from lti_mentor.vault import hashed
 
@@ -33,18 +33,24 @@ class Attempt(Base):
     __table_args__ = (Index("ix_attempts_kind_at_caller_hash", "kind", "at", "caller_hash"),)
 
 
+_ATTEMPTS = Base.metadata.tables["attempts"]
+_OF_KIND = (_ATTEMPTS.c.at, same(_ATTEMPTS.c.kind))
+_COUNT = insert_if(
+    _ATTEMPTS,
+    fewer_than("of_caller", *_OF_KIND, same(_ATTEMPTS.c.caller_hash)),
+    fewer_than("of_all", *_OF_KIND),
+)
+
+
 def take(db: Session, kind: str, caller: str, *, each: int, together: int, within: timedelta) -> None:
     """Count one more try of this caller. Raises TooMany when there were so many already; 0 is no limit.
 
     A try that is refused does not count, so that nobody is shut out for longer than ``within``.
     """
-    caller_hash = hashed(caller)
-    recent = select(func.count(), func.count().filter(Attempt.caller_hash == caller_hash))
-    all_, own = db.execute(recent.where(Attempt.kind == kind, Attempt.at > clock.now() - within)).one()
-    if 0 < each <= own or 0 < together <= all_:
+    now = clock.now()
+    values = {"id": new_id(), "kind": kind, "caller_hash": hashed(caller), "at": now}
+    if not try_insert(db, _COUNT, values, since=now - within, of_caller=each, of_all=together):
         raise TooMany(f"{kind}.too_many", seconds=int(within.total_seconds()))
-    db.add(Attempt(kind=kind, caller_hash=caller_hash))
-    db.flush()
 
 
 def address() -> str:

@@ -170,4 +170,6 @@ def keys_reseal() -> None:
         count = keys.reseal(session, vault) + 1
         record.reseal_pepper(session, vault)
         tokens.forget(session)
+        for each in organizations.listed(session):
+            audit.write(session, each.id, "secrets_resealed", place=f"{audit.COMMAND}keys reseal")
     click.echo(f"{count} secrets are sealed with the current secret key.")

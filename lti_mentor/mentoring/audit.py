@@ -22,6 +22,7 @@ Action = Literal[
     "key_added",
     "key_disabled",
     "keys_rotated",
+    "secrets_resealed",
     "invited",
     "invitation_revoked",
     "registered",

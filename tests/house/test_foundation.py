@@ -20,6 +20,7 @@ from lti_mentor.lti import platforms
 from lti_mentor.lti.keys import ToolKey
 from lti_mentor.lti.platforms import Registration
 from lti_mentor.mentoring import goals, organizations
+from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.goals import Goal, GoalDraft
 from lti_mentor.mentoring.organizations import Organization
 from lti_mentor.vault import Vault
@@ -174,6 +175,9 @@ def test_an_administrator_sets_everything_up_from_the_command_line(tmp_path):
         assert sorted(session.scalars(select(ToolKey.status))) == ["current", "retiring"]
     both = "n" * 40 + "," + "s" * 40
     assert "3 secrets" in run(url, "keys", "reseal", LTI_MENTOR_SECRET_KEY=both).output
+    with db.connect(url).reading() as session:
+        (entry,) = session.scalars(select(AuditEntry).where(AuditEntry.action == "secrets_resealed"))
+    assert (entry.place, entry.actor_id) == ("lti-mentor keys reseal", None)
 
 
 def test_a_backup_brings_everything_back(tmp_path):

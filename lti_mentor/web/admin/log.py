@@ -33,6 +33,7 @@ SENTENCES: dict[Action, str] = {
     "key_added": "Made a key of the record store",
     "key_disabled": "Disabled a key of the record store",
     "keys_rotated": "Changed the key that the tool signs with",
+    "secrets_resealed": "Sealed the stored secrets with another secret key",
     "invited": "Made an invitation to register",
     "invitation_revoked": "Took an invitation to register back",
     "registered": "Registered a learning platform",

@@ -45,9 +45,22 @@ def set_cookie(response: AnyResponse, name: str, value: str, seconds: int) -> No
     headers.set_cookie(response, name, value, path=PATH, seconds=seconds)
 
 
-def cookie_of(state: str) -> str:
-    """One cookie a login, so that two frames of one page do not disturb each other."""
+def _login_of(state: str) -> str:
+    """A name for each login, so that two frames of one page do not disturb each other."""
     return f"mentor_login_{hashed(state)[:16]}"
+
+
+def cookie_of(state: str) -> str:
+    """With encryption no other host of the domain can plant one that begins with ``__Host-`` (RFC 6265bis 4.1.3.2)."""
+    return f"{'__Host-' if tool().settings.is_https else ''}{_login_of(state)}"
+
+
+def _set_login_cookie(response: AnyResponse, state: str, value: str, seconds: int) -> None:
+    headers.set_cookie(response, cookie_of(state), value, path="/", seconds=seconds)  # as the prefix demands
+
+
+def forget_login(response: AnyResponse, state: str) -> None:
+    _set_login_cookie(response, state, "", 0)
 
 
 def onward(begun: Begun) -> AnyResponse:
@@ -55,7 +68,7 @@ def onward(begun: Begun) -> AnyResponse:
     keeps = KEPT in request.cookies or ASKED not in request.args
     response = redirect(begun.redirect_url, 302) if keeps else _without_cookies(begun)
     value = f"{begun.browser_secret}.{_name(request.args.get(TAB))}"
-    set_cookie(response, cookie_of(begun.state), value, tool().settings.login_minutes * 60)
+    _set_login_cookie(response, begun.state, value, tool().settings.login_minutes * 60)
     return response
 
 
@@ -84,7 +97,7 @@ def _tab_url() -> str:
 def _storage(platform: Platform, target: str, state: str) -> dict[str, str]:
     """Where the platform keeps things for us: the frame by its name, and the one origin that may answer."""
     where = origin(platform.authorization_endpoint) or ""
-    return {"target": target, "origin": where, "key": cookie_of(state)}
+    return {"target": target, "origin": where, "key": _login_of(state)}
 
 
 def opened_in_tab() -> str | None:

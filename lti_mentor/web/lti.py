@@ -79,7 +79,7 @@ def take_launch() -> AnyResponse:
         return visit.shown_at_once(location, opened.secret)
     response = redirect(location, 303)
     visit.set_cookie(response, opened)
-    frames.set_cookie(response, frames.cookie_of(state), "", 0)
+    frames.forget_login(response, state)
     frames.remember_tab(response, tab, opened.key)
     return response
 

@@ -9,10 +9,11 @@ from werkzeug.serving import make_server
 
 
 @contextmanager
-def served(make: Callable[[str], Flask], *, host: str = "localhost") -> Iterator[str]:
+def served(make: Callable[[str], Flask], *, host: str = "localhost", scheme: str = "http") -> Iterator[str]:
     """The address of the application; ``make`` is given it before the first request."""
-    server = make_server("127.0.0.1", 0, lambda environ, start: [], threaded=True)
-    address = f"http://{host}:{server.server_port}"
+    encryption = {"ssl_context": "adhoc"} if scheme == "https" else {}
+    server = make_server("127.0.0.1", 0, lambda environ, start: [], threaded=True, **encryption)
+    address = f"{scheme}://{host}:{server.server_port}"
     server.app = make(address)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -6,7 +6,9 @@ from urllib.parse import urljoin
 
 import requests
 
+from lti_mentor.lti.launch import CLAIM
 from tests.lti.test_launch import count, refused
+from tests.support.desk import Desk
 from tests.support.visitor import Visitor
 from xapi.rows import StoredStatement
 
@@ -143,3 +145,29 @@ def test_a_platform_without_storage_gets_no_page_that_asks_for_it(site):
     fields, _ = stored(site)
     fields.pop("lti_storage_target")
     refused(launch(site, fields), "launch.no_cookie")
+
+
+def test_with_encryption_the_cookie_of_a_login_is_one_that_no_other_host_of_the_domain_can_plant(site):
+    base = site.url.replace("http:", "https:")
+    target = f"{base}/lti/launch"
+    desk = Desk(site, base_url=base)
+    client, begun = desk.login("learner", target_link_uri=target)
+    pair, *attributes = begun.headers["Set-Cookie"].split("; ")
+    name, _, value = pair.partition("=")
+    assert name.startswith("__Host-mentor_login_")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=None", "Partitioned"} <= set(attributes)
+    assert not [each for each in attributes if each.startswith("Domain")]
+    form = desk.form(begun, "learner", **{f"{CLAIM}target_link_uri": target})
+    planted = desk.client()
+    planted.set_cookie(name.removeprefix("__Host-"), value, domain="localhost")
+    refused(desk.post(planted, "/lti/launch", form), "launch.no_cookie")
+    opened = desk.post(client, "/lti/launch", form)
+    assert opened.status_code == 303
+    (over,) = [each for each in opened.headers.getlist("Set-Cookie") if each.startswith(name)]
+    assert "Max-Age=0" in over
+    assert "Path=/;" in over
+
+
+def test_without_encryption_on_the_own_machine_it_has_a_plain_name(site):
+    _, begun = Desk(site).login("learner")
+    assert begun.headers["Set-Cookie"].startswith("mentor_login_")

@@ -33,10 +33,10 @@ from lti_mentor import clock
 from lti_mentor.db import Row
 from lti_mentor.errors import Invalid, NotAllowed
 from lti_mentor.mentoring.people import Person
-from lti_mentor.web import headers
+from lti_mentor.web import frames, headers
 from lti_mentor.web.language import _
 from lti_mentor.web.tool import tool
-from lti_mentor.web.visit import FIELD, Visit, VisitOver, current_visit, go_on
+from lti_mentor.web.visit import FIELD, Visit, VisitOver, current_visit
 
 Shown = str | Response
 
@@ -90,7 +90,7 @@ def form(*, again: Again | None = None) -> Callable[[Callable[..., str | ShownOn
             _check_forgery(current_visit())
             try:
                 taken = _once(view, kwargs)
-                return taken.page if isinstance(taken, ShownOnce) else go_on(with_note(taken))
+                return taken.page if isinstance(taken, ShownOnce) else frames.go_on(with_note(taken))
             except Invalid as error:
                 if again is None:
                     raise

@@ -1,4 +1,4 @@
-"""How a launch is tied to its browser, also in a frame where the browser keeps no cookie for us.
+"""How a launch is tied to its browser, also in a frame where the browser keeps no cookie for us, and goes on there.
 
 A browser is asked first: it gets a cookie and is sent to the same login once more. If the cookie comes back, all goes
 by cookies. If not, the secret of the launch goes through the storage of the platform where it offers one (OIDC Login
@@ -7,9 +7,11 @@ a redirection: a page of ours between the platform and itself would keep its own
 """
 
 import secrets
-from urllib.parse import urlencode
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote, urlencode, urlsplit
 
-from flask import Response, g, redirect, render_template, request, url_for
+from flask import Response, current_app, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.errors import LaunchError
@@ -18,12 +20,14 @@ from lti_mentor.lti.platforms import Platform, origin
 from lti_mentor.vault import hashed
 from lti_mentor.web import headers
 from lti_mentor.web.tool import tool
+from lti_mentor.web.visit import HEADER, current_visit
 
 PATH = "/lti/"
 KEPT = "mentor_kept"  # says that this browser keeps cookies here, and nothing else
 KEPT_SECONDS = 30 * 24 * 3600
 ASKED, TAB = "mentor_asked", "mentor_tab"  # parameters of our own at the login
 LONGEST_NAME = 100  # characters of a frame's name, and of a tab's
+MOST_STEPS = 5  # redirections from a form or a launch to its page
 
 
 def shall_ask() -> bool:
@@ -141,3 +145,41 @@ def fetching_page(platform: Platform, state: str, token: str) -> str | None:
 
 def _name(given: str | None) -> str:
     return given if given and len(given) <= LONGEST_NAME and given.isprintable() else ""
+
+
+def go_on(location: str) -> AnyResponse:
+    """Send the browser to an address of the visit.
+
+    A browser that only proves the visit by its page would arrive there with nothing, unless htmx goes for it: it is
+    shown the page at once.
+    """
+    visit = current_visit()
+    if not visit.is_in_page or "HX-Request" in request.headers:
+        return redirect(location, 303)
+    return shown_at_once(location, visit.secret)
+
+
+def shown_at_once(location: str, secret: str) -> Response:
+    """What is at an address of ours, for the person with this secret of a visit."""
+    for _step in range(MOST_STEPS):
+        with current_app.app_context(), current_app.request_context(_getting(location, secret)):  # a ``g`` of its own
+            response = current_app.full_dispatch_request()
+        if response.status_code not in (302, 303):
+            break
+        location = response.location or ""
+    return response
+
+
+def _getting(location: str, secret: str) -> dict[str, Any]:
+    """The request of this moment, but for another page and without its body."""
+    address = urlsplit(location)
+    kept = {name: value for name, value in request.environ.items() if not name.startswith(("werkzeug.", "flask."))}
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_COOKIE"):
+        kept.pop(name, None)
+    return kept | {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": unquote(address.path.removeprefix(request.environ.get("SCRIPT_NAME", ""))),
+        "QUERY_STRING": address.query,
+        "wsgi.input": BytesIO(),
+        f"HTTP_{HEADER.upper().replace('-', '_')}": secret,
+    }

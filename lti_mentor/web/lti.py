@@ -76,7 +76,7 @@ def take_launch() -> AnyResponse:
     g.framing_origins = tuple(launched.framing_origins)
     location = url_for(endpoint, visit_key=opened.key, **values)
     if frames.cookie_of(state) not in request.cookies:
-        return visit.shown_at_once(location, opened.secret)
+        return frames.shown_at_once(location, opened.secret)
     response = redirect(location, 303)
     visit.set_cookie(response, opened)
     frames.forget_login(response, state)

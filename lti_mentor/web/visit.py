@@ -13,11 +13,9 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from io import BytesIO
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
 
-from flask import Response, current_app, g, redirect, request, url_for
+from flask import g, request, url_for
 from sqlalchemy import (
     JSON,
     ColumnElement,
@@ -47,7 +45,6 @@ from lti_mentor.web.tool import tool
 COOKIE = "mentor_visit"
 HEADER = "Mentor-Visit"
 FIELD = "mentor_visit"
-MOST_STEPS = 5  # redirections from a form or a launch to its page
 KINDS = ("usual", "observer", "privacy")
 
 
@@ -325,41 +322,3 @@ def current_visit() -> Visit:
 def visit_url(endpoint: str, **values: object) -> str:
     """An address inside the current visit."""
     return url_for(endpoint, visit_key=current_visit().key, **values)  # type: ignore[arg-type]
-
-
-def go_on(location: str) -> AnyResponse:
-    """Send the browser to an address of the visit.
-
-    A browser that only proves the visit by its page would arrive there with nothing, unless htmx goes for it: it is
-    shown the page at once.
-    """
-    visit = current_visit()
-    if not visit.is_in_page or "HX-Request" in request.headers:
-        return redirect(location, 303)
-    return shown_at_once(location, visit.secret)
-
-
-def shown_at_once(location: str, secret: str) -> Response:
-    """What is at an address of ours, for the person with this secret of a visit."""
-    for _step in range(MOST_STEPS):
-        with current_app.app_context(), current_app.request_context(_getting(location, secret)):  # a ``g`` of its own
-            response = current_app.full_dispatch_request()
-        if response.status_code not in (302, 303):
-            break
-        location = response.location or ""
-    return response
-
-
-def _getting(location: str, secret: str) -> dict[str, Any]:
-    """The request of this moment, but for another page and without its body."""
-    address = urlsplit(location)
-    kept = {name: value for name, value in request.environ.items() if not name.startswith(("werkzeug.", "flask."))}
-    for name in ("CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_COOKIE"):
-        kept.pop(name, None)
-    return kept | {
-        "REQUEST_METHOD": "GET",
-        "PATH_INFO": unquote(address.path.removeprefix(request.environ.get("SCRIPT_NAME", ""))),
-        "QUERY_STRING": address.query,
-        "wsgi.input": BytesIO(),
-        f"HTTP_{HEADER.upper().replace('-', '_')}": secret,
-    }

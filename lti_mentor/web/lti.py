@@ -138,10 +138,10 @@ def _first_page(
         picker = deep_linking.open_picker(db, launched.deployment, launched.deep_link, visit_key=opened.key)
         return "picker.choose", {"picker_id": picker.id}
     if launched.privacy_of is not None:
-        visit.keep_to(db, opened, "privacy", _known(db, launched, [launched.privacy_of]))
+        visit.turn_into(db, opened, "privacy", _known(db, launched, [launched.privacy_of]))
         return "privacy.home", {}
     if launched.observed is not None:
-        visit.keep_to(db, opened, "observer", _known(db, launched, launched.observed))
+        visit.turn_into(db, opened, "observer", _known(db, launched, launched.observed))
     if launched.review is not None:
         return reviews.destination(db, launched, launched.review, person, arrival.content.link)
     choice = _open_choice(db, launched, opened, arrival.content)

@@ -158,7 +158,7 @@ def open_visit(
     return Opened(key, secret)
 
 
-def keep_to(db: Session, opened: Opened, kind: str, named: Iterable[Person]) -> None:
+def turn_into(db: Session, opened: Opened, kind: str, named: Iterable[Person]) -> None:
     """Make it a visit of this kind, about these people, for as long as it goes on."""
     row = db.scalars(select(VisitRow).where(VisitRow.key == opened.key)).one()
     row.kind = kind

@@ -83,7 +83,7 @@ def test_no_sentence_of_any_page_is_left_untranslated(sqlite_database, sqlite_ca
         opened = open_visit(sqlite_database, app, person, sqlite_cast.course.id)
         if audience in visit.KINDS:
             with sqlite_database.transaction() as db:
-                visit.keep_to(db, opened, audience, [sqlite_cast.learner])
+                visit.turn_into(db, opened, audience, [sqlite_cast.learner])
         answer = ask(app, opened, rule, things)
         assert answer.status_code == 200, rule.endpoint
         if answer.mimetype != "text/html":

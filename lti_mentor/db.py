@@ -196,6 +196,14 @@ def take(row: Base, **values: object) -> None:
             setattr(row, name, value)
 
 
+def referring_to(name: str) -> Iterator[Column[Any]]:
+    """Every column of the schema that refers to the table of this name; no table before those it refers to itself."""
+    for table in Base.metadata.sorted_tables:
+        for column in table.columns:
+            if any(key.column.table.name == name for key in column.foreign_keys):
+                yield column
+
+
 def inserting(db: Session, row: type[Base]) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that may say what happens when somebody else was first: ``on_conflict_do_nothing`` and the like."""
     if db.get_bind().dialect.name == "postgresql":

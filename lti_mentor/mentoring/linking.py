@@ -6,7 +6,6 @@ the other platform; so both launches are proved. All rows of the other account t
 
 import secrets
 import uuid
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from sqlalchemy import (
@@ -26,7 +25,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Base, Row
+from lti_mentor.db import Row, referring_to
 from lti_mentor.errors import Invalid, Refused
 from lti_mentor.mentoring import audit, organizations, people
 from lti_mentor.mentoring.mentorships import Mentorship
@@ -143,7 +142,7 @@ def merge(db: Session, kept: Person, other: Person, *, by: Person | None, place:
     db.flush()
     try:
         with db.begin_nested():
-            for column in _references():
+            for column in referring_to("people"):
                 _take_over(db, column, kept.id, other.id)
             db.execute(delete(Person).where(Person.id == other.id), execution_options=BY_HAND)
     except IntegrityError:
@@ -170,12 +169,6 @@ def _check(db: Session, kept: Person, other: Person) -> None:
     both = (mine.c.mentee_id == kept.id, theirs.c.mentee_id == other.id, mine.c.program_id == theirs.c.program_id)
     if db.scalar(select(exists().where(*both, mine.c.status == "open", theirs.c.status == "open"))):
         raise Refused("link.two_mentors")
-
-
-def _references() -> Iterator[Column[uuid.UUID]]:
-    """Every column that names a person, of any table."""
-    for table in Base.metadata.sorted_tables:
-        yield from (key.parent for key in table.foreign_keys if key.column.table is Person.__table__)
 
 
 def _take_over(db: Session, column: Column[uuid.UUID], kept_id: uuid.UUID, other_id: uuid.UUID) -> None:
@@ -207,10 +200,4 @@ def _drop_doubles(
 
 def _is_used(db: Session, table: Table, row_id: uuid.UUID) -> bool:
     """Whether any row hangs on this one."""
-    hanging = [
-        select(exists().where(key.parent == row_id))
-        for each in Base.metadata.sorted_tables
-        for key in each.foreign_keys
-        if key.column.table is table
-    ]
-    return any(db.scalar(query) for query in hanging)
+    return any(db.scalar(select(exists().where(column == row_id))) for column in referring_to(table.name))

@@ -7,7 +7,7 @@ says of somebody only that they were erased: no name, no mail address, no accoun
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.activity.record import iri_base
-from lti_mentor.db import Base
+from lti_mentor.db import referring_to
 from lti_mentor.mentoring import audit, pairing, people
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.people import Account, Person, Pseudonym
@@ -41,21 +41,9 @@ SHARED = frozenset({"meetings.mentorship_id"})
 HIDDEN = frozenset({"organization_id", "key", "secret_hash", "code_hash", "sealed_code", "framing_origins"})
 
 
-def references() -> list[Column[Any]]:
-    """Every column of the schema that refers to a person."""
-    return list(_referring_to("people"))
-
-
-def _referring_to(name: str) -> Iterator[Column[Any]]:
-    for table in Base.metadata.tables.values():
-        for column in table.columns:
-            if any(key.column.table.name == name for key in column.foreign_keys):
-                yield column
-
-
 def _hanging_on(column: Column[Any]) -> Iterator[Column[Any]]:
     """What goes with the rows of this reference; what is shared, with those that stay."""
-    for child in _referring_to(column.table.name):
+    for child in referring_to(column.table.name):
         goes_along = any(key.ondelete == "CASCADE" for key in child.foreign_keys)
         if str(child) in SHARED if str(column) in STAYS else goes_along:
             yield child
@@ -67,7 +55,7 @@ def kept(db: Session, person: Person) -> dict[str, list[RowMapping]]:
     found: dict[str, dict[uuid.UUID, RowMapping]] = {
         "people": {row["id"]: row for row in db.execute(itself).mappings()}
     }
-    waiting = [(column, [person.id]) for column in references()]
+    waiting = [(column, [person.id]) for column in referring_to("people")]
     for column, ids in waiting:  # it grows with what hangs on the rows
         table = column.table
         wanted = select(table).where(table.c.organization_id == person.organization_id, column.in_(ids))
@@ -139,15 +127,11 @@ def erase_again(db: Session) -> int:
 
 def _remove(db: Session, person: Person) -> int:
     removed = 0
-    for column in _going(references()):
+    for column in (each for each in referring_to("people") if str(each) not in STAYS):
         table = column.table
         mine = delete(table).where(table.c.organization_id == person.organization_id, column == person.id)
         removed += cast("CursorResult[Any]", db.execute(mine)).rowcount
     return removed
-
-
-def _going(columns: Iterable[Column[Any]]) -> Iterator[Column[Any]]:
-    return (column for column in columns if str(column) not in STAYS)
 
 
 def _open_pairs(db: Session, person: Person) -> list[Mentorship]:

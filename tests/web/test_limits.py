@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 
 from lti_mentor import clock
 from lti_mentor.errors import TooMany
@@ -219,6 +219,26 @@ def test_attempts_at_the_same_moment_count_together(database):
         thread.join()
     attempt()
     assert answers[-1] == "refused"
+
+
+def test_what_limits_count_is_found_by_an_index(site):
+    counting = {}
+
+    def note(connection, cursor, statement, values, *rest):
+        if statement.startswith("INSERT") and "count(*)" in statement:
+            counting[statement] = values
+
+    event.listen(site.database.engine, "before_cursor_execute", note)
+    desk = Desk(site, open_registration=True)
+    assert desk.launch("learner").status_code == 303
+    assert desk.register().status_code == 502
+    assert len(counting) == 3
+    with site.database.engine.connect() as connection:
+        for statement, values in counting.items():
+            plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+            searched = [step for step in plan if any(name in step for name in ("logins", "visits", "attempts"))]
+            assert searched, plan
+            assert all(step.startswith("SEARCH") for step in searched), plan
 
 
 def test_upkeep_forgets_attempts_that_no_limit_looks_at(site):

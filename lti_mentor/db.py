@@ -25,7 +25,7 @@ from sqlalchemy import (
     bindparam,
     create_engine,
     event,
-    func,
+    exists,
     insert,
     literal,
     select,
@@ -220,13 +220,12 @@ def same(column: Column[Any]) -> ColumnElement[bool]:
 
 
 def fewer_than(most: str, at: Column[Any], *which: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether fewer such rows came since ``since``; stops counting at the limit of that name.
+    """Whether fewer such rows than the limit of that name came since ``since``: none is the last one of so many.
 
     The newest first: PostgreSQL plans this before it knows the values, and then stays with the index.
     """
     lately = select(literal(1)).where(at > bindparam("since"), *which).order_by(at.desc())
-    limit = bindparam(most, type_=Integer())
-    return select(func.count()).select_from(lately.limit(limit).subquery()).scalar_subquery() < limit
+    return ~exists(lately.limit(1).offset(bindparam(most, type_=Integer()) - 1))
 
 
 def insert_if(table: Table, *conditions: ColumnElement[bool], **computed: ColumnElement[Any]) -> Insert:

@@ -20,6 +20,7 @@ from lti_mentor.web.home import home
 from lti_mentor.web.insight import insight
 from lti_mentor.web.learner import learner
 from lti_mentor.web.lrs import lrs
+from lti_mentor.web.lrs_statements import statements
 from lti_mentor.web.lti import lti
 from lti_mentor.web.mentor import mentor
 from lti_mentor.web.observer import observer
@@ -63,7 +64,8 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     app.before_request(visit.guard)
     app.register_blueprint(lti)
     app.register_blueprint(registration)
-    app.register_blueprint(lrs)
+    for resource in (lrs, statements):
+        app.register_blueprint(resource)
     app.register_blueprint(admin_link)
     for blueprint in VISITED:
         app.register_blueprint(blueprint, url_prefix=f"/v/<visit_key>{blueprint.url_prefix or ''}")

@@ -12,8 +12,13 @@ from sqlalchemy.orm import Session
 
 from xapi.rows import Key
 
-READ, WRITE = "statements/read", "statements/write"
-SCOPES = (READ, WRITE)
+WRITE, READ = "statements/write", "statements/read"
+READ_MINE = "statements/read/mine"  # those that this key has written
+STATE, PROFILE = "state", "profile"  # documents, to read and to write
+DEFINE = "define"  # what a statement says about an activity becomes what is known of it
+ALL_READ, ALL = "all/read", "all"
+SCOPES = (WRITE, READ_MINE, READ, STATE, PROFILE, DEFINE, ALL_READ, ALL)
+USUAL = (READ, WRITE)
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,11 @@ class Caller:
     scopes: frozenset[str]
     is_aged: bool = False  # the secret fits under an older secret key of the installation only: renew it
 
+    def may(self, *scopes: str, reading: bool = False) -> bool:
+        """Whether the key has one of these scopes, or one that stands for it."""
+        enough = {*scopes, ALL, ALL_READ} if reading else {*scopes, ALL}
+        return not enough.isdisjoint(self.scopes)
+
 
 def add(
     db: Session,
@@ -33,7 +43,7 @@ def add(
     label: str,
     now: datetime,
     fingerprint: Callable[[bytes], bytes],
-    scopes: Sequence[str] = SCOPES,
+    scopes: Sequence[str] = USUAL,
 ) -> tuple[str, str]:
     """A new key and its secret, which nobody can ask for again."""
     key, secret = secrets.token_hex(12), secrets.token_urlsafe(32)

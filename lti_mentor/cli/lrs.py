@@ -22,7 +22,7 @@ def lrs_key() -> None:
 @lrs_key.command("add")
 @ORGANIZATION
 @click.option("--label", default="")
-@click.option("--scope", "scopes", multiple=True, type=click.Choice(lrs_keys.SCOPES), default=lrs_keys.SCOPES)
+@click.option("--scope", "scopes", multiple=True, type=click.Choice(lrs_keys.SCOPES), default=lrs_keys.USUAL)
 def lrs_key_add(organization: str, label: str, scopes: tuple[str, ...]) -> None:
     """Make a key; its secret is shown this once, alone on the last line."""
     vault = open_vault()

@@ -38,6 +38,7 @@ def key(database, cast, client):
             tenant=cast.course.organization_id,
             label="test",
             now=clock.now(),
+            scopes=(keys.ALL,),
             fingerprint=lambda text: record.key_hashes(db, vault, text)[0],
         )
 
@@ -75,8 +76,58 @@ def test_every_answer_says_the_version_and_errors_are_json(client, key):
         (client.delete("/xapi/statements", auth=key, headers=VERSION), 405),
     ):
         assert answer.status_code == status, answer.text
-        assert answer.headers["X-Experience-API-Version"] == "1.0.3"
+        assert answer.headers["X-Experience-API-Version"] in ("0.95", "1.0.3", "2.0.0")
         assert status == 200 or set(answer.json) == {"error", "message"}
+
+
+@pytest.mark.parametrize(
+    ("spoken", "status", "answered"),
+    [
+        ("1.0", 200, "1.0.3"),
+        ("1.0.0", 200, "1.0.3"),
+        ("1.0.3", 200, "1.0.3"),
+        ("2.0", 200, "2.0.0"),
+        ("2.0.0", 200, "2.0.0"),
+        ("0.95", 400, "0.95"),
+        ("1.1.0", 400, "0.95"),
+        ("3.0.0", 400, "0.95"),
+        (None, 400, "0.95"),
+    ],
+)
+def test_one_server_speaks_both_versions(client, key, spoken, status, answered):
+    headers = {"X-Experience-API-Version": spoken} if spoken else {}
+    answer = client.get("/xapi/statements", auth=key, headers=headers)
+    assert (answer.status_code, answer.headers["X-Experience-API-Version"]) == (status, answered)
+    about = client.get("/xapi/about", headers=headers)
+    assert (about.status_code, about.json["version"]) == (200, ["1.0.3", "2.0.0"])
+
+
+def test_a_form_stands_for_another_request_in_the_older_version_alone(client, key):
+    statement_id = str(uuid.uuid4())
+    form = {"statementId": statement_id, "content": json.dumps(statement())}
+    put = "/xapi/statements?method=PUT"
+    assert client.post(put, data=form, auth=key, headers=VERSION).status_code == 204
+    found = client.post("/xapi/statements?method=GET", data={"statementId": statement_id} | VERSION, auth=key)
+    assert (found.status_code, found.json["id"]) == (200, statement_id)
+    for given, address, version in (
+        (form, put, "2.0.0"),
+        (form | {"X-Experience-API-Version": "2.0.0"}, put, "1.0.3"),
+        (form | {"X-Experience-API-Version": "0.8"}, put, "1.0.3"),
+        (form, f"{put}&statementId={statement_id}", "1.0.3"),
+        (form, "/xapi/statements?method=BREW", "1.0.3"),
+        ({"statementId": statement_id}, put, "1.0.3"),
+    ):
+        answer = client.post(address, data=given, auth=key, headers={"X-Experience-API-Version": version})
+        assert answer.status_code == 400, (given, address, version)
+
+
+def test_pages_of_other_sites_may_ask(client, key):
+    asked = client.options("/xapi/statements", headers={"Origin": "https://course.example.org"})
+    assert (asked.status_code, asked.headers["Access-Control-Allow-Origin"]) == (204, "*")
+    assert "If-None-Match" in asked.headers["Access-Control-Allow-Headers"]
+    refused = client.get("/xapi/statements")
+    assert "ETag" in refused.headers["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Credentials" not in refused.headers
 
 
 def test_a_statement_is_put_once_and_a_different_one_conflicts(client, key):

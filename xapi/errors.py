@@ -26,3 +26,28 @@ class Conflict(RecordStoreError):
     def __init__(self, statement_id: uuid.UUID) -> None:
         self.statement_id = statement_id
         super().__init__(f"A different statement with the id {statement_id} is stored already.")
+
+
+class InvalidDocument(RecordStoreError):
+    """The message is a sentence."""
+
+
+class DocumentConflict(RecordStoreError):
+    """A writer that says nothing of what it expects would replace a document."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is a document already. Read it, and send its ETag as If-Match to replace what you have read."
+        )
+
+
+class PreconditionFailed(RecordStoreError):
+    """The document is not as If-Match or If-None-Match say."""
+
+    def __init__(self) -> None:
+        super().__init__("The document is not what If-Match or If-None-Match expect: read it again.")
+
+
+class DocumentTooLong(RecordStoreError):
+    def __init__(self, longest: int) -> None:
+        super().__init__(f"A document here has at most {longest} bytes.")

@@ -4,7 +4,8 @@ import uuid
 from datetime import UTC, datetime
 
 from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKeyConstraint, Index, LargeBinary, MetaData, Text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 metadata = MetaData(
@@ -36,6 +37,13 @@ class Moment(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     metadata = metadata
     type_annotation_map = {datetime: Moment}  # noqa: RUF012 (SQLAlchemy reads it from the class)
+
+
+def inserting(db: Session, row: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that may say what happens when somebody else was first."""
+    if db.get_bind().dialect.name == "postgresql":
+        return postgresql.insert(row)
+    return sqlite.insert(row)
 
 
 class Head(Base):
@@ -99,3 +107,33 @@ class Key(Base):
     scopes: Mapped[str]  # space separated, as in OAuth
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+
+
+class Document(Base):
+    """A document of an agent, an activity or both, exactly as it was sent."""
+
+    __tablename__ = "xapi_documents"
+
+    tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    place: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)  # digest of the names that follow
+    kind: Mapped[str]
+    agent: Mapped[str | None] = mapped_column(Text)  # as facets.agent_key writes it, and short enough for an index
+    activity: Mapped[str | None] = mapped_column(Text)
+    registration: Mapped[uuid.UUID | None]
+    document_id: Mapped[str] = mapped_column(Text)
+    content_type: Mapped[str] = mapped_column(Text)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    etag: Mapped[str]
+    modified: Mapped[datetime]
+
+    __table_args__ = (Index("ix_xapi_documents_tenant_agent_activity", "tenant", "agent", "activity"),)
+
+
+class Activity(Base):
+    """What is known of an activity: the definitions of all statements about it, as one JSON object."""
+
+    __tablename__ = "xapi_activities"
+
+    tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    iri: Mapped[str] = mapped_column(Text, primary_key=True)
+    definition: Mapped[str] = mapped_column(Text)

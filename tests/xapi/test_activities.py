@@ -1,0 +1,120 @@
+"""What is known of activities and agents from statements."""
+
+import json
+import uuid
+
+from sqlalchemy import event
+
+from lti_mentor.db import Database
+from tests.xapi.test_store import AUTHORITY, NOW, OTHER, TENANT, statement
+from xapi import activities, agents, store
+
+ITEM = "https://lms.example.org/items/1"
+
+
+def learn(database: Database, *definitions, tenant=TENANT, iri=ITEM):
+    given = [statement(object={"id": iri, "definition": definition}) for definition in definitions]
+    with database.transaction() as db:
+        new = store.put(db, tenant=tenant, statements=given, now=NOW, authority=AUTHORITY).new
+        activities.define(db, tenant=tenant, statements=new)
+
+
+def known(database: Database, iri=ITEM, tenant=TENANT):
+    with database.reading() as db:
+        return activities.activity(db, tenant=tenant, iri=iri)
+
+
+def test_an_activity_nobody_spoke_of_is_still_one(database):
+    assert known(database) == {"objectType": "Activity", "id": ITEM}
+
+
+def test_definitions_are_put_together_language_by_language_and_the_later_one_wins(database):
+    learn(database, {"name": {"en": "Quiz", "de": "Test"}, "type": "https://a.example/quiz"})
+    learn(
+        database,
+        {"name": {"fr": "Jeu"}, "description": {"en": "One"}, "extensions": {"https://a.example/x": 1}},
+        {"name": {"en": "Exam"}, "type": "https://a.example/exam", "extensions": {"https://a.example/y": [None]}},
+    )
+    assert known(database)["definition"] == {
+        "name": {"en": "Exam", "de": "Test", "fr": "Jeu"},
+        "description": {"en": "One"},
+        "type": "https://a.example/exam",
+        "extensions": {"https://a.example/x": 1, "https://a.example/y": [None]},
+    }
+    assert known(database, tenant=OTHER) == {"objectType": "Activity", "id": ITEM}
+
+
+def test_the_lists_of_one_kind_of_interaction_never_stay_with_another(database):
+    learn(database, {"interactionType": "choice", "choices": [{"id": "a"}], "correctResponsesPattern": ["a"]})
+    learn(database, {"interactionType": "likert", "scale": [{"id": "1"}], "name": {"en": "How was it?"}})
+    assert known(database)["definition"] == {
+        "interactionType": "likert",
+        "scale": [{"id": "1"}],
+        "name": {"en": "How was it?"},
+    }
+
+
+def test_activities_in_the_context_and_in_sub_statements_are_learned_of(database):
+    def named(name):
+        return {"id": f"{ITEM}/{name}", "definition": {"name": {"en": name}}}
+
+    inner = {
+        "objectType": "SubStatement",
+        **statement(object=named("inner"), context={"contextActivities": {"grouping": named("group")}}),
+    }
+    given = statement(
+        object=inner, context={"contextActivities": {"parent": [named("parent")], "other": [{"id": ITEM}]}}
+    )
+    with database.transaction() as db:
+        new = store.put(db, tenant=TENANT, statements=[given], now=NOW, authority=AUTHORITY).new
+        activities.define(db, tenant=TENANT, statements=new)
+        iris = [ITEM, *(f"{ITEM}/{name}" for name in ("inner", "group", "parent"))]
+        found = activities.definitions(db, tenant=TENANT, iris=iris)
+    assert found == {iri: {"name": {"en": iri.rpartition("/")[2]}} for iri in iris[1:]}
+
+
+def test_nothing_is_written_where_nothing_is_new(database):
+    many = [{"type": "https://a.example/quiz", "name": {"en": f"Number {number}"}} for number in range(3)]
+    learn(database, *many)
+    written = []
+
+    def note(connection, cursor, text, *rest):
+        written.append(text)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    learn(database, many[2])
+    event.remove(database.engine, "before_cursor_execute", note)
+    assert not any("INTO xapi_activities" in text for text in written)
+    assert sum("FROM xapi_activities" in text for text in written) == 1
+
+
+def test_many_activities_at_once_are_all_learned_of(database):
+    iris = [f"{ITEM}/{number}" for number in range(1200)]
+    given = [statement(object={"id": iri, "definition": {"name": {"en": iri}}}) for iri in iris]
+    with database.transaction() as db:
+        activities.define(db, tenant=TENANT, statements=given)
+        assert len(activities.definitions(db, tenant=TENANT, iris=iris)) == 1200
+
+
+def test_a_person_has_the_names_of_the_newest_statements_and_no_other_identifier(database):
+    account = {"account": {"homePage": "https://lms.example.org", "name": "7"}}
+    stranger = {"mbox": "mailto:stranger@example.org", "name": "A Stranger"}
+    said = [
+        statement(actor=account | {"name": "Ann"}),
+        statement(actor=stranger, context={"instructor": account | {"name": "Dr. Ann"}}),
+        statement(actor={"objectType": "Group", "member": [stranger, account | {"name": "Ann"}]}),
+    ]
+    with database.transaction() as db:
+        for each in said:
+            store.put(db, tenant=TENANT, statements=[each], now=NOW, authority=AUTHORITY)
+        found = agents.person(db, tenant=TENANT, agent=account)
+        elsewhere = agents.person(db, tenant=OTHER, agent=account | {"name": "Me"})
+    assert found == {"objectType": "Person", "name": ["Ann", "Dr. Ann"], "account": [account["account"]]}
+    assert elsewhere == {"objectType": "Person", "name": ["Me"], "account": [account["account"]]}
+
+
+def test_an_unknown_agent_is_a_person_of_what_was_given(database):
+    with database.reading() as db:
+        for name, value in (("mbox", "mailto:a@example.org"), ("openid", f"https://id.example.org/{uuid.uuid4()}")):
+            found = agents.person(db, tenant=TENANT, agent={"objectType": "Agent", name: value})
+            assert json.dumps(found) == json.dumps({"objectType": "Person", name: [value]})

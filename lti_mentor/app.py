@@ -20,6 +20,8 @@ from lti_mentor.web.home import home
 from lti_mentor.web.insight import insight
 from lti_mentor.web.learner import learner
 from lti_mentor.web.lrs import lrs
+from lti_mentor.web.lrs_documents import documents
+from lti_mentor.web.lrs_known import known
 from lti_mentor.web.lrs_statements import statements
 from lti_mentor.web.lti import lti
 from lti_mentor.web.mentor import mentor
@@ -64,7 +66,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     app.before_request(visit.guard)
     app.register_blueprint(lti)
     app.register_blueprint(registration)
-    for resource in (lrs, statements):
+    for resource in (lrs, statements, documents, known):
         app.register_blueprint(resource)
     app.register_blueprint(admin_link)
     for blueprint in VISITED:

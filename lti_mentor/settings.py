@@ -43,6 +43,7 @@ class Settings:
     registrations_an_hour: int
     registrations_an_hour_of_address: int
     max_body_bytes: int
+    max_document_bytes: int
     default_locale: str
     default_time_zone: str
     minimum_group: int

@@ -15,7 +15,7 @@ from lti_mentor.activity.statements import ACTIVITY_VERBS, statement
 from lti_mentor.db import Base
 from lti_mentor.errors import SettingsError
 from lti_mentor.vault import Vault
-from xapi import store
+from xapi import activities, store
 
 AUTHORITY = "lti-mentor"  # the account that vouches for our own statements
 PEPPER = "lrs-pepper"
@@ -91,6 +91,7 @@ def record(db: Session, organization_id: UUID, fact: Fact) -> UUID:
     """Store the statement of this fact and give its id."""
     base = iri_base(db)
     authority = {"objectType": "Agent", "account": {"homePage": base, "name": AUTHORITY}}
-    return store.append(
-        db, tenant=organization_id, statement=statement(fact, base), now=clock.now(), authority=authority
-    )
+    said = statement(fact, base)
+    statement_id = store.append(db, tenant=organization_id, statement=said, now=clock.now(), authority=authority)
+    activities.define(db, tenant=organization_id, statements=[said])
+    return statement_id

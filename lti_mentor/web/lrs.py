@@ -18,7 +18,15 @@ from werkzeug.exceptions import HTTPException
 from lti_mentor.activity import record
 from lti_mentor.web.tool import tool
 from xapi import keys
-from xapi.errors import Conflict, InvalidQuery, InvalidStatement
+from xapi.errors import (
+    Conflict,
+    DocumentConflict,
+    DocumentTooLong,
+    InvalidDocument,
+    InvalidQuery,
+    InvalidStatement,
+    PreconditionFailed,
+)
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +53,10 @@ def resource(name: str) -> Blueprint:
     made.register_error_handler(InvalidStatement, lambda error: _problem(400, "statement.invalid", str(error)))
     made.register_error_handler(InvalidQuery, lambda error: _problem(400, "query.invalid", str(error)))
     made.register_error_handler(Conflict, lambda error: _problem(409, "statement.conflict", str(error)))
+    made.register_error_handler(InvalidDocument, lambda error: _problem(400, "document.invalid", str(error)))
+    made.register_error_handler(DocumentConflict, lambda error: _problem(409, "document.conflict", str(error)))
+    made.register_error_handler(PreconditionFailed, lambda error: _problem(412, "document.changed", str(error)))
+    made.register_error_handler(DocumentTooLong, lambda error: _problem(413, "document.too_long", str(error)))
     made.register_error_handler(HTTPException, _show_http)
     made.register_error_handler(OperationalError, _show_database)
     made.register_error_handler(Exception, _show_unexpected)
@@ -207,7 +219,9 @@ def about() -> Answer:
     return jsonify(version=[ONE, TWO])
 
 
-_RESOURCES = frozenset({"about", "statements"})
+_RESOURCES = frozenset(
+    {"about", "statements", "agents", "agents/profile", "activities", "activities/profile", "activities/state"}
+)
 
 
 @lrs.route("", defaults={"place": ""}, methods=["GET", "POST", "PUT", "DELETE", "PATCH"])

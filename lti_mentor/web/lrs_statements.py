@@ -11,7 +11,7 @@ from lti_mentor import clock
 from lti_mentor.mentoring import results
 from lti_mentor.web.lrs import PLACE, Answer, Wrong, needs, resource
 from lti_mentor.web.tool import tool
-from xapi import keys, store, times
+from xapi import activities, keys, store, times
 from xapi.errors import InvalidQuery, InvalidStatement
 from xapi.facets import agent_key
 from xapi.validation import checked_agent, is_iri, is_uuid
@@ -64,6 +64,8 @@ def _put(given: list[Any]) -> list[uuid.UUID]:
     }
     with tool().database.transaction() as db:
         taken = store.put(db, tenant=g.caller.tenant, statements=given, now=clock.now(), authority=authority)
+        if g.caller.may(keys.DEFINE):
+            activities.define(db, tenant=g.caller.tenant, statements=taken.new)
         results.take_statements(db, g.caller.tenant, taken.new)
     return taken.ids
 

@@ -1,0 +1,69 @@
+"""Parameters of a request to the record store. What cannot be meant raises InvalidQuery or InvalidStatement."""
+
+import json
+import uuid
+from datetime import datetime
+from typing import Any
+
+from flask import request
+
+from xapi import times
+from xapi.errors import InvalidQuery
+from xapi.facets import agent_key
+from xapi.validation import checked_agent, is_iri, is_uuid
+
+
+def only(*names: str) -> None:
+    """These parameters, each once, and no other."""
+    for name, values in request.args.lists():
+        if name not in names:
+            raise InvalidQuery(f"There is no parameter {name} here.")
+        if len(values) > 1:
+            raise InvalidQuery(f"{name} is given more than once.")
+
+
+def needed(name: str) -> str:
+    if name not in request.args:
+        raise InvalidQuery(f"The parameter {name} is missing.")
+    return request.args[name]
+
+
+def text(name: str) -> str | None:
+    value = request.args.get(name)
+    if value is not None and (not value or "\0" in value):
+        raise InvalidQuery(f"{name} has to be a text, and not an empty one.")
+    return value
+
+
+def iri(name: str) -> str:
+    value = needed(name)
+    if not is_iri(value):
+        raise InvalidQuery(f"{name} has to be an IRI.")
+    return value
+
+
+def registration() -> uuid.UUID | None:
+    value = request.args.get("registration")
+    if value is not None and not is_uuid(value):
+        raise InvalidQuery("registration has to be a UUID.")
+    return uuid.UUID(value) if value else None
+
+
+def agent() -> dict[str, Any]:
+    """An agent, or a group that has an identifier."""
+    try:
+        given: dict[str, Any] = json.loads(needed("agent"))
+    except (ValueError, RecursionError):
+        raise InvalidQuery("agent has to be JSON.") from None
+    checked_agent(given)
+    if agent_key(given) is None:
+        raise InvalidQuery("agent has to have an identifier.")
+    return given
+
+
+def since() -> datetime | None:
+    value = request.args.get("since")
+    try:
+        return None if value is None else times.parsed(value)
+    except ValueError:
+        raise InvalidQuery("since has to be a timestamp.") from None

@@ -70,7 +70,7 @@ def person_link(kept: str, other: str, organization: str) -> None:
 @click.argument("person")
 @ORGANIZATION
 def person_export(person: str, organization: str) -> None:
-    """Print everything that is kept about PERSON as JSON, the statements included."""
+    """Print everything that is kept about PERSON as JSON, statements and documents included."""
     with writing() as session:
         found = find_person(session, organization, person)
         place = f"{audit.COMMAND}person export"

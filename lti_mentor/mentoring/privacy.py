@@ -5,6 +5,7 @@ and it goes, with all that hangs on it. ``STAYS`` names the references that outl
 says of somebody only that they were erased: no name, no mail address, no account, no pseudonym.
 """
 
+import base64
 import json
 import uuid
 from collections.abc import Iterator
@@ -20,8 +21,10 @@ from lti_mentor.db import referring_to
 from lti_mentor.mentoring import audit, pairing, people
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.people import Account, Person, Pseudonym
+from xapi import documents as record_store
 from xapi import store
 from xapi.facets import agent_key
+from xapi.rows import Document
 
 # References that stay when a person is erased, each with its reason.
 STAYS = {
@@ -67,9 +70,14 @@ def kept(db: Session, person: Person) -> dict[str, list[RowMapping]]:
 
 
 def export(db: Session, person: Person) -> dict[str, Any]:
-    """All of it in plain values, with the statements of the person in the record store."""
+    """All of it in plain values, with the statements and the documents of the person in the record store."""
     rows = {name: [_plain(row) for row in rows] for name, rows in kept(db, person).items()}
-    return {"exported_at": clock.now().isoformat(), "rows": rows, "statements": list(statements(db, person))}
+    return {
+        "exported_at": clock.now().isoformat(),
+        "rows": rows,
+        "statements": list(statements(db, person)),
+        "documents": [_readable(each) for each in documents(db, person)],
+    }
 
 
 def _plain(row: RowMapping) -> dict[str, Any]:
@@ -82,8 +90,34 @@ def _value(value: Any) -> Any:
     return str(value) if isinstance(value, uuid.UUID) else value
 
 
+def _readable(document: Document) -> dict[str, Any]:
+    """Text as it is, other bytes in base64."""
+    try:
+        body = {"text": document.body.decode()}
+    except UnicodeDecodeError:
+        body = {"base64": base64.b64encode(document.body).decode()}
+    names = ("kind", "activity", "registration", "document_id", "content_type", "modified")
+    return {name: _value(getattr(document, name)) for name in names} | body
+
+
 def statements(db: Session, person: Person) -> Iterator[dict[str, Any]]:
     """What the person did: our own statements under their pseudonyms, the learning platform's under its account."""
+    for agent in _agents(db, person):
+        wanted: store.Query | None = store.Query(agent=agent, ascending=True)
+        while wanted is not None:
+            page = store.query(db, tenant=person.organization_id, wanted=wanted)
+            yield from (json.loads(body) for body in page.statements)
+            wanted = page.next
+
+
+def documents(db: Session, person: Person) -> Iterator[Document]:
+    """What clients of the record store keep about the person."""
+    for agent in _agents(db, person):
+        yield from record_store.of_agent(db, tenant=person.organization_id, agent=agent)
+
+
+def _agents(db: Session, person: Person) -> list[str]:
+    """All that the person is called in the record store."""
     pseudonyms = select(Pseudonym.actor_name).where(
         Pseudonym.organization_id == person.organization_id, Pseudonym.person_id == person.id
     )
@@ -91,13 +125,8 @@ def statements(db: Session, person: Person) -> Iterator[dict[str, Any]]:
         Account.organization_id == person.organization_id, Account.person_id == person.id
     )
     names = [*((iri_base(db), name) for name in db.scalars(pseudonyms)), *map(tuple, db.execute(accounts))]
-    for home_page, name in names:
-        key = agent_key({"account": {"homePage": home_page, "name": name}})
-        wanted: store.Query | None = store.Query(agent=key, ascending=True)
-        while wanted is not None:
-            page = store.query(db, tenant=person.organization_id, wanted=wanted)
-            yield from (json.loads(body) for body in page.statements)
-            wanted = page.next
+    keys = (agent_key({"account": {"homePage": home_page, "name": name}}) for home_page, name in names)
+    return [key for key in keys if key]
 
 
 def erase(db: Session, person: Person, *, by: Person | None, place: str = "privacy") -> None:
@@ -108,6 +137,8 @@ def erase(db: Session, person: Person, *, by: Person | None, place: str = "priva
     actor_id = by.id if by else None
     audit.write(db, person.organization_id, "erased", place=place, actor_id=actor_id, subject_id=person.id)
     db.flush()
+    for agent in _agents(db, person):
+        record_store.forget_agent(db, tenant=person.organization_id, agent=agent)
     _remove(db, person)
     people.forget(db, person)
 

@@ -38,6 +38,7 @@ KINDS = {
     "named_people": "People named in visits",
     "audit_entries": "Entries of the audit log",
     "statements": "Statements in the record store",
+    "documents": "Documents in the record store",
 }
 
 
@@ -45,6 +46,7 @@ def counted(db: Session, person: Person) -> list[tuple[str, int]]:
     """Each kind of data with how much there is of it, in the order of KINDS."""
     found = {name: len(rows) for name, rows in privacy.kept(db, person).items()}
     found["statements"] = sum(1 for _statement in privacy.statements(db, person))
+    found["documents"] = sum(1 for _document in privacy.documents(db, person))
     named = [(_(label), found.pop(name)) for name, label in KINDS.items() if found.get(name)]
     return named + sorted((name, count) for name, count in found.items() if count)
 

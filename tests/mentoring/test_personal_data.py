@@ -33,7 +33,10 @@ from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from lti_mentor.web import visit
 from lti_mentor.web.kept import KINDS
-from tests.conftest import SECRET, met, url_of
+from tests.conftest import SECRET, TOOL_URL, met, url_of
+from xapi import documents as record_store
+from xapi.documents import ACTIVITY_PROFILE, AGENT_PROFILE, Bare, Content, Place, Terms
+from xapi.facets import agent_key
 from xapi.rows import StoredStatement
 
 SECRETS = ("Read a book in secret", "What I did in the lab", "Learner")
@@ -135,6 +138,32 @@ def test_a_learner_who_is_erased_is_in_no_table_any_more_and_the_others_go_on(da
             mentee=db.merge(cast.other_learner),
             by=db.merge(cast.coordinator),
         )
+
+
+def test_documents_about_a_person_are_given_out_and_go_with_them(database, cast):
+    organization_id, base = cast.learner.organization_id, TOOL_URL
+    with database.transaction() as db:
+        called = [
+            agent_key({"account": {"homePage": base, "name": people.actor_name(db, cast.learner.id)}}),
+            agent_key({"account": {"homePage": "https://lms.example.org", "name": "learner"}}),
+        ]
+        places = [
+            *(Place(tenant=organization_id, kind=AGENT_PROFILE, agent=each, document_id="likes") for each in called),
+            Place(tenant=uuid.uuid4(), kind=AGENT_PROFILE, agent=called[1], document_id="likes"),
+            Place(tenant=organization_id, kind=ACTIVITY_PROFILE, activity=f"{base}/x", document_id="likes"),
+        ]
+        for place, body in zip(places, (b"caf\xc3\xa9", b"\xff", b"", b""), strict=True):
+            content = Content(body, "text/plain")
+            record_store.put(db, place, content, Terms(bare=Bare.CREATES), now=clock.now())
+        given = privacy.export(db, cast.learner)["documents"]
+        assert [(each["document_id"], each.get("text", each.get("base64"))) for each in given] == [
+            ("likes", "café"),
+            ("likes", "/w=="),
+        ]
+        assert json.dumps(given)
+        assert privacy.export(db, cast.mentor)["documents"] == []
+        privacy.erase(db, people.get(db, organization_id, cast.learner.id), by=cast.coordinator)
+        assert [record_store.get(db, place) is None for place in places] == [True, True, False, False]
 
 
 def test_a_mentor_who_is_erased_leaves_the_learner_their_record(database, cast, busy):

@@ -103,6 +103,19 @@ class Database:
             yield db
 
     @contextmanager
+    def writing_at_once(self) -> Iterator[Session]:
+        """Write something small that can be left out. Raises OperationalError where that would mean to wait."""
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.connection.cursor().execute("PRAGMA busy_timeout = 0")
+            try:
+                with Session(connection, expire_on_commit=False) as db, db.begin():
+                    yield db
+            finally:
+                if self.is_sqlite:
+                    connection.connection.cursor().execute(f"PRAGMA busy_timeout = {WAIT_SECONDS}")
+
+    @contextmanager
     def reading(self) -> Iterator[Session]:
         """Look: one consistent, read-only view that delays no writer."""
         with self._session(self.reader) as db:

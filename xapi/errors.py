@@ -8,12 +8,25 @@ class RecordStoreError(Exception):
 
 
 class InvalidStatement(RecordStoreError):
-    """``path`` leads to the part that is wrong, such as ``actor.mbox``; ``problem`` is a sentence."""
+    """``path`` leads to the part that is wrong, such as ``actor.mbox``; ``problem`` is a sentence.
 
-    def __init__(self, path: str, problem: str) -> None:
+    ``section`` says where the rule stands: Part Two and Three are those of xAPI 1.0.3.
+    """
+
+    def __init__(self, path: str, problem: str, section: str = "") -> None:
         self.path = path
         self.problem = problem
-        super().__init__(f"{path or 'statement'}: {problem}")
+        self.section = section
+        super().__init__(path, problem, section)
+
+    def __str__(self) -> str:
+        place = self.path or "statement"
+        return f"{place}: {self.problem} ({self.section})" if self.section else f"{place}: {self.problem}"
+
+    def inside(self, name: str) -> "InvalidStatement":
+        """The same, seen from the object or list that the part is in."""
+        joint = "." if self.path and not self.path.startswith("[") else ""
+        return InvalidStatement(f"{name}{joint}{self.path}", self.problem, self.section)
 
 
 class InvalidQuery(RecordStoreError):

@@ -1,4 +1,4 @@
-"""What a statement can be found by: the agents and activities in it, direct and related, and its registration."""
+"""What a statement can be found by: its verb, the agents and activities in it, direct and related, its registration."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -7,6 +7,7 @@ from typing import Any
 Statement = dict[str, Any]
 LONGEST = 1000  # bytes
 
+VERB = "verb"
 AGENT, RELATED_AGENT = "agent", "related_agent"
 ACTIVITY, RELATED_ACTIVITY = "activity", "related_activity"
 REGISTRATION = "registration"
@@ -24,7 +25,8 @@ def agent_key(agent: Statement) -> str | None:
 
 def facets(statement: Statement) -> set[tuple[str, str]]:
     """Every (kind, value) of the statement."""
-    found = {(AGENT, key) for key in _direct_agents(statement)}
+    found = {(VERB, statement["verb"]["id"])}
+    found |= {(AGENT, key) for key in _direct_agents(statement)}
     found |= {(ACTIVITY, iri) for iri in _direct_activities(statement)}
     found |= {(RELATED_AGENT, key) for key in _related_agents(statement)}
     found |= {(RELATED_ACTIVITY, iri) for iri in _related_activities(statement)}
@@ -57,6 +59,8 @@ def _related_agents(statement: Statement) -> Iterator[str]:
     yield from _keys(
         agent for agent in (statement.get("authority"), context.get("instructor"), context.get("team")) if agent
     )
+    yield from _keys(each["agent"] for each in context.get("contextAgents", ()))
+    yield from _keys(each["group"] for each in context.get("contextGroups", ()))
     if statement["object"].get("objectType") == "SubStatement":
         yield from _related_agents(statement["object"])
 
@@ -71,7 +75,9 @@ def _related_activities(statement: Statement) -> Iterator[str]:
 
 
 def _keys(agents: Iterable[Statement]) -> Iterator[str]:
+    """Of the agents, of the groups, and of the members of the groups."""
     for agent in agents:
+        yield from _keys(agent.get("member", ()))
         key = agent_key(agent)
         if key:
             yield key

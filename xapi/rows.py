@@ -75,12 +75,14 @@ class StoredStatement(Base):
         Index("uq_xapi_statements_tenant_statement_id", "tenant", "statement_id", unique=True),
         Index("ix_xapi_statements_tenant_stored", "tenant", "stored"),
         Index("ix_xapi_statements_tenant_timestamp", "tenant", "timestamp"),
-        Index("ix_xapi_statements_tenant_verb_seq", "tenant", "verb", "seq"),
     )
 
 
 class Facet(Base):
-    """What a statement can be found by besides its verb: agents, activities and the registration."""
+    """What a statement can be found by: its verb, its agents and activities, and its registration.
+
+    A statement about another one can be found by what that one says too: such a row has the other's seq as ``source``.
+    """
 
     __tablename__ = "xapi_facets"
 
@@ -88,11 +90,37 @@ class Facet(Base):
     kind: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    source: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
 
     __table_args__ = (
         ForeignKeyConstraint(["tenant", "seq"], ["xapi_statements.tenant", "xapi_statements.seq"], ondelete="CASCADE"),
         Index("ix_xapi_facets_tenant_seq", "tenant", "seq"),
     )
+
+
+class Reference(Base):
+    """A statement whose object is another one, which may not be here yet."""
+
+    __tablename__ = "xapi_references"
+
+    tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    target_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant", "seq"], ["xapi_statements.tenant", "xapi_statements.seq"], ondelete="CASCADE"),
+    )
+
+
+class Attachment(Base):
+    """What was sent along with statements, once for all that name it by its digest."""
+
+    __tablename__ = "xapi_attachments"
+
+    tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    sha2: Mapped[str] = mapped_column(primary_key=True)  # in small letters
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    stored: Mapped[datetime]
 
 
 class Key(Base):

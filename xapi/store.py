@@ -4,19 +4,31 @@ Every writer locks the head row of its tenant until it commits. So ``seq`` and `
 reader who has seen a time has seen everything before it, and a poller that uses ``since`` misses nothing.
 """
 
-import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, case, exists, insert, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from xapi import times
+from xapi import attachments, equality, links, times, validation
 from xapi.errors import Conflict, InvalidStatement
 from xapi.facets import (
     ACTIVITY,
@@ -24,13 +36,12 @@ from xapi.facets import (
     REGISTRATION,
     RELATED_ACTIVITY,
     RELATED_AGENT,
+    VERB,
     Statement,
     facets,
     short,
 )
-from xapi.rows import Facet, Head, StoredStatement, metadata
-from xapi.validation import checked
-from xapi.vocabulary import Verbs
+from xapi.rows import Facet, Head, StoredStatement, inserting, metadata
 
 MAXIMUM = 100  # statements on one page
 _STATEMENTS, _FACETS = metadata.tables["xapi_statements"], metadata.tables["xapi_facets"]  # inserted without the ORM
@@ -38,46 +49,65 @@ _STATEMENTS, _FACETS = metadata.tables["xapi_statements"], metadata.tables["xapi
 
 @dataclass(frozen=True)
 class Taken:
-    """The ids of all statements in order, and those as stored that were not there before."""
+    """The ids of all statements in order, those as stored that were not there before, and when that was."""
 
     ids: list[uuid.UUID]
     new: list[Statement]
+    through: datetime
 
 
 def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetime, authority: Statement) -> uuid.UUID:
     """Store one statement of our own making: complete, valid and new."""
-    _write(db, tenant, [statement], now, authority)
+    seq, _ = _write(db, tenant, [statement], now, authority)
+    links.point(db, tenant, [statement], seq)
     return uuid.UUID(statement["id"])
 
 
-def put(db: Session, *, tenant: uuid.UUID, statements: Sequence[Any], now: datetime, authority: Statement) -> Taken:
-    """Store statements from outside, all or none.
+def put(
+    db: Session,
+    *,
+    tenant: uuid.UUID,
+    statements: Sequence[Any],
+    now: datetime,
+    authority: Statement,
+    version: str = validation.ONE,
+    contents: Mapping[str, bytes] = MappingProxyType({}),
+) -> Taken:
+    """Store statements from outside by the rules of this version, all or none.
 
-    One that is stored already and says the same is left as it is. Raises InvalidStatement and Conflict.
+    ``contents`` are their attachments by SHA-2. One that is stored already and says the same is left as it is. Raises
+    InvalidStatement and Conflict.
     """
-    given = [checked(statement) for statement in statements]
+    given = [validation.checked(statement, version) for statement in statements]
+    attachments.check(given, contents)
     for statement in given:
         statement["id"] = statement["id"].lower() if "id" in statement else str(uuid.uuid4())
     ids = [uuid.UUID(statement["id"]) for statement in given]
     if len(set(ids)) < len(ids):
-        raise InvalidStatement("id", "The same id appears twice in this batch.")
-    _reserve(db, tenant, 0, now)
-    known = _digests(db, tenant, ids)
+        raise InvalidStatement("id", "The same id appears twice in this batch.", "Part Three, 2.1.2")
+    _, last = _reserve(db, tenant, 0, now)
+    known = _known(db, tenant, ids)
     for statement_id, statement in zip(ids, given, strict=True):
-        if statement_id in known and known[statement_id] != _digest(statement):
+        if statement_id in known and not _says_the_same(known[statement_id], statement):
             raise Conflict(statement_id)
     new = [statement for statement_id, statement in zip(ids, given, strict=True) if statement_id not in known]
     if new:
-        _write(db, tenant, new, now, authority)
-    return Taken(ids, new)
+        seq, last = _write(db, tenant, new, now, authority)
+        links.point(db, tenant, new, seq)
+        links.take_up(db, tenant, new, seq)
+        attachments.keep(db, tenant, new, contents, now)
+    return Taken(ids, new, last)
 
 
-def _write(db: Session, tenant: uuid.UUID, statements: list[Statement], now: datetime, authority: Statement) -> None:
+def _write(
+    db: Session, tenant: uuid.UUID, statements: list[Statement], now: datetime, authority: Statement
+) -> tuple[int, datetime]:
+    """The first ``seq`` and the last ``stored``."""
     seq, stored = _reserve(db, tenant, len(statements), now)
     rows, found = [], []
     for place, statement in enumerate(statements):
         moment = stored + timedelta(microseconds=place)
-        digest = _digest(statement)
+        digest = equality.digest(statement)
         statement.setdefault("timestamp", times.written(moment))
         statement |= {"stored": times.written(moment), "authority": authority}
         statement.setdefault("version", "1.0.0")
@@ -93,24 +123,11 @@ def _write(db: Session, tenant: uuid.UUID, statements: list[Statement], now: dat
                 "body": _canonical(statement),
             }
         )
-        found += [
-            {"tenant": tenant, "kind": kind, "value": value, "seq": seq + place} for kind, value in facets(statement)
-        ]
+        at = {"tenant": tenant, "seq": seq + place, "source": seq + place}
+        found += [at | {"kind": kind, "value": value} for kind, value in facets(statement)]
     db.execute(insert(_STATEMENTS), rows)
     db.execute(insert(_FACETS), found)
-    for statement in statements:
-        _void_target(db, tenant, statement)
-
-
-def _void_target(db: Session, tenant: uuid.UUID, statement: Statement) -> None:
-    if statement["verb"]["id"] != Verbs.VOIDED.iri:
-        return
-    target = (StoredStatement.tenant == tenant, StoredStatement.statement_id == uuid.UUID(statement["object"]["id"]))
-    db.execute(
-        update(StoredStatement)
-        .where(*target, StoredStatement.verb != Verbs.VOIDED.iri)
-        .values(voided_by=uuid.UUID(statement["id"]))
-    )
+    return seq, moment
 
 
 _HEADS = metadata.tables["xapi_heads"]
@@ -139,9 +156,8 @@ def _reserve(db: Session, tenant: uuid.UUID, count: int, now: datetime) -> tuple
     given = {"of": tenant, "count": count, "now": moment}
     row = db.execute(_RESERVE, given).one_or_none()
     if row is None:
-        dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
         first = {"tenant": tenant, "last_seq": 0, "last_stored": moment - 1}
-        db.execute(dialect.insert(Head).values(first).on_conflict_do_nothing())
+        db.execute(inserting(db, Head).values(first).on_conflict_do_nothing())
         row = db.execute(_RESERVE, given).one()
     return row.last_seq - count + 1, _moment(row.last_stored - count + 1)
 
@@ -157,27 +173,27 @@ def _moment(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def _digests(db: Session, tenant: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, bytes]:
-    known: dict[uuid.UUID, bytes] = {}
+def _known(db: Session, tenant: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Row[Any]]:
+    known: dict[uuid.UUID, Row[Any]] = {}
     for start in range(0, len(ids), 500):
         rows = db.execute(
-            select(StoredStatement.statement_id, StoredStatement.digest).where(
+            select(StoredStatement.digest, StoredStatement.body, StoredStatement.statement_id).where(
                 StoredStatement.tenant == tenant, StoredStatement.statement_id.in_(ids[start : start + 500])
             )
         )
-        known |= {row.statement_id: row.digest for row in rows}
+        known |= {row.statement_id: row for row in rows}
     return known
 
 
-_NOT_COMPARED = frozenset({"id", "stored", "authority", "version", "timestamp", "attachments"})
-
-
-def _digest(statement: Statement) -> bytes:
-    """Of the parts that make a statement what it is."""
-    kept = {name: value for name, value in statement.items() if name not in _NOT_COMPARED}
-    if "timestamp" in statement:
-        kept["timestamp"] = times.written(times.parsed(statement["timestamp"]))
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=False).encode()).digest()
+def _says_the_same(known: Row[Any], statement: Statement) -> bool:
+    """Also as it is given back, with its time, and where an older version made the digest."""
+    digest = equality.digest(statement)
+    if known.digest == digest:
+        return True
+    stored = json.loads(known.body)
+    return (
+        equality.digest({name: stored[name] for name in stored if name != "timestamp" or name in statement}) == digest
+    )
 
 
 def _canonical(statement: Statement) -> str:
@@ -199,6 +215,7 @@ class Query:
     limit: int = MAXIMUM
     ascending: bool = False
     after: int | None = None
+    authority: str | None = None  # as facets.agent_key writes it
 
 
 @dataclass(frozen=True)
@@ -209,56 +226,91 @@ class Page:
 
 def query(db: Session, *, tenant: uuid.UUID, wanted: Query) -> Page:
     """One page, newest first unless ascending; ``next`` asks for the following one."""
+    found = _found(tenant, wanted).subquery()
     order = StoredStatement.seq.asc() if wanted.ascending else StoredStatement.seq.desc()
-    rows = db.execute(_selected(tenant, wanted).order_by(order).limit(wanted.limit + 1)).all()
+    whole = select(StoredStatement.seq, StoredStatement.body).join(found, StoredStatement.seq == found.c.seq)
+    rows = db.execute(whole.where(StoredStatement.tenant == tenant).order_by(order)).all()
     page = rows[: wanted.limit]
     more = replace(wanted, after=page[-1].seq) if len(rows) > wanted.limit else None
     return Page([row.body for row in page], more)
 
 
-def _selected(tenant: uuid.UUID, wanted: Query) -> Select[int, str]:
-    found = select(StoredStatement.seq, StoredStatement.body).where(
-        StoredStatement.tenant == tenant, StoredStatement.voided_by.is_(None)
-    )
-    if wanted.verb:
-        found = found.where(StoredStatement.verb == wanted.verb)
+def _found(tenant: uuid.UUID, wanted: Query) -> Select[int]:
+    """The seq of one statement more than fit on the page.
+
+    The rarest filter leads, and what else is asked for has to be said by the same statement: the one found, or one that
+    it is about.
+    """
+    filters = list(_filters(wanted))
+    if not filters:
+        return _paged(select(StoredStatement.seq).where(*_present(tenant)), StoredStatement.seq, tenant, wanted)
+    first, *others = filters
+    said = aliased(Facet)
+    found = select(said.seq).distinct().where(said.tenant == tenant, said.kind == first[0], said.value == first[1])
+    for kind, value in others:
+        found = found.where(_has(tenant, kind, value, said.seq, said.source))
+    if wanted.authority:
+        found = found.where(_has(tenant, RELATED_AGENT, short(wanted.authority), said.seq, said.seq))
+    found = found.join(StoredStatement, StoredStatement.seq == said.seq).where(*_present(tenant))
+    return _paged(found, said.seq, tenant, wanted)
+
+
+def _present(tenant: uuid.UUID) -> tuple[ColumnElement[bool], ...]:
+    return StoredStatement.tenant == tenant, StoredStatement.voided_by.is_(None)
+
+
+def _paged(found: Select[int], seq: InstrumentedAttribute[int], tenant: uuid.UUID, wanted: Query) -> Select[int]:
+    """Times are asked for by seq, which grows with them."""
     if wanted.since:
-        found = found.where(StoredStatement.stored > wanted.since)
+        found = found.where(seq > _last_seq(tenant, wanted.since))
     if wanted.until:
-        found = found.where(StoredStatement.stored <= wanted.until)
+        found = found.where(seq <= _last_seq(tenant, wanted.until))
     if wanted.after is not None:
-        seq = StoredStatement.seq
         found = found.where(seq > wanted.after if wanted.ascending else seq < wanted.after)
-    for kind, value in _facets_of(wanted):
-        found = found.where(_has(tenant, kind, value))
-    return found
+    return found.order_by(seq.asc() if wanted.ascending else seq.desc()).limit(wanted.limit + 1)
 
 
-def _has(tenant: uuid.UUID, kind: str, value: str) -> ColumnElement[bool]:
+def _last_seq(tenant: uuid.UUID, moment: datetime) -> ColumnElement[int]:
+    """Of what was stored up to this time."""
+    earlier = aliased(StoredStatement)
+    last = select(earlier.seq).where(earlier.tenant == tenant, earlier.stored <= moment)
+    return func.coalesce(last.order_by(earlier.stored.desc()).limit(1).scalar_subquery(), 0)
+
+
+def _has(
+    tenant: uuid.UUID, kind: str, value: str, seq: InstrumentedAttribute[int], source: InstrumentedAttribute[int]
+) -> ColumnElement[bool]:
+    facet = aliased(Facet)
     return exists().where(
-        Facet.tenant == literal(tenant),
-        Facet.kind == kind,
-        Facet.value == short(value),
-        Facet.seq == StoredStatement.seq,
+        facet.tenant == literal(tenant),
+        facet.kind == kind,
+        facet.value == value,
+        facet.seq == seq,
+        facet.source == source,
     )
 
 
-def _facets_of(wanted: Query) -> Iterator[tuple[str, str]]:
-    if wanted.agent:
-        yield (RELATED_AGENT if wanted.related_agents else AGENT), wanted.agent
-    if wanted.activity:
-        yield (RELATED_ACTIVITY if wanted.related_activities else ACTIVITY), wanted.activity
+def _filters(wanted: Query) -> Iterator[tuple[str, str]]:
+    """What to find it by, the rarest first."""
     if wanted.registration:
         yield REGISTRATION, wanted.registration.lower()
+    if wanted.activity:
+        yield (RELATED_ACTIVITY if wanted.related_activities else ACTIVITY), short(wanted.activity)
+    if wanted.agent:
+        yield (RELATED_AGENT if wanted.related_agents else AGENT), short(wanted.agent)
+    if wanted.verb:
+        yield VERB, short(wanted.verb)
+    if wanted.authority and not (wanted.registration or wanted.activity or wanted.agent or wanted.verb):
+        yield RELATED_AGENT, short(wanted.authority)
 
 
 def get(db: Session, *, tenant: uuid.UUID, statement_id: uuid.UUID) -> str | None:
-    """The canonical JSON of a statement that is not voided."""
+    """The JSON of a statement that is not voided."""
     return db.scalar(_one(tenant, statement_id).where(StoredStatement.voided_by.is_(None)))
 
 
 def get_voided(db: Session, *, tenant: uuid.UUID, statement_id: uuid.UUID) -> str | None:
-    """The canonical JSON of a voided statement."""
+    """The JSON of a voided statement."""
     return db.scalar(_one(tenant, statement_id).where(StoredStatement.voided_by.is_not(None)))
 
 
@@ -278,7 +330,7 @@ def scan(
     activity: str | None = None,
     registration: str | None = None,
 ) -> Iterator[Statement]:
-    """Statements by their own ``timestamp`` (both ends inclusive), oldest first, in bounded memory."""
+    """Statements by their own ``timestamp`` (both ends inclusive) and content, oldest first, in bounded memory."""
     found = select(StoredStatement.body).where(StoredStatement.tenant == tenant, StoredStatement.voided_by.is_(None))
     if since:
         found = found.where(StoredStatement.timestamp >= since)
@@ -286,9 +338,10 @@ def scan(
         found = found.where(StoredStatement.timestamp <= until)
     if verbs is not None:
         found = found.where(StoredStatement.verb.in_(list(verbs)))
+    seq = StoredStatement.seq
     for kind, value in ((RELATED_ACTIVITY, activity), (REGISTRATION, registration and registration.lower())):
         if value:
-            found = found.where(_has(tenant, kind, value))
+            found = found.where(_has(tenant, kind, short(value), seq, seq))
     ordered = found.order_by(StoredStatement.timestamp, StoredStatement.seq).execution_options(yield_per=500)
     for body in db.scalars(ordered):
         yield json.loads(body)
@@ -301,3 +354,15 @@ def consistent_through(db: Session, *, tenant: uuid.UUID) -> datetime:
     """
     last = db.scalar(select(Head.last_stored).where(Head.tenant == tenant))
     return _EPOCH if last is None else _moment(last)
+
+
+def settle(db: Session, *, tenant: uuid.UUID, now: datetime) -> None:
+    """Say that everything up to now is here: whoever writes from now on is stored later.
+
+    Raises OperationalError at once where a writer is at work.
+    """
+    first = {"tenant": tenant, "last_seq": 0, "last_stored": _microseconds(now)}
+    db.execute(inserting(db, Head).values(first).on_conflict_do_nothing())
+    db.execute(select(Head.tenant).where(Head.tenant == tenant).with_for_update(nowait=True))
+    moved = update(Head).where(Head.tenant == tenant, Head.last_stored < _microseconds(now))
+    db.execute(moved.values(last_stored=_microseconds(now)))

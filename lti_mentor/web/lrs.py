@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
-from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from lti_mentor.activity import record
+from lti_mentor.db import UNREACHABLE
 from lti_mentor.web.tool import tool
 from xapi import keys
 from xapi.errors import (
@@ -58,7 +58,8 @@ def resource(name: str) -> Blueprint:
     made.register_error_handler(PreconditionFailed, lambda error: _problem(412, "document.changed", str(error)))
     made.register_error_handler(DocumentTooLong, lambda error: _problem(413, "document.too_long", str(error)))
     made.register_error_handler(HTTPException, _show_http)
-    made.register_error_handler(OperationalError, _show_database)
+    for away in UNREACHABLE:
+        made.register_error_handler(away, _show_database)
     made.register_error_handler(Exception, _show_unexpected)
     return made
 
@@ -67,6 +68,8 @@ def _begin() -> Answer | None:
     if request.method == "OPTIONS":
         return _preflight()
     g.version = _version(request.headers.get("X-Experience-API-Version"))
+    if request.headers.get("Content-Encoding", "identity") != "identity":  # a small body may be a large one inside
+        raise Wrong(415, "content_encoding", "Send the body as it is, without Content-Encoding.")
     if request.method == "POST" and "method" in request.args and g.version != TWO:
         return _as_meant()
     return None
@@ -150,7 +153,7 @@ def _show_http(error: HTTPException) -> Answer:
     return _problem(error.code or 500, "request.refused", error.name)
 
 
-def _show_database(error: OperationalError) -> Answer:
+def _show_database(error: Exception) -> Answer:
     log.exception("database error")
     return _problem(503, "database.away", "The database does not answer. Nothing was stored: try again.")
 

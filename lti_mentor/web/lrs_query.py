@@ -43,10 +43,7 @@ def iri(name: str) -> str:
 
 
 def registration() -> uuid.UUID | None:
-    value = request.args.get("registration")
-    if value is not None and not is_uuid(value):
-        raise InvalidQuery("registration has to be a UUID.")
-    return uuid.UUID(value) if value else None
+    return uuid_of("registration") if "registration" in request.args else None
 
 
 def agent() -> dict[str, Any]:
@@ -62,8 +59,38 @@ def agent() -> dict[str, Any]:
 
 
 def since() -> datetime | None:
-    value = request.args.get("since")
+    return moment("since")
+
+
+def moment(name: str) -> datetime | None:
+    value = request.args.get(name)
     try:
         return None if value is None else times.parsed(value)
     except ValueError:
-        raise InvalidQuery("since has to be a timestamp.") from None
+        raise InvalidQuery(f"{name} has to be a timestamp.") from None
+
+
+def uuid_of(name: str) -> uuid.UUID:
+    value = needed(name)
+    if not is_uuid(value):
+        raise InvalidQuery(f"{name} has to be a UUID.")
+    return uuid.UUID(value)
+
+
+def flag(name: str) -> bool:
+    return choice(name, "false", "true") == "true"
+
+
+def choice(name: str, *values: str) -> str:
+    """One of these; the first where nothing is said."""
+    value = request.args.get(name, values[0])
+    if value not in values:
+        raise InvalidQuery(f"{name} has to be {' or '.join(values)}.")
+    return value
+
+
+def number(name: str) -> int | None:
+    value = request.args.get(name)
+    if value is not None and (not value.isdecimal() or len(value) > 15):
+        raise InvalidQuery(f"{name} has to be a whole number.")
+    return None if value is None else int(value)

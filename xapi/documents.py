@@ -9,7 +9,7 @@ import json
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ from xapi.rows import Document, inserting
 STATE, AGENT_PROFILE, ACTIVITY_PROFILE = "state", "agent_profile", "activity_profile"
 JSON = "application/json"
 ANY = "*"  # the entity tag of whatever document there is
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +161,7 @@ def _write(
             "content_type": content.content_type,
             "body": content.body,
             "etag": hashlib.sha1(content.body, usedforsecurity=False).hexdigest(),  # SHA-1 is what 1.0.3 demands
-            "modified": now,
+            "modified": now if kept is None else max(now, kept.modified + _TICK),  # whoever had to wait is the later
         }
         if kept is None:
             is_written = _insert(db, place, values)

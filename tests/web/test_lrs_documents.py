@@ -430,6 +430,15 @@ def test_an_agent_is_a_person_of_lists(both):
         assert client.ask("POST", "agents", {"agent": AGENT}, {}).status_code == 405
 
 
+def test_a_method_that_a_resource_does_not_have_is_refused_and_pages_elsewhere_may_ask(one):
+    for path in (*RESOURCES, "agents", "activities"):
+        assert one.ask("PATCH", path, {}).status_code == 405
+        assert one.ask("PATCH", f"{path}/", {}).status_code == 405
+        asked = one.session.options(f"{one.address}/xapi/{path}", timeout=20)
+        assert (asked.status_code, asked.headers["Access-Control-Allow-Origin"]) == (204, "*")
+        assert "If-Match" in asked.headers["Access-Control-Allow-Headers"]
+
+
 ALLOWED = {
     keys.STATE: {("GET", STATE), ("PUT", STATE)},
     keys.PROFILE: {(method, path) for method in ("GET", "PUT") for path in (AGENTS, ACTIVITIES)},

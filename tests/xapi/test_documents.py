@@ -191,6 +191,13 @@ def test_a_list_says_what_changed_after_a_time_and_when_the_last_was(database):
         assert documents.ids(db, replace(ALL_STATE, tenant=OTHER)) == ([], None)
 
 
+def test_a_change_is_never_earlier_than_the_one_before_it(database):
+    put(database)
+    put(database, content=said(a=1), now=NOW - timedelta(seconds=9))  # began first, and had to wait
+    assert kept(database).modified > NOW
+    assert ids(database, since=NOW) == ["bookmark"]
+
+
 def test_a_whole_context_is_deleted_and_nothing_beside_it(database):
     registration = uuid.uuid4()
     beside = [

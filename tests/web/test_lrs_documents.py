@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 import requests
+import tincan
 
 from lti_mentor import clock
 from lti_mentor.activity import record
@@ -347,6 +348,24 @@ def test_of_many_writers_with_the_same_tag_exactly_one_wins(two):
         assert sorted(status for status, _ in answers) == [204] + [412] * 5
         (winner,) = [number for status, number in answers if status == 204]
         assert two.get(path, query).json() == {"by": winner}
+
+
+def test_a_client_of_somebody_else_keeps_and_finds_its_state(one):
+    client = tincan.RemoteLRS(
+        endpoint=f"{one.address}/xapi/", username=one.key[0], password=one.key[1], version=tincan.Version.latest
+    )
+    agent = tincan.Agent(account=tincan.AgentAccount(home_page="https://lms.example.org", name="7"))
+    course = tincan.Activity(id=COURSE)
+    document = tincan.StateDocument(
+        agent=agent, activity=course, id="é 1", content=bytearray(b"page 3"), content_type="text/plain"
+    )
+    assert client.save_state(document).success
+    assert client.save_state(document).success
+    assert client.retrieve_state(course, agent, "é 1").content.content == document.content
+    assert client.retrieve_state_ids(course, agent, since="2020-01-01T00:00:00Z").content == ["é 1"]
+    assert client.delete_state(document).success
+    assert client.clear_state(course, agent).success
+    assert client.retrieve_state_ids(course, agent).content == []
 
 
 def test_a_document_that_is_too_long_is_refused(database, loaded_settings):

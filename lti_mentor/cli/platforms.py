@@ -97,6 +97,8 @@ def platform_list() -> None:
 
 
 def _deployment(deployment: platforms.Deployment) -> str:
+    if deployment.status != "active":
+        return f"{deployment.deployment_id} ({deployment.status})"
     at = deployment.last_launch_at
     return f"{deployment.deployment_id} (last launch {at:%Y-%m-%d})" if at else deployment.deployment_id
 

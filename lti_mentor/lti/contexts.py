@@ -120,7 +120,11 @@ def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered)
     """Remember what the launch offers; what it does not name stays as it was: not every message names every service."""
     if offered.memberships_url is None and offered.lineitems_url is None:
         return
-    key = {"organization_id": deployment.organization_id, "deployment_id": deployment.id, "context_id": context_id}
+    key: dict[str, Any] = {
+        "organization_id": deployment.organization_id,
+        "deployment_id": deployment.id,
+        "context_id": context_id,
+    }
     known = db.execute(_KNOWN, key).one_or_none()
     memberships, lineitems, scopes = known or (None, None, [])
     memberships = offered.memberships_url or memberships
@@ -128,7 +132,7 @@ def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered)
         lineitems, scopes = offered.lineitems_url, list(offered.grade_scopes)
     if known is not None and tuple(known) == (memberships, lineitems, scopes):
         return
-    row = of(db, deployment.organization_id, deployment.id, context_id) or _new(db, key)
+    row = of(db, **key) or _new(db, key)
     if row.memberships_url != memberships:
         row.roster_differences_url = None
     row.memberships_url, row.lineitems_url, row.grade_scopes = memberships, lineitems, scopes

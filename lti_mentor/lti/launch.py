@@ -73,7 +73,12 @@ class Launch:
 
     @property
     def organization_id(self) -> UUID:
-        return self.deployment.organization_id
+        return cast(UUID, self.deployment.organization_id)  # only an active deployment opens anything
+
+    @property
+    def is_let_in(self) -> bool:
+        """Whether its deployment is of an organization; if not, it opens nothing and is announced."""
+        return self.deployment.status == "active"
 
     @property
     def framing_origins(self) -> list[str]:
@@ -174,9 +179,23 @@ def consume(db: Session, launch: Launch) -> Launch:
     if used.rowcount != 1:
         platforms.require_active(platforms.get(db, launch.platform.id))  # since the login it may be suspended
         raise LaunchError("launch.used_state")
-    if launch.is_new_deployment:
-        return replace(launch, deployment=platforms.adopt(db, launch.platform, launch.deployment))
-    return launch
+    if not launch.is_new_deployment:
+        return launch
+    kept = platforms.keep_new(db, launch.platform, launch.deployment)
+    if kept is None or kept.status != "active":
+        raise LaunchError("launch.refused_deployment")
+    return replace(launch, deployment=kept)
+
+
+def announce(db: Session, launch: Launch) -> LaunchError:
+    """Use up the login of a launch from a deployment that nobody let in yet, which is kept; gives what to answer."""
+    platforms.lock(db, launch.platform.id)  # so that no more wait than may
+    consume(db, replace(launch, is_new_deployment=False))
+    kept = platforms.keep_new(db, launch.platform, launch.deployment)
+    if kept is None:
+        return LaunchError("launch.deployment")
+    platforms.launched(db, kept)
+    return LaunchError("launch.pending_deployment", deployment_id=kept.deployment_id)
 
 
 def _verified_claims(database: Database, settings: Settings, waiting: Pending, token: str) -> dict[str, Any]:
@@ -243,18 +262,18 @@ def _check_parties(claims: Mapping[str, Any], platform: Platform) -> None:
 
 
 def _deployment(claims: Mapping[str, Any], waiting: Pending) -> tuple[Deployment, bool]:
-    """The deployment, and whether it was never seen and is adopted by its platform's rule."""
+    """The deployment, and whether the launch brings it: to be adopted by its platform's rule, or to wait."""
     given = _text(claims, f"{CLAIM}deployment_id")
     if waiting.login.deployment_id not in (None, given):
         raise LaunchError("launch.deployment")
     for deployment in waiting.deployments:
-        if deployment.deployment_id == given:
+        if deployment.deployment_id == given and deployment.status == "refused":
+            raise LaunchError("launch.refused_deployment")
+        if deployment.deployment_id == given and deployment.status == "active":
             return deployment, False
-    platform = waiting.platform
-    if platform.adopting_id is None:
-        raise LaunchError("launch.deployment")
-    values = {"platform_id": platform.id, "organization_id": platform.adopting_id, "deployment_id": _id(given)}
-    return Deployment(id=new_id(), **values), True
+    owner_id = waiting.platform.adopting_id
+    values = {"platform_id": waiting.platform.id, "organization_id": owner_id, "deployment_id": _id(given)}
+    return Deployment(id=new_id(), status="active" if owner_id else "pending", **values), True
 
 
 def _check_message(claims: Mapping[str, Any]) -> None:

@@ -8,14 +8,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, UniqueConstraint, bindparam, or_, select, update
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, UniqueConstraint, bindparam, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, lazyload, mapped_column, relationship
 
 from lti_mentor import clock
 from lti_mentor.db import Base, inserting, new_id, one_of
 from lti_mentor.errors import LaunchError, NotFound, Refused
+from lti_mentor.lti import quirks
 
 STATES = ("pending", "active", "disabled")
+DEPLOYMENT_STATES = ("pending", "active", "refused")
+MOST_PENDING = 20  # deployments of one platform that wait at a time
 SEEN_AGAIN = timedelta(hours=1)
 
 
@@ -58,7 +61,7 @@ class Platform(Base):
     def organization_ids(self) -> set[uuid.UUID]:
         """Whose people launch from here; a deployment that is new belongs to the adopting one."""
         adopting = {self.adopting_id} if self.adopting_id else set()
-        return adopting | {each.organization_id for each in self.deployments}
+        return adopting | {each.organization_id for each in self.deployments if each.organization_id}
 
     @property
     def framing_origins(self) -> list[str]:
@@ -68,15 +71,24 @@ class Platform(Base):
 
 
 class Deployment(Base):
+    """One that nobody has let in yet, or that was refused, belongs to no organization."""
+
     __tablename__ = "deployments"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     platform_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("platforms.id", ondelete="CASCADE"))
-    organization_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
+    organization_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("organizations.id", ondelete="CASCADE"), index=True
+    )
     deployment_id: Mapped[str]
-    last_launch_at: Mapped[datetime | None]  # to the hour
+    status: Mapped[str] = mapped_column(default="active")
+    last_launch_at: Mapped[datetime | None]  # to the hour; until it is let in, when it was last tried
 
-    __table_args__ = (UniqueConstraint("platform_id", "deployment_id"),)
+    __table_args__ = (
+        UniqueConstraint("platform_id", "deployment_id"),
+        one_of("status", DEPLOYMENT_STATES),
+        CheckConstraint("(status = 'active') = (organization_id IS NOT NULL)", name="active_of_an_organization"),
+    )
 
 
 class KeySet(Base):
@@ -160,18 +172,25 @@ def take_keys(platform: Platform, jwks_uri: str | None, pasted: Sequence[dict[st
         raise Refused("platform.one_source_of_keys")
     if jwks_uri:
         check_address("jwks_uri", jwks_uri)
+    check_pasted_keys(pasted)
+    platform.jwks_uri, platform.pasted_keys = jwks_uri or None, list(pasted) or None
+
+
+def check_pasted_keys(pasted: Sequence[dict[str, str]]) -> None:
+    """Raises Refused."""
     if len(pasted) > 1 and len({key.get("kid", "") for key in pasted} - {""}) < len(pasted):
         raise Refused("key.without_id")
-    platform.jwks_uri, platform.pasted_keys = jwks_uri or None, list(pasted) or None
 
 
 def _deploy(db: Session, platform: Platform, deployment_id: str, organization_id: uuid.UUID) -> None:
     known = deployment(db, platform, deployment_id)
-    if known is not None and known.organization_id != organization_id:
-        raise Refused("platform.deployment_taken", deployment_id=deployment_id)
     if known is None:
         platform.deployments.append(Deployment(organization_id=organization_id, deployment_id=deployment_id))
-        db.flush()
+    elif known.status != "active":
+        let_in(known, organization_id)
+    elif known.organization_id != organization_id:
+        raise Refused("platform.deployment_taken", deployment_id=deployment_id)
+    db.flush()
 
 
 def find(db: Session, issuer: str, client_id: str) -> Platform | None:
@@ -217,6 +236,31 @@ def get_own(db: Session, organization_id: uuid.UUID, platform_id: uuid.UUID) -> 
     if platform.organization_ids != {organization_id}:
         raise Refused("platform.shared")
     return platform
+
+
+def may_decide(platform: Platform, organization_id: uuid.UUID) -> bool:
+    """Whether deployments that are new there can only be of this organization."""
+    return platform.organization_ids == {organization_id} and platform.issuer not in quirks.SHARED_CLIENTS
+
+
+def undecided(db: Session, platform: Platform, deployment_id: uuid.UUID) -> Deployment:
+    """A deployment of the platform that waits or was refused, by our id. Raises NotFound, and Refused for another."""
+    found = db.get(Deployment, deployment_id, populate_existing=True)
+    if found is None or found.platform_id != platform.id:
+        raise NotFound("deployment.unknown")
+    if found.status == "active":
+        raise Refused("deployment.decided")
+    return found
+
+
+def let_in(deployment: Deployment, organization_id: uuid.UUID) -> None:
+    """Its launches are of this organization from now on."""
+    deployment.status, deployment.organization_id, deployment.last_launch_at = "active", organization_id, None
+
+
+def refuse(deployment: Deployment) -> None:
+    """Keep it, so that it does not ask again with each launch."""
+    deployment.status = "refused"
 
 
 def of_deployment(db: Session, deployment_id: uuid.UUID) -> Platform | None:
@@ -280,15 +324,26 @@ def require_active(platform: Platform) -> None:
         raise LaunchError(f"launch.{platform.status}_platform")
 
 
-def adopt(db: Session, platform: Platform, adopted: Deployment) -> Deployment:
-    """Keep a deployment that was seen for the first time; several launches may bring it at the same moment."""
-    names = ("id", "platform_id", "organization_id", "deployment_id")
-    values = {name: getattr(adopted, name) for name in names}
-    db.execute(inserting(db, Deployment).values(values).on_conflict_do_nothing())
-    found = deployment(db, platform, adopted.deployment_id)
-    if found is None:
-        raise LaunchError("launch.deployment")
-    return found
+def keep_new(db: Session, platform: Platform, new: Deployment) -> Deployment | None:
+    """Keep a deployment that a launch brought, one that waits or is adopted; several may bring it at the same moment.
+
+    Gives it as it is in the database; none when too many wait already.
+    """
+    names = ("id", "platform_id", "organization_id", "deployment_id", "status")
+    kept = inserting(db, Deployment).values({name: getattr(new, name) for name in names})
+    if new.status == "active":
+        adopted = {name: getattr(new, name) for name in ("organization_id", "status")}
+        key, waits = ("platform_id", "deployment_id"), Deployment.status == "pending"
+        db.execute(kept.on_conflict_do_update(index_elements=key, set_=adopted, where=waits))
+    elif count_pending(db, platform) < MOST_PENDING:
+        db.execute(kept.on_conflict_do_nothing())
+    return deployment(db, platform, new.deployment_id)
+
+
+def count_pending(db: Session, platform: Platform) -> int:
+    """How many of its deployments wait."""
+    waiting = (Deployment.platform_id == platform.id, Deployment.status == "pending")
+    return db.scalar(select(func.count()).select_from(Deployment).where(*waiting)) or 0
 
 
 def deployment(db: Session, platform: Platform, deployment_id: str) -> Deployment | None:

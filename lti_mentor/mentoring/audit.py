@@ -28,6 +28,8 @@ Action = Literal[
     "registered",
     "approved",
     "disabled",
+    "deployment_approved",
+    "deployment_refused",
     "removed",
     "changed",
     "linked",

@@ -149,6 +149,8 @@ DONE = {
     "admin.suspend": "The platform may not launch any more, and the visits that came from it are ended.",
     "admin.let_observers": "What observers see is changed.",
     "admin.remove": "The platform is removed.",
+    "admin.let_in_deployment": "Launches of the deployment come in from now on.",
+    "admin.refuse_deployment": "Launches of the deployment are refused from now on.",
     "admin.revoke_invitation": "Nobody can register with this invitation any more.",
     "admin.rotate_keys": "The tool signs with a new key.",
     "admin.give_right": "The right is given.",

@@ -70,6 +70,10 @@ def take_launch() -> AnyResponse:
         raise
     if launched.deep_link is not None and not launched.teaches:
         raise LaunchError("launch.not_teacher")
+    if not launched.is_let_in:
+        with database.transaction() as db:
+            problem = launch.announce(db, launched)
+        raise problem
     with database.transaction() as db:
         launched = launch.consume(db, launched)
         opened, endpoint, values = _arrive(db, launched)
@@ -101,6 +105,7 @@ def _arrive(db: Session, launched: Launch) -> tuple[visit.Opened, str, dict[str,
     opened = visit.open_visit(
         db,
         person,
+        platform_id=launched.platform.id,
         course_id=course.id if course else None,
         framing_origins=launched.framing_origins,
         hours=settings.visit_hours,

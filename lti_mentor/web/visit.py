@@ -36,7 +36,7 @@ from lti_mentor import clock
 from lti_mentor.db import Base, Row, fewer_than, insert_if, new_id, one_of, same, try_insert
 from lti_mentor.errors import MentorError, NotAllowed, TooMany
 from lti_mentor.mentoring.courses import Member
-from lti_mentor.mentoring.people import Account, Grant, Person
+from lti_mentor.mentoring.people import Grant, Person
 from lti_mentor.mentoring.programs import Participant
 from lti_mentor.vault import hashed
 from lti_mentor.web import headers
@@ -54,6 +54,8 @@ class VisitRow(Row):
     key: Mapped[str] = mapped_column(unique=True)
     secret_hash: Mapped[str]
     person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"))
+    # none: by a link of an administrator
+    platform_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("platforms.id", ondelete="SET NULL"))
     course_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"))
     locale: Mapped[str]
     zone: Mapped[str]
@@ -134,6 +136,7 @@ def open_visit(
     course_id: uuid.UUID | None,
     framing_origins: Iterable[str],
     hours: int,
+    platform_id: uuid.UUID | None = None,
     a_minute: int = 0,
 ) -> Opened:
     """Begin a visit; the others of the same person go on. Raises TooMany after ``a_minute`` of them; 0 is no limit."""
@@ -145,6 +148,7 @@ def open_visit(
         "key": key,
         "secret_hash": hashed(secret),
         "person_id": person.id,
+        "platform_id": platform_id,
         "course_id": course_id,
         "locale": person.locale,
         "zone": person.zone,
@@ -167,26 +171,19 @@ def turn_into(db: Session, opened: Opened, kind: str, named: Iterable[Person]) -
     db.flush()
 
 
-def _open_from(issuer: str, organization_ids: Iterable[uuid.UUID]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Open visits of everybody these organizations know from this issuer."""
-    came_from = select(Account.person_id).where(
-        Account.organization_id.in_(set(organization_ids)), Account.issuer == issuer
-    )
-    return VisitRow.person_id.in_(came_from), VisitRow.expires_at > clock.now()
+def _open_from(platform_id: uuid.UUID) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Open visits that a launch of this platform began."""
+    return VisitRow.platform_id == platform_id, VisitRow.expires_at > clock.now()
 
 
-def count_visits(db: Session, *, issuer: str, organization_ids: Iterable[uuid.UUID]) -> int:
+def count_visits(db: Session, platform_id: uuid.UUID) -> int:
     """How many ``close_visits`` would end."""
-    wanted = select(func.count()).select_from(VisitRow).where(*_open_from(issuer, organization_ids))
-    return db.scalar(wanted) or 0
+    return db.scalar(select(func.count()).select_from(VisitRow).where(*_open_from(platform_id))) or 0
 
 
-def close_visits(db: Session, *, issuer: str, organization_ids: Iterable[uuid.UUID], but: str | None = None) -> int:
-    """End the open visits of everybody these organizations know from this issuer; gives how many there were.
-
-    The one with the key ``but`` goes on.
-    """
-    ended = update(VisitRow).where(*_open_from(issuer, organization_ids), VisitRow.key != (but or ""))
+def close_visits(db: Session, platform_id: uuid.UUID, *, but: str | None = None) -> int:
+    """End the open visits that came from the platform, but for the one with this key; gives how many there were."""
+    ended = update(VisitRow).where(*_open_from(platform_id), VisitRow.key != (but or ""))
     closed = db.execute(ended.values(expires_at=clock.now()), execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", closed).rowcount
 

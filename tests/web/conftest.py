@@ -7,6 +7,7 @@ import pytest
 from lti_mentor import clock
 from lti_mentor.lti import deep_linking, platforms, registration
 from lti_mentor.lti.deep_linking import Wanted
+from lti_mentor.lti.platforms import Deployment
 from lti_mentor.mentoring import courses, evidence, goals, meetings, mentorships, notices, people, programs
 from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.goals import GoalDraft
@@ -38,12 +39,15 @@ def things(sqlite_database, sqlite_cast):
             db, cast.mentorship, planned_at=clock.now() + timedelta(days=2), minutes=30, by=cast.mentor
         )
         platform = platforms.add(db, REGISTRATION, organization_id=cast.learner.organization_id)
+        waiting = Deployment(platform_id=platform.id, deployment_id="8", status="pending", last_launch_at=clock.now())
+        db.add(waiting)
         wanted = Wanted("https://lms.example.org/return", None, True, True)
         registration.invite(db, cast.learner.organization_id)
         (invitation,) = registration.open_invitations(db, cast.learner.organization_id)
         picker = deep_linking.open_picker(db, platform.deployments[0], wanted, visit_key="another")
     return {
         "platform_id": platform.id,
+        "deployment_id": waiting.id,
         "invitation_id": invitation.id,
         "picker_id": picker.id,
         "goal_id": goal.id,

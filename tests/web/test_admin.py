@@ -155,6 +155,26 @@ def test_a_platform_is_invited_approved_suspended_and_removed_on_pages(both_site
     assert "the learning platform" in written
 
 
+def test_of_two_clients_of_one_issuer_only_the_visits_of_the_suspended_one_end(both_site):
+    site, mine = both_site, Administrator(both_site)
+    added = register_another(site, mine)
+    suspended, page = launch(site, added)
+    other = Visitor()
+    other_page = other.launch(site.lms.url, "learner", "1")  # the same person, through the client that stays
+    assert page.status_code == other_page.status_code == 200
+    assert "1 open visit, which" in mine.open(f"platforms/{added.id}/removal").text
+    mine.open(f"platforms/{added.id}")
+    mine.submit(f"{added.id}/suspended")
+    assert suspended.get(page.url).status_code == 401
+    assert other.get(other_page.url).status_code == 200
+    mine.submit(f"{added.id}/approved")
+    _, page = launch(site, added)
+    mine.open(f"platforms/{added.id}/removal")
+    mine.submit("/removal", {"host": site.lms.url.removeprefix("http://")})
+    assert suspended.get(page.url).status_code == 401
+    assert other.get(other_page.url).status_code == 200
+
+
 def test_an_administrator_of_a_launch_finds_the_tab_and_stays_when_their_platform_is_suspended(site):
     added = register_another(site, Administrator(site))
     visitor, page = launch(site, added, "coordinator")

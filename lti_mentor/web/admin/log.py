@@ -39,6 +39,8 @@ SENTENCES: dict[Action, str] = {
     "registered": "Registered a learning platform",
     "approved": "Let a learning platform in",
     "disabled": "Suspended a learning platform",
+    "deployment_approved": "Let a deployment of a learning platform in",
+    "deployment_refused": "Refused a deployment of a learning platform",
     "removed": "Removed a learning platform",
     "changed": "Changed what a learning platform needs",
     "linked": "Made two accounts of one person one",

@@ -47,6 +47,7 @@ class Connected:
 
     platform: Platform
     deployments: list[Deployment]
+    undecided: list[Deployment]  # that are new and can only be of this organization
     problems: list[Problem]
     keys: KeySet | None
     test: ConnectionTest | None
@@ -58,6 +59,14 @@ class Connected:
     @property
     def is_shared(self) -> bool:
         return len(self.platform.organization_ids) > 1
+
+    @property
+    def waiting(self) -> list[Deployment]:
+        return [each for each in self.undecided if each.status == "pending"]
+
+    @property
+    def refused(self) -> list[Deployment]:
+        return [each for each in self.undecided if each.status == "refused"]
 
     @property
     def usable_keys(self) -> int:
@@ -81,10 +90,13 @@ def _connected(db: Session, found: list[Platform]) -> list[Connected]:
     rows = []
     for platform in found:
         ours = [each for each in platform.deployments if each.organization_id == organization_id]
+        undecided = [each for each in platform.deployments if each.organization_id is None]
+        if not platforms.may_decide(platform, organization_id):
+            undecided = []
         ids = {each.id for each in ours}
         theirs = [Problem(what, reason, count) for what, place, reason, count in problems if place in ids]
         kept = db.get(KeySet, platform.jwks_uri) if platform.jwks_uri else None
-        rows.append(Connected(platform, ours, theirs, kept, connection_tests.of(db, platform)))
+        rows.append(Connected(platform, ours, undecided, theirs, kept, connection_tests.of(db, platform)))
     return rows
 
 
@@ -104,10 +116,11 @@ def show_platform(platform_id: uuid.UUID) -> str:
     with tool().database.reading() as db:
         platform = platforms.get_of(db, current_visit().organization_id, platform_id)
         (row,) = _connected(db, [platform])
-    return render_template("admin/platform.html", row=row, scopes=SCOPES)
+    most = platforms.MOST_PENDING
+    return render_template("admin/platform.html", row=row, scopes=SCOPES, most_waiting=most)
 
 
-def _to_change(db: Session, platform_id: uuid.UUID) -> Platform:
+def to_change(db: Session, platform_id: uuid.UUID) -> Platform:
     """A platform of this organization alone, which stays so until the change is made."""
     platforms.lock(db, platform_id)
     return platforms.get_own(db, current_visit().organization_id, platform_id)
@@ -117,7 +130,7 @@ def _to_change(db: Session, platform_id: uuid.UUID) -> Platform:
 @form()
 def approve(db: Session, platform_id: uuid.UUID) -> str:
     """Let its launches in."""
-    platform_changes.approve(db, _to_change(db, platform_id), by=current_visit())
+    platform_changes.approve(db, to_change(db, platform_id), by=current_visit())
     return visit_url("admin.platform", platform_id=platform_id)
 
 
@@ -125,7 +138,7 @@ def approve(db: Session, platform_id: uuid.UUID) -> str:
 @form()
 def suspend(db: Session, platform_id: uuid.UUID) -> str:
     """Refuse its launches until it is approved again."""
-    platform_changes.suspend(db, _to_change(db, platform_id), by=current_visit())
+    platform_changes.suspend(db, to_change(db, platform_id), by=current_visit())
     return visit_url("admin.platform", platform_id=platform_id)
 
 
@@ -134,7 +147,7 @@ def suspend(db: Session, platform_id: uuid.UUID) -> str:
 def let_observers(db: Session, platform_id: uuid.UUID) -> str:
     """Let observers see how people are doing who agreed, or nothing."""
     allowed = request.form.get("decision") == "allow"
-    platform_changes.let_observers(db, _to_change(db, platform_id), allowed, by=current_visit())
+    platform_changes.let_observers(db, to_change(db, platform_id), allowed, by=current_visit())
     return visit_url("admin.platform", platform_id=platform_id)
 
 
@@ -154,7 +167,7 @@ def show_removal(platform_id: uuid.UUID, error: Invalid | None = None) -> str:
 @form(again=show_removal)
 def remove(db: Session, platform_id: uuid.UUID) -> str:
     """Forget the registration, once its host is typed."""
-    platform = _to_change(db, platform_id)
+    platform = to_change(db, platform_id)
     if request.form.get("host", "").strip().casefold() != urlsplit(platform.issuer).netloc.casefold():
         raise Invalid({"host": "platform.other_host"})
     platform_changes.remove(db, platform, by=current_visit())

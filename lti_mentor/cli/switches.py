@@ -9,10 +9,9 @@ import click
 
 from lti_mentor import settings
 from lti_mentor.cli.commands import ready_database, writing
-from lti_mentor.errors import Refused
 from lti_mentor.lti import keysets, platforms, switches
 from lti_mentor.lti.platforms import Platform
-from lti_mentor.mentoring import audit
+from lti_mentor.web import platform_changes
 
 # What --clear takes, and the column it empties before anything else is set.
 CLEARED: dict[str, tuple[str, Any]] = {
@@ -67,19 +66,9 @@ def change(
             if added:
                 wanted[name] = list(dict.fromkeys([*emptied.get(name, getattr(platform, name)), *added]))
         if roles:
-            wanted["role_map"] = emptied.get("role_map", platform.role_map) | dict(_role(text) for text in roles)
-        changed = switches.change(db, platform, emptied | wanted)
-        place = f"{audit.COMMAND}platform set {platform.title}: {', '.join(changed)}"
-        for organization_id in platform.organization_ids if changed else ():
-            audit.write(db, organization_id, "changed", place=place)
+            wanted["role_map"] = emptied.get("role_map", platform.role_map) | switches.roles(roles)
+        changed = platform_changes.switch(db, platform, emptied | wanted)
     click.echo(f"{platform.issuer}: {', '.join(changed)} changed." if changed else "Nothing is different.")
-
-
-def _role(text: str) -> tuple[str, str]:
-    role, _, part = text.rpartition("=")
-    if part not in ("teacher", "learner"):
-        raise Refused("platform.role")
-    return role, part
 
 
 @click.command("show")
@@ -101,7 +90,7 @@ def _lines(platform: Platform) -> list[tuple[str, object]]:
         ("issuer", platform.issuer),
         ("client id", platform.client_id),
         ("deployments", ", ".join(each.deployment_id for each in platform.deployments) or "none"),
-        ("new deployments", "are taken in" if platform.adopting_id else "are refused"),
+        ("new deployments", "are taken in" if platform.adopting_id else "wait for approval"),
         ("authorization endpoint", platform.authorization_endpoint),
         ("token endpoint", platform.token_endpoint),
         ("token audience", platform.token_audience or "the token endpoint"),

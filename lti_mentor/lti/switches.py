@@ -1,12 +1,12 @@
 """What an administrator sets for one registration, because its platform does something in its own way."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from lti_mentor.errors import Refused
-from lti_mentor.lti.platforms import Platform, check_frame_ancestors, take_keys
+from lti_mentor.lti.platforms import Platform, check_frame_ancestors, check_pasted_keys, origin, take_keys
 
 LONGEST_LEEWAY = 300  # seconds; Security Framework 5.1.3 (7): no more than a few minutes
 LONGEST = 2000  # characters of an audience or a role
@@ -16,16 +16,33 @@ KEYS = frozenset({"jwks_uri", "pasted_keys"})  # one replaces the other
 
 def change(db: Session, platform: Platform, wanted: Mapping[str, Any]) -> list[str]:
     """Set these columns of the platform; gives the names of those that are different now. Raises Refused."""
-    before = {name: getattr(platform, name) for name in [*_CHECKS, "foreign_azp", *KEYS]}
+    for reason in problems(wanted).values():
+        raise Refused(reason)
+    before = {name: getattr(platform, name) for name in [*_CHECKS, "foreign_azp"]}
     for name, value in wanted.items():
-        if name in _CHECKS:
-            _CHECKS[name](value)
         if name not in KEYS:
             setattr(platform, name, value)
     if KEYS & set(wanted):
         take_keys(platform, wanted.get("jwks_uri"), wanted.get("pasted_keys") or ())
     db.flush()
     return [name for name, value in before.items() if getattr(platform, name) != value]
+
+
+def problems(wanted: Mapping[str, Any]) -> dict[str, str]:
+    """The reason for each of these columns that cannot be so."""
+    wrong = {}
+    for name in _CHECKS.keys() & wanted.keys():
+        try:
+            _CHECKS[name](wanted[name])
+        except Refused as problem:
+            wrong[name] = problem.reason
+    return wrong
+
+
+def roles(lines: Iterable[str]) -> dict[str, str]:
+    """What roles make here, from URI=teacher or URI=learner for each; what is neither is a problem of ``role_map``."""
+    pairs = (line.rpartition("=") for line in lines)
+    return {role.strip(): part.strip() for role, _, part in pairs}
 
 
 def _check_leeway(seconds: int | None) -> None:
@@ -49,6 +66,11 @@ def _check_roles(roles: Mapping[str, str]) -> None:
         raise Refused("platform.role")
 
 
+def _check_address_of_keys(url: str | None) -> None:
+    if url is not None and (origin(url) is None or not _is_text(url)):
+        raise Refused("platform.address_of_keys")
+
+
 def _is_text(text: str) -> bool:
     return 0 < len(text) <= LONGEST and text.isprintable()
 
@@ -59,4 +81,6 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
     "trusted_audiences": _check_audiences,
     "role_map": _check_roles,
     "frame_ancestors": check_frame_ancestors,
+    "jwks_uri": _check_address_of_keys,
+    "pasted_keys": check_pasted_keys,
 }

@@ -149,6 +149,7 @@ DONE = {
     "admin.suspend": "The platform may not launch any more, and the visits that came from it are ended.",
     "admin.let_observers": "What observers see is changed.",
     "admin.remove": "The platform is removed.",
+    "admin.change_switches": "The settings are saved. The next launch goes by them.",
     "admin.let_in_deployment": "Launches of the deployment come in from now on.",
     "admin.refuse_deployment": "Launches of the deployment are refused from now on.",
     "admin.revoke_invitation": "Nobody can register with this invitation any more.",

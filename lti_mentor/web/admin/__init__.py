@@ -1,7 +1,7 @@
 """The administrator's pages."""
 
-from lti_mentor.web.admin import deployments, invitations, keys, log, platforms, rights
+from lti_mentor.web.admin import deployments, invitations, keys, log, platforms, rights, switches
 from lti_mentor.web.admin.blueprint import admin
 from lti_mentor.web.admin.link import admin_link
 
-__all__ = ["admin", "admin_link", "deployments", "invitations", "keys", "log", "platforms", "rights"]
+__all__ = ["admin", "admin_link", "deployments", "invitations", "keys", "log", "platforms", "rights", "switches"]

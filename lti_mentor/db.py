@@ -33,8 +33,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError, TimeoutError
+from sqlalchemy.exc import IntegrityError, OperationalError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
@@ -197,13 +198,6 @@ class Row(Base):
     organization_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
 
 
-def take(row: Base, **values: object) -> None:
-    """Change only what differs: a row that was touched is compared again before each statement that follows."""
-    for name, value in values.items():
-        if getattr(row, name) != value:
-            setattr(row, name, value)
-
-
 def referring_to(name: str) -> Iterator[Column[Any]]:
     """Every column of the schema that refers to the table of this name; no table before those it refers to itself."""
     for table in Base.metadata.sorted_tables:
@@ -252,6 +246,16 @@ def try_insert(db: Session, statement: Insert, values: Mapping[str, Any], *, sin
     limits = {name: number or NO_LIMIT for name, number in most.items()}
     result = db.execute(statement, {**values, **limits, "since": since})
     return cast("CursorResult[Any]", result).rowcount == 1
+
+
+DEADLOCK = "40P01"  # of PostgreSQL: each waited for the other
+
+
+def lost_a_race(error: Exception) -> bool:
+    """Whether another transaction of the same moment was in the way: done again, this one sees what is there now."""
+    if isinstance(error, OperationalError):
+        return getattr(error.orig, "sqlstate", None) == DEADLOCK
+    return isinstance(error, IntegrityError | StaleDataError)
 
 
 def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:

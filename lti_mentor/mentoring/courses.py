@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from lti_mentor import clock
 from lti_mentor.activity import facts
 from lti_mentor.activity.record import record
-from lti_mentor.db import Row, one_of, take
+from lti_mentor.db import Row, one_of
 from lti_mentor.errors import NotFound, Refused
 from lti_mentor.mentoring import organizations, people
 from lti_mentor.mentoring.people import Person
@@ -186,7 +186,9 @@ def enter(db: Session, person: Person, place: Place, *, teaches: bool) -> tuple[
     course, member = db.execute(_ENTERED, given | key).one_or_none() or (None, None)
     if course is None:
         course = meet(db, person.organization_id, **vars(place))
-    take(course, label=place.label or course.label, title=place.title or course.title)
+    said = place.label or course.label, place.title or course.title
+    if said != (course.label, course.title):  # a row that is touched is compared again before each statement
+        course.label, course.title = said
     if member is None:
         _seen(_new_member(db, course, person, teaches), teaches)
         return course, "new"

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Base, Row, new_id, one_of, take
+from lti_mentor.db import Base, Row, new_id, one_of
 from lti_mentor.errors import NotFound, Refused
 from lti_mentor.mentoring import audit, organizations
 
@@ -109,18 +109,21 @@ class Identity:
 def meet(db: Session, organization_id: uuid.UUID, identity: Identity) -> Person:
     """The person behind this account, made at the first meeting; what the LMS says of them is kept up to date."""
     person = _known(db, organization_id, identity)
-    if person is None:
+    if person is None or _is_news(person, identity):  # locked in the order of everybody who writes people
         organizations.lock(db, organization_id)
         person = _known(db, organization_id, identity) or _new(db, organization_id, identity)
-    take(
-        person,
-        name=identity.name or person.name,
-        email=identity.email or person.email,
-        locale=identity.locale,
-        zone=identity.zone,
-    )
-    db.flush()
+        person.name, person.email, person.locale, person.zone = _said(person, identity)
+        db.flush()
     return person
+
+
+def _is_news(person: Person, identity: Identity) -> bool:
+    return _said(person, identity) != (person.name, person.email, person.locale, person.zone)
+
+
+def _said(person: Person, identity: Identity) -> tuple[str | None, str | None, str, str]:
+    """Name and mail address, language and zone; what the LMS withholds stays as it was."""
+    return identity.name or person.name, identity.email or person.email, identity.locale, identity.zone
 
 
 def meet_many(db: Session, organization_id: uuid.UUID, identities: Sequence[Identity]) -> dict[str, Person]:

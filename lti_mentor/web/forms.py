@@ -25,12 +25,11 @@ from typing import Any
 from flask import make_response, request
 from markupsafe import Markup
 from sqlalchemy import UniqueConstraint, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from werkzeug.wrappers import Response
 
 from lti_mentor import clock
-from lti_mentor.db import Row
+from lti_mentor.db import Row, lost_a_race
 from lti_mentor.errors import Invalid, NotAllowed
 from lti_mentor.mentoring.people import Person
 from lti_mentor.web import frames, headers
@@ -196,7 +195,9 @@ def _once(view: Callable[..., str | ShownOnce], kwargs: dict[str, Any]) -> str |
     form_key = _key_of(once)
     try:
         return _take(view, kwargs, form_key)
-    except IntegrityError:  # somebody did the same at the same moment: it is there now
+    except Exception as error:
+        if not lost_a_race(error):
+            raise
         with tool().database.reading() as db:
             if db.get(Person, visit.person_id) is None:
                 raise VisitOver() from None  # became one with another account

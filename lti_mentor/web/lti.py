@@ -9,11 +9,12 @@ from flask import Blueprint, Response, g, jsonify, redirect, render_template, re
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
+from lti_mentor.db import lost_a_race
 from lti_mentor.errors import LaunchError, MentorError, TooMany
 from lti_mentor.lti import contexts, deep_linking, keys, launch, login, platforms
 from lti_mentor.lti.deep_linking import Picker
 from lti_mentor.lti.launch import Launch
-from lti_mentor.mentoring import course_copies, courses, joining, people, readiness_columns
+from lti_mentor.mentoring import course_copies, courses, joining, organizations, people, readiness_columns
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.people import Person
 from lti_mentor.web import frames, headers, home, language, limits, placed, reviews, visit
@@ -74,9 +75,7 @@ def take_launch() -> AnyResponse:
         with database.transaction() as db:
             problem = launch.announce(db, launched)
         raise problem
-    with database.transaction() as db:
-        launched = launch.consume(db, launched)
-        opened, endpoint, values = _arrive(db, launched)
+    opened, endpoint, values = _open(launched)
     g.framing_origins = tuple(launched.framing_origins)
     location = url_for(endpoint, visit_key=opened.key, **values)
     if frames.cookie_of(state) not in request.cookies:
@@ -86,6 +85,19 @@ def take_launch() -> AnyResponse:
     frames.forget_login(response, state)
     frames.remember_tab(response, tab, opened.key)
     return response
+
+
+def _open(launched: Launch) -> tuple[visit.Opened, str, dict[str, Any]]:
+    """In one transaction; in a second one where the person became one with another account in the same moment."""
+    try:
+        with tool().database.transaction() as db:
+            return _arrive(db, launch.consume(db, launched))
+    except Exception as error:
+        if not lost_a_race(error):
+            raise
+    with tool().database.transaction() as db:
+        organizations.lock(db, launched.organization_id)  # after whoever it was
+        return _arrive(db, launch.consume(db, launched))
 
 
 def _arrive(db: Session, launched: Launch) -> tuple[visit.Opened, str, dict[str, Any]]:

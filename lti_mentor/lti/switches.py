@@ -31,9 +31,10 @@ def change(db: Session, platform: Platform, wanted: Mapping[str, Any]) -> list[s
 def problems(wanted: Mapping[str, Any]) -> dict[str, str]:
     """The reason for each of these columns that cannot be so."""
     wrong = {}
-    for name in _CHECKS.keys() & wanted.keys():
+    for name, check in _CHECKS.items():
         try:
-            _CHECKS[name](wanted[name])
+            if name in wanted:
+                check(wanted[name])
         except Refused as problem:
             wrong[name] = problem.reason
     return wrong
@@ -75,12 +76,13 @@ def _is_text(text: str) -> bool:
     return 0 < len(text) <= LONGEST and text.isprintable()
 
 
+# In the order of the form.
 _CHECKS: dict[str, Callable[[Any], None]] = {
-    "leeway_seconds": _check_leeway,
-    "token_audience": _check_audience,
-    "trusted_audiences": _check_audiences,
-    "role_map": _check_roles,
-    "frame_ancestors": check_frame_ancestors,
     "jwks_uri": _check_address_of_keys,
     "pasted_keys": check_pasted_keys,
+    "trusted_audiences": _check_audiences,
+    "token_audience": _check_audience,
+    "leeway_seconds": _check_leeway,
+    "role_map": _check_roles,
+    "frame_ancestors": check_frame_ancestors,
 }

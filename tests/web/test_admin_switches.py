@@ -56,7 +56,7 @@ def test_all_of_them_are_set_shown_and_on_record_without_what_they_are(alone):
         entry = db.scalars(select(AuditEntry).where(AuditEntry.action == "changed")).one()
     assert entry.actor_id is not None
     assert entry.place.endswith(
-        ": leeway_seconds, token_audience, trusted_audiences, role_map, frame_ancestors, foreign_azp"
+        ": trusted_audiences, token_audience, leeway_seconds, role_map, frame_ancestors, foreign_azp"
     )
     assert "Changed what a learning platform needs" in mine.open("log").text
 
@@ -106,6 +106,8 @@ def test_every_problem_stands_beside_its_field_and_what_was_typed_is_kept(alone)
         assert f'href="#{name}"' in page.text
         assert typed in html.unescape(page.text)
     assert 'name="foreign_azp" value="true" checked' in page.text
+    order = ["jwks_uri", "trusted_audiences", "token_audience", "leeway_seconds", "role_map", "frame_ancestors"]
+    assert re.findall(r'<li><a href="#(\w+)">', page.text) == order, "as in the form"
     now = platform_of(alone)
     assert (now.leeway_seconds, now.foreign_azp, now.jwks_uri) == (None, False, f"{alone.lms.url}/jwks")
 

@@ -12,7 +12,7 @@ from lti_mentor.app import create_app
 from lti_mentor.jobs import grades, rosters
 from lti_mentor.lti import platforms, tokens
 from lti_mentor.lti.contexts import ContextServices
-from lti_mentor.lti.platforms import Platform, Registration
+from lti_mentor.lti.platforms import Deployment, Platform, Registration
 from lti_mentor.lti.registration import SCOPES
 from lti_mentor.mentoring import organizations, people, programs, pursuits, readiness_columns
 from lti_mentor.mentoring.courses import Course, Member
@@ -82,7 +82,7 @@ def test_no_page_shows_or_changes_anything_of_another_organization(
         for right in people.RIGHTS:
             people.grant(db, twin.analyst, right)
         mark(db, first)
-        before, given_away = rows_of(db, first), traces(db, first)
+        before, given_away = rows_of(db, first), traces(db, first) | {str(things["deployment_id"])}
     app = create_app(loaded_settings, sqlite_database)
     opened = open_visit(sqlite_database, app, getattr(twin, who), twin.course.id)
     wrong = set()
@@ -96,6 +96,7 @@ def test_no_page_shows_or_changes_anything_of_another_organization(
     assert wrong == set()
     with sqlite_database.reading() as db:
         assert rows_of(db, first) == before
+        assert db.get_one(Deployment, things["deployment_id"]).status == "pending"
 
 
 def test_the_walk_would_see_a_trace(sqlite_database, sqlite_cast, loaded_settings, things):

@@ -45,10 +45,10 @@ class SwitchesForm(FormSchema):
 
     jwks_uri = fields.String()
     pasted_keys = PublicKeys()
-    leeway_seconds = whole(load_default=None)
     foreign_azp = fields.Boolean(load_default=False)
     trusted_audiences = Lines(load_default=list)
     token_audience = fields.String(load_default=None)
+    leeway_seconds = whole(load_default=None)
     role_map = Roles(load_default=dict)
     frame_ancestors = Lines(load_default=list)
 

@@ -187,7 +187,8 @@ def _deploy(db: Session, platform: Platform, deployment_id: str, organization_id
     if known is None:
         platform.deployments.append(Deployment(organization_id=organization_id, deployment_id=deployment_id))
     elif known.status != "active":
-        let_in(known, organization_id)
+        lock(db, platform.id)
+        let_in(undecided(db, platform, known.id), organization_id)
     elif known.organization_id != organization_id:
         raise Refused("platform.deployment_taken", deployment_id=deployment_id)
     db.flush()

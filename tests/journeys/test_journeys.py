@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Frame, FrameLocator, Page, expect
 
+from lti_mentor import clock
 from lti_mentor.db import connect
 from lti_mentor.jobs import grades
 from lti_mentor.lti import platforms
@@ -177,7 +178,11 @@ def test_an_administrator_comes_by_a_link_and_every_page_is_accessible_and_fits(
             given = dict.fromkeys(("authorization_endpoint", "token_endpoint", "jwks_uri"), f"{issuer}/a")
             added = platforms.Registration(issuer=issuer, client_id=f"{width}", deployment_ids=("1",), **given)
             owner = organizations.named(db, demo.ORGANIZATION)
-            platforms.add(db, added, organization_id=owner.id).status = status
+            platform = platforms.add(db, added, organization_id=owner.id)
+            platform.status = status
+            for each in ("pending", "refused"):
+                new = {"deployment_id": f"{each}:8b1f0c2d4e6f8a9b0c1d2e3f4a5b6c7d8e9f0a1b", "status": each}
+                platform.deployments.append(platforms.Deployment(**new, last_launch_at=clock.now()))
     database.engine.dispose()
     context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme, bypass_csp=True)
     page, wrong, kinds = context.new_page(), [], set()
@@ -205,6 +210,7 @@ def test_an_administrator_comes_by_a_link_and_every_page_is_accessible_and_fits(
     context.close()
     assert wrong == []
     assert {"/admin/", "/admin/platforms/", "/admin/platforms//removal", "/admin/keys", "/admin/log"} <= kinds
+    assert "/admin/platforms//switches" in kinds
 
 
 @pytest.mark.parametrize("width", [1280, 390])

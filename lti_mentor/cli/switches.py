@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from lti_mentor import settings
-from lti_mentor.cli.commands import ready_database, writing
+from lti_mentor.cli.commands import find_organization, ready_database, writing
 from lti_mentor.lti import keysets, platforms, switches
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.web import platform_changes
@@ -20,6 +20,7 @@ CLEARED: dict[str, tuple[str, Any]] = {
     "trusted-audiences": ("trusted_audiences", []),
     "roles": ("role_map", {}),
     "frame-ancestors": ("frame_ancestors", []),
+    "adopt-into": ("adopting_id", None),
 }
 
 
@@ -48,12 +49,14 @@ KEY_FILE = click.option(
 @click.option("--jwks-uri", help="Where it publishes its keys.")
 @KEY_FILE
 @click.option("--frame-ancestor", "ancestors", multiple=True, help="An origin that may frame the tool.")
+@click.option("--adopt-into", "adopting", help="The organization that takes new deployments in, without approval.")
 @click.option("--clear", "cleared", multiple=True, type=click.Choice(list(CLEARED)), help="Empty this first.")
 def change(
     platform_id: uuid.UUID,
     trusted: Sequence[str],
     roles: Sequence[str],
     ancestors: Sequence[str],
+    adopting: str | None,
     cleared: Sequence[str],
     **single: Any,
 ) -> None:
@@ -67,6 +70,8 @@ def change(
                 wanted[name] = list(dict.fromkeys([*emptied.get(name, getattr(platform, name)), *added]))
         if roles:
             wanted["role_map"] = emptied.get("role_map", platform.role_map) | switches.roles(roles)
+        if adopting is not None:
+            wanted["adopting_id"] = find_organization(db, adopting).id
         changed = platform_changes.switch(db, platform, emptied | wanted)
     click.echo(f"{platform.issuer}: {', '.join(changed)} changed." if changed else "Nothing is different.")
 

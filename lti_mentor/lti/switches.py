@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from lti_mentor.errors import Refused
+from lti_mentor.lti import quirks
 from lti_mentor.lti.platforms import Platform, check_frame_ancestors, check_pasted_keys, origin, take_keys
 
 LONGEST_LEEWAY = 300  # seconds; Security Framework 5.1.3 (7): no more than a few minutes
@@ -16,9 +17,9 @@ KEYS = frozenset({"jwks_uri", "pasted_keys"})  # one replaces the other
 
 def change(db: Session, platform: Platform, wanted: Mapping[str, Any]) -> list[str]:
     """Set these columns of the platform; gives the names of those that are different now. Raises Refused."""
-    for reason in problems(wanted).values():
+    for reason in problems(platform, wanted).values():
         raise Refused(reason)
-    before = {name: getattr(platform, name) for name in [*_CHECKS, "foreign_azp"]}
+    before = {name: getattr(platform, name) for name in [*_CHECKS, "foreign_azp", "adopting_id"]}
     for name, value in wanted.items():
         if name not in KEYS:
             setattr(platform, name, value)
@@ -28,7 +29,7 @@ def change(db: Session, platform: Platform, wanted: Mapping[str, Any]) -> list[s
     return [name for name, value in before.items() if getattr(platform, name) != value]
 
 
-def problems(wanted: Mapping[str, Any]) -> dict[str, str]:
+def problems(platform: Platform, wanted: Mapping[str, Any]) -> dict[str, str]:
     """The reason for each of these columns that cannot be so."""
     wrong = {}
     for name, check in _CHECKS.items():
@@ -37,6 +38,10 @@ def problems(wanted: Mapping[str, Any]) -> dict[str, str]:
                 check(wanted[name])
         except Refused as problem:
             wrong[name] = problem.reason
+    if wanted.get("adopting_id") and platform.issuer in quirks.SHARED_CLIENTS:
+        wrong["adopting_id"] = "deployment.whose"
+    if not wanted.get("adopting_id", True) and all(each.status != "active" for each in platform.deployments):
+        wrong["adopting_id"] = "platform.no_deployment"  # it would be of no organization
     return wrong
 
 

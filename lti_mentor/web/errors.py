@@ -108,6 +108,7 @@ SENTENCES = {
     "deployment.unknown": "There is no such deployment. See lti-mentor deployment list.",
     "deployment.whose": "All institutions use this platform with one client, so its new deployments are let in on the command line: lti-mentor deployment list, approve.",
     "deployment.decided": "Somebody let this deployment in already. Reload the page to see how things stand.",
+    "platform.no_deployment": "The platform has no deployment yet, so the first one is taken in. Change this after its first launch.",
     "platform.deployment_taken": "The deployment %(deployment_id)s belongs to another organization already.",
     "platform.address_refused": "The address is private or not a web address, so it is not asked.",
     "platform.no_address": "The learning platform cannot be found right now.",
@@ -299,6 +300,7 @@ FIELDS = {
     "trusted_audiences": "Trusted audiences",
     "role_map": "Roles",
     "frame_ancestors": "Pages around it",
+    "adopting_id": "New deployments",
 }
 
 

@@ -110,7 +110,7 @@ def test_it_is_let_in_on_the_start_page_of_the_administration(alone):
     assert "Nothing waits for you" not in mine.page.text
     done = mine.submit("/approved")
     assert "Launches of the deployment come in from now on." in done.text
-    assert "New deployments" not in done.text
+    assert "Deployments that wait" not in done.text
     assert "Nothing waits for you" in mine.open().text
     assert knock(alone).status_code == 200
     with alone.database.reading() as db:
@@ -152,7 +152,7 @@ def test_where_several_organizations_use_a_platform_nobody_decides_on_pages(both
     for organization in ("Home", "Elsewhere"):
         administrator = Administrator(both_site, organization)
         pages = administrator.page.text + administrator.open(f"platforms/{the(both_site.database, Platform).id}").text
-        assert "New deployments" not in pages
+        assert "Deployments that wait" not in pages
         assert "waits for approval" not in pages
         answer = post(both_site, administrator, "approved")
         assert answer.status_code == 409
@@ -178,6 +178,47 @@ def test_one_that_waits_is_taken_in_once_the_registration_says_so(alone):
         db.scalars(select(Platform)).one().adopting_id = organizations.named(db, "Home").id
     assert knock(alone).status_code == 200
     assert new_one(alone).status == "active"
+
+
+def test_an_administrator_sets_the_rule_and_takes_it_back_on_the_page(alone):
+    knock(alone)
+    mine, page = Administrator(alone), f"platforms/{the(alone.database, Platform).id}"
+    assert "wait for approval" in mine.open(page).text
+    mine.open(f"{page}/switches")
+    now = {"jwks_uri": f"{alone.lms.url}/jwks"}
+    assert "are taken in at their first launch" in mine.submit("/switches", {**now, "adopting_id": "true"}).text
+    assert knock(alone).status_code == 200
+    assert 'name="adopting_id" value="true" checked' in mine.open(f"{page}/switches").text
+    assert "are taken in at their first launch" not in mine.submit("/switches", now).text
+    with alone.database.transaction() as db:
+        db.execute(update(Deployment).where(Deployment.deployment_id == "2").values(deployment_id="3"))
+    refused(knock(alone), "launch.pending_deployment")
+
+
+def test_a_platform_without_a_deployment_keeps_the_rule_that_makes_it_somebodys(alone):
+    with alone.database.transaction() as db:
+        db.scalars(select(Platform)).one().adopting_id = organizations.named(db, "Home").id
+        db.execute(delete(Deployment))
+    mine = Administrator(alone)
+    mine.open(f"platforms/{the(alone.database, Platform).id}/switches")
+    answer = mine.submit("/switches", {"jwks_uri": f"{alone.lms.url}/jwks"})
+    assert answer.status_code == 422
+    assert "The platform has no deployment yet, so the first one is taken in." in answer.text
+
+
+def test_the_command_sets_the_rule_but_not_where_all_institutions_share_a_client(alone):
+    def set_rule(*options):
+        surroundings = {"LTI_MENTOR_DATABASE_URL": url_of(alone.database), "LTI_MENTOR_SECRET_KEY": SECRET}
+        words = ["platform", "set", str(the(alone.database, Platform).id), *options]
+        return CliRunner().invoke(main, words, env=surroundings).output
+
+    assert "adopting_id changed" in set_rule("--adopt-into", "Home")
+    assert knock(alone).status_code == 200
+    assert "adopting_id changed" in set_rule("--clear", "adopt-into")
+    with alone.database.transaction() as db:
+        db.execute(update(Platform).values(issuer=next(iter(quirks.SHARED_CLIENTS))))
+    assert "All institutions use this platform with one client" in set_rule("--adopt-into", "Home")
+    assert the(alone.database, Platform).adopting_id is None
 
 
 def test_one_that_was_refused_is_not_taken_in_by_a_rule(alone):

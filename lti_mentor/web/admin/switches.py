@@ -51,6 +51,7 @@ class SwitchesForm(FormSchema):
     leeway_seconds = whole(load_default=None)
     role_map = Roles(load_default=dict)
     frame_ancestors = Lines(load_default=list)
+    adopting_id = fields.Boolean(load_default=False)  # whether new deployments are taken in
 
     @pre_load
     def _drop_other_keys(self, given: Mapping[str, Any], **_: Any) -> dict[str, Any]:
@@ -73,6 +74,7 @@ def show_switches(platform_id: uuid.UUID, error: Invalid | None = None) -> str:
         given=_typed(error) if error else _as_kept(platform),
         usual_leeway=tool().settings.clock_leeway_seconds,
         longest_leeway=switches.LONGEST_LEEWAY,
+        may_adopt=platforms.may_decide(platform, current_visit().organization_id),
         error=error,
     )
 
@@ -94,6 +96,7 @@ def _as_kept(platform: Platform) -> Mapping[str, object]:
         "token_audience": platform.token_audience or "",
         "role_map": "\n".join(f"{role}={part}" for role, part in platform.role_map.items()),
         "frame_ancestors": "\n".join(platform.frame_ancestors),
+        "adopting_id": platform.adopting_id is not None,
     }
 
 
@@ -110,13 +113,13 @@ def _wanted(platform: Platform) -> dict[str, Any]:
     """What was typed, checked as the command line does it. Raises Invalid with every problem at once."""
 
     def problems(given: Mapping[str, Any]) -> dict[str, str]:
-        return {**_missing_keys(platform, given), **switches.problems(given)}
+        return {**_missing_keys(platform, given), **switches.problems(platform, given)}
 
     given = load(SwitchesForm, problems)
     wrong = problems(given)
     if wrong:
         raise Invalid(wrong)
-    return given
+    return given | {"adopting_id": current_visit().organization_id if given["adopting_id"] else None}
 
 
 def _missing_keys(platform: Platform, given: Mapping[str, Any]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from lti_mentor import clock
 from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import PlatformError
-from lti_mentor.lti import contexts, platforms
+from lti_mentor.lti import contexts, links, platforms
 from lti_mentor.lti.grades import Gradebook, Score
 from lti_mentor.mentoring import courses, gradebook, people
 from lti_mentor.mentoring.gradebook import MAXIMUM, GradeColumn, LatestScore
@@ -156,9 +156,11 @@ def _address(tool: Tool, book: Gradebook, column_id: uuid.UUID) -> str:
     """Of the column, which is looked for or made when it has none."""
     with tool.database.reading() as db:
         column = db.get_one(GradeColumn, column_id)
-    if column.lineitem_url is not None:
-        return column.lineitem_url
-    url = book.column(column.key, column.label, MAXIMUM)
+        if column.lineitem_url is not None:
+            return column.lineitem_url
+        place = (book.services.deployment_id, book.services.context_id)
+        link_id = links.showing(db, column.organization_id, place, column.certification_id, column_key=column.key)
+    url = book.column(column.key, column.label, MAXIMUM, link_id=link_id)
     with tool.database.transaction() as db:
         db.get_one(GradeColumn, column_id).lineitem_url = url
     return url

@@ -21,6 +21,7 @@ SCORE, RESULT_READ = f"{_SCOPE}score", f"{_SCOPE}result.readonly"
 _TYPE = "application/vnd.ims.lis."
 LINE_ITEM, LINE_ITEMS = f"{_TYPE}v2.lineitem+json", f"{_TYPE}v2.lineitemcontainer+json"
 SCORES, RESULTS = f"{_TYPE}v1.score+json", f"{_TYPE}v2.resultcontainer+json"
+NO_SUCH_LINK = (400, 403, 404, 412, 422)  # the link is gone, or may have no column: see quirks.TIED_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,15 @@ class Gradebook:
     def may_read(self) -> bool:
         return RESULT_READ in self.services.grade_scopes
 
-    def column(self, key: uuid.UUID, label: str, maximum: int) -> str:
-        """The address of our column: found by our own key, or made. Raises PlatformError."""
+    def column(self, key: uuid.UUID, label: str, maximum: int, *, link_id: str | None) -> str:
+        """The address of our column: found by our own key, or made. Raises PlatformError.
+
+        A new one is tied to the resource link whose content it is about, where one is known and the platform lets us.
+        """
         lineitems = self.services.lineitems_url
         if lineitems is None:
             raise PlatformError("grades.not_offered")
-        return self._found(lineitems, key) or self._made(lineitems, key, label, maximum)
+        return self._found(lineitems, key) or self._made(lineitems, _described(self.tool, key, label, maximum), link_id)
 
     def _found(self, lineitems: str, key: uuid.UUID) -> str | None:
         """By resource id alone: a tag or a label is copied with the course."""
@@ -58,9 +62,16 @@ class Gradebook:
                     return _near(item.get("id"), lineitems)
         return None
 
-    def _made(self, lineitems: str, key: uuid.UUID, label: str, maximum: int) -> str:
-        item: dict[str, Any] = {"label": label, "scoreMaximum": maximum, "resourceId": str(key), "tag": "readiness"}
-        item["submissionReview"] = reviewable(f"{self.tool.settings.base_url}/lti/launch")
+    def _made(self, lineitems: str, item: Mapping[str, Any], link_id: str | None) -> str:
+        if link_id is not None and quirks.ties_columns(self.platform.issuer):
+            try:
+                return self._posted(lineitems, {**item, "resourceLinkId": link_id})
+            except PlatformError as problem:
+                if problem.values.get("status") not in NO_SUCH_LINK:
+                    raise
+        return self._posted(lineitems, item)
+
+    def _posted(self, lineitems: str, item: Mapping[str, Any]) -> str:
         answer = self._service(COLUMN).call(
             "POST", lineitems, accept=LINE_ITEM, body=json.dumps(item).encode(), sends=LINE_ITEM
         )
@@ -84,6 +95,11 @@ class Gradebook:
                 found = _result(result)
                 if found is not None:
                     yield found
+
+
+def _described(tool: Tool, key: uuid.UUID, label: str, maximum: int) -> dict[str, Any]:
+    item: dict[str, Any] = {"label": label, "scoreMaximum": maximum, "resourceId": str(key), "tag": "readiness"}
+    return {**item, "submissionReview": reviewable(f"{tool.settings.base_url}/lti/launch")}
 
 
 def _near(given: Any, lineitems: str) -> str:

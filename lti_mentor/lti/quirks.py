@@ -19,6 +19,14 @@ OTHER_PAGES  Canvas and Blackboard show courses at the institution's own address
 CURLY_LINKS  Moodle 4.5 writes the Link header of line items with curly quotes and ``&amp;`` (seen 2026-11).
 RATE_LIMITS  Canvas answered 403 "Rate Limit Exceeded" until 2025-10, and 429 since (ucfopen/canvasapi issue 704).
 NEW_SUBMISSIONS  On Canvas a score is a new submission and uses up an attempt (hypothesis/lms issue 4973).
+TIED_COLUMNS  Open edX shows a score on its progress page only when the column names its component as ``resourceLinkId``
+             (lti_consumer/signals/signals.py of lti-consumer-xblock 11.4.4). Canvas gives a link that is an assignment
+             a column of its own, and shows only scores of the first column of a link; for any other link it answers
+             404 or 412 (scores_controller.rb and line_items_controller.rb of instructure/canvas-lms, issue 1944
+             there): columns of ours are never tied to a link on Canvas. Moodle answers 403 for a link that is gone
+             (gradebookservices, resources/lineitems.php); once a link has a second column its launches name none,
+             which nothing here needs. Sakai takes the id and does nothing with it (LTI13Servlet, LineItemUtil); for
+             Blackboard it is the course content of the column (docs.anthology.com, 2024-10). All seen 2026-11.
 SHORT_ROLES  Moodle's roster and the certification suite send "Instructor" instead of the URI.
 NO_COURSE_ROLES  Open edX sends roles of the institution alone (openedx/xblock-lti-consumer issue 618): a registration
              says which of them teach (``Platform.role_map``).
@@ -96,6 +104,11 @@ def status(given: int, body: bytes) -> int:
 def score_extras(issuer: str) -> dict[str, Any]:
     """What a score has on this platform besides what the specification says."""
     return SCORE_OF_NO_SUBMISSION if issuer in CANVAS else {}
+
+
+def ties_columns(issuer: str) -> bool:
+    """Whether a new column may say which resource link it is about."""
+    return issuer not in CANVAS
 
 
 def registers_at(host: str, issuer: str) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import MetaData
 from lti_mentor.activity import record
 from lti_mentor.db import Base, Database
 from lti_mentor.jobs import queue
-from lti_mentor.lti import connection_tests, contexts, deep_linking, keys, login, platforms, registration, tokens
+from lti_mentor.lti import connection_tests, contexts, deep_linking, keys, links, login, platforms, registration, tokens
 from lti_mentor.mentoring import (
     audit,
     certifications,
@@ -48,6 +48,7 @@ WITH_ROWS = (
     limits,
     link,
     linking,
+    links,
     login,
     meetings,
     notices,

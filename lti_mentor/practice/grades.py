@@ -29,6 +29,7 @@ class ToolColumn:
     label: str
     maximum: float
     resource_id: str
+    link_id: str | None = None  # the link of the course that it was tied to
     review: dict[str, Any] = field(default_factory=dict)  # what the tool said of submission reviews
     scores: dict[str, tuple[datetime, float, str]] = field(default_factory=dict)  # person -> when, points, progress
 
@@ -65,14 +66,22 @@ def _add_columns(app: Flask, lms: "Lms") -> None:
         given = request.get_json(silent=True) if request.content_type == LINE_ITEM else None
         if not isinstance(given, dict) or not given.get("label") or not given.get("scoreMaximum"):
             return jsonify(error="No handler found, or label and scoreMaximum are missing"), 400
+        link_id = given.get("resourceLinkId")
+        if link_id is not None and link_id not in _links(lms, course_id):
+            return jsonify(error="no such link"), 403
         column = ToolColumn(
-            secrets.token_hex(4), course_id, given["label"], given["scoreMaximum"], given.get("resourceId", "")
+            secrets.token_hex(4), course_id, given["label"], given["scoreMaximum"], given.get("resourceId", ""), link_id
         )
         column.review = given.get("submissionReview", {})
         lms.columns[column.id] = column
         answer = _typed(jsonify(_described(lms, column)), LINE_ITEM)
         answer.status_code = 201
         return answer
+
+
+def _links(lms: "Lms", course_id: str) -> set[str]:
+    """The ids of what may be opened in a course: what tools placed, and the mentoring that is always there."""
+    return {f"{course_id}-mentoring", *(link.id for link in lms.links.get(course_id, []))}
 
 
 def _add_scores(app: Flask, lms: "Lms") -> None:

@@ -214,12 +214,12 @@ def _storage(lms: Lms) -> dict[str, str]:
 
 
 def _with_column(lms: Lms, link: CourseLink, person: LmsPerson, course: LmsCourse) -> dict[str, Any]:
-    """A link that has a column names it beside the other grade services."""
-    column = lms.columns.get(link.column_id or "")
-    if column is None:
+    """A link that has one column names it beside the other grade services."""
+    columns = [each for each in lms.columns.values() if link.id == each.link_id or link.column_id == each.id]
+    if len(columns) != 1:
         return {}
     offered = claims(lms.world, person, course, nonce="")[GRADES]
-    return {GRADES: {**offered, "lineitem": column_address(lms, column)}}
+    return {GRADES: {**offered, "lineitem": column_address(lms, columns[0])}}
 
 
 def _asked_by(lms: Lms, hint: Hint) -> tuple[LmsPerson, LmsCourse]:

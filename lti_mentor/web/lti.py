@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.db import lost_a_race
 from lti_mentor.errors import LaunchError, MentorError, TooMany
-from lti_mentor.lti import contexts, deep_linking, keys, launch, login, platforms
+from lti_mentor.lti import contexts, deep_linking, keys, launch, links, login, platforms
 from lti_mentor.lti.deep_linking import Picker
 from lti_mentor.lti.launch import Launch
 from lti_mentor.mentoring import course_copies, courses, joining, organizations, people, readiness_columns
@@ -140,6 +140,9 @@ def _enter(db: Session, launched: Launch, person: Person) -> Arrival:
     )
     course = joining.enter(db, person, place, teaches=launched.teaches)
     contexts.keep(db, launched.deployment, launched.context.id, launched.services)
+    link_id = launched.resource_link_id if launched.review is None else None  # a review names the link as it likes
+    if content.link is not None and content.link.kind == "certification" and link_id is not None:
+        links.launched(db, content.link, launched.deployment, launched.context.id, link_id)
     column_url = launched.services.lineitem_url
     if content.link is not None and column_url is not None:
         readiness_columns.found_there(db, course, content.link.key, column_url)

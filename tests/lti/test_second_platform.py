@@ -212,6 +212,30 @@ def test_a_column_that_was_placed_but_not_made_by_the_platform_is_made_by_us_onc
     assert (score.read_value, column.problem) == (0, None)
 
 
+def progress(second) -> str:
+    """What the learner is shown by the platform itself."""
+    return requests.get(f"{second.url}/courses/1/learner/progress", timeout=20).text
+
+
+def test_a_score_is_shown_on_the_progress_page_when_its_link_was_opened_before_the_column_was_made(mentee):
+    visitor = mentee.choose()
+    visitor.submit("/picker/", {"choice": f"certification {SECURITY}"})
+    visitor.submit("/lti-dl/response")
+    mentee.open("learner")
+    open_column(mentee)
+    for value, shown in ((100, "12%"), (50, "6%")):
+        rate(mentee, value)
+        assert grades.run(mentee.tool) == 1
+        assert progress(mentee) == f"Mentoring: {shown}"
+    assert kept(mentee)[0].read_value == 6
+
+
+def test_a_column_of_something_that_is_no_link_of_the_course_stays_out_of_its_progress_page(mentee):
+    open_column(mentee)
+    assert grades.run(mentee.tool) == 1
+    assert progress(mentee) == "No score yet."
+
+
 def test_a_new_key_of_ours_is_fetched_by_the_platform(second):
     second.open("coordinator")
     assert rosters.run(second.tool) == 1

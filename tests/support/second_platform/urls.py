@@ -30,6 +30,12 @@ def show(request: HttpRequest, name: str) -> HttpResponse:
     return HttpResponse(f"<!doctype html><title>Course</title>{frame}")
 
 
+def progress(request: HttpRequest, name: str) -> HttpResponse:
+    """What the learner sees of their scores."""
+    score = course.Component.scores.get(name)
+    return HttpResponse("No score yet." if score is None else f"Mentoring: {score:.0%}")
+
+
 def share_names(request: HttpRequest) -> HttpResponse:
     """What an administrator of Open edX allows for a course."""
     CourseAllowPIISharingInLTIFlag.objects.create(course_id=course.COURSE, enabled=True)
@@ -46,6 +52,7 @@ urlpatterns = [
     path("as/<name>", open_tool),
     path("as/<name>/choose", choose),
     path("courses/1/<name>", show),
+    path("courses/1/<name>/progress", progress),
     path("share-names", share_names),
     path("api/", include("lti_consumer.plugin.urls", namespace="lti_consumer")),
 ]

@@ -18,7 +18,7 @@ from lti_mentor.tool import Tool
 log = logging.getLogger(__name__)
 EVERY = timedelta(seconds=5)
 LEASE = timedelta(minutes=10)
-BATCH = 20
+BATCH = 50  # read at once; one that changes meanwhile is told again
 REFUSED = (400, 403, 412, 422)  # of this person or number; another one may be taken
 LONGEST = timedelta(minutes=5)  # for one column at a time
 RUN = timedelta(minutes=2)  # new rounds begin until then; other jobs wait as long
@@ -52,12 +52,12 @@ def _work(tool: Tool, column: GradeColumn) -> tuple[int, bool]:
     until = clock.now() + LONGEST
     try:
         book, issuer = _book(tool, column)
-        while batch := _batch(tool, column):
-            for score in batch:
+        while batch := _batch(tool, column, issuer):
+            for score, subject in batch:
                 if tried and clock.now() > until:
                     raise PlatformError("grades.too_slow", retryable=True)
                 tried += 1
-                told += _tell(tool, book, column.id, issuer, score)
+                told += _tell(tool, book, column, score, subject)
     except PlatformError as problem:
         log.warning("scores not told", extra={"reason": problem.reason, "status": problem.values.get("status")})
         _failed(tool, column, problem.reason, problem.values.get("retry_after"))
@@ -70,7 +70,7 @@ def _work(tool: Tool, column: GradeColumn) -> tuple[int, bool]:
     else:
         with tool.database.transaction() as db:
             gradebook.done(db.get_one(GradeColumn, column.id))
-        _try_to_read_back(tool, book, column.id, issuer)
+        _try_to_read_back(tool, book, column, issuer)
     return told, True
 
 
@@ -85,10 +85,10 @@ def _failed(tool: Tool, column: GradeColumn, reason: str, retry_after: object = 
             gradebook.failed(failed, reason, retry_after=retry_after if isinstance(retry_after, int) else None)
 
 
-def _try_to_read_back(tool: Tool, book: Gradebook, column_id: uuid.UUID, issuer: str) -> None:
+def _try_to_read_back(tool: Tool, book: Gradebook, column: GradeColumn, issuer: str) -> None:
     """Everything is told by now: that it cannot be read back changes nothing."""
     try:
-        _read_back(tool, book, column_id, issuer)
+        _read_back(tool, book, column, issuer)
     except PlatformError as problem:
         log.warning("scores not read back", extra={"reason": problem.reason, "status": problem.values.get("status")})
 
@@ -104,25 +104,25 @@ def _book(tool: Tool, column: GradeColumn) -> tuple[Gradebook, str]:
     return Gradebook(tool, platform, services), platform.issuer
 
 
-def _batch(tool: Tool, column: GradeColumn) -> list[LatestScore]:
-    """None once somebody has closed the column."""
+def _batch(tool: Tool, column: GradeColumn, issuer: str) -> list[tuple[LatestScore, str | None]]:
+    """Scores with what the platform calls the person. None once somebody has closed the column."""
     with tool.database.transaction() as db:
         now = db.get_one(GradeColumn, column.id)
         now.leased_until = clock.now() + LEASE
-        return gradebook.waiting(db, now, BATCH) if now.status == "open" else []
+        scores = gradebook.waiting(db, now, BATCH) if now.status == "open" else []
+        subjects = people.subjects_of(db, now.organization_id, issuer, [score.person_id for score in scores])
+    return [(score, subjects.get(score.person_id)) for score in scores]
 
 
-def _tell(tool: Tool, book: Gradebook, column_id: uuid.UUID, issuer: str, score: LatestScore) -> int:
+def _tell(tool: Tool, book: Gradebook, column: GradeColumn, score: LatestScore, subject: str | None) -> int:
     """One score; how many were taken. Raises PlatformError for what concerns the whole column."""
-    with tool.database.reading() as db:
-        subject = people.subject_of(db, score.organization_id, score.person_id, issuer)
     if subject is None:
         _refused(tool, score, "grades.no_account")
         return 0
     at, was_found_anew = _later(score.sent_at), False
     for _ in range(CONFLICTS):
         said = Score(subject=subject, points=score.value, maximum=MAXIMUM, is_complete=score.is_complete, at=at)
-        address = _address(tool, book, column_id)
+        address = _address(tool, book, column)
         try:
             book.publish(address, said)
         except PlatformError as problem:
@@ -133,14 +133,15 @@ def _tell(tool: Tool, book: Gradebook, column_id: uuid.UUID, issuer: str, score:
                 at = _later(at)
                 continue
             if status == 404 and not was_found_anew:  # the column is gone, or this person is
-                _forget_address(tool, column_id)
+                _keep_address(tool, column, None)
                 was_found_anew = True
                 continue
             if status in (404, *REFUSED):
                 _refused(tool, score, "grades.person_refused")
                 return 0
             raise
-        _sent(tool, score, at)
+        with tool.database.transaction() as db:
+            gradebook.told(db, score, at=at)
         return 1
     _refused(tool, score, "grades.conflict")
     return 0
@@ -152,32 +153,23 @@ def _later(known: datetime | None) -> datetime:
     return now if known is None else max(now, known.replace(microsecond=0) + timedelta(seconds=1))
 
 
-def _address(tool: Tool, book: Gradebook, column_id: uuid.UUID) -> str:
+def _address(tool: Tool, book: Gradebook, column: GradeColumn) -> str:
     """Of the column, which is looked for or made when it has none."""
+    if column.lineitem_url is not None:
+        return column.lineitem_url
     with tool.database.reading() as db:
-        column = db.get_one(GradeColumn, column_id)
-        if column.lineitem_url is not None:
-            return column.lineitem_url
         place = (book.services.deployment_id, book.services.context_id)
         link_id = links.showing(db, column.organization_id, place, column.certification_id, column_key=column.key)
     url = book.column(column.key, column.label, MAXIMUM, link_id=link_id)
-    with tool.database.transaction() as db:
-        db.get_one(GradeColumn, column_id).lineitem_url = url
+    _keep_address(tool, column, url)
     return url
 
 
-def _forget_address(tool: Tool, column_id: uuid.UUID) -> None:
-    """Somebody deleted the column there."""
+def _keep_address(tool: Tool, column: GradeColumn, url: str | None) -> None:
+    """None when somebody deleted the column there. Ours while it is leased, so what we have of it is what there is."""
     with tool.database.transaction() as db:
-        db.get_one(GradeColumn, column_id).lineitem_url = None
-
-
-def _sent(tool: Tool, told: LatestScore, at: datetime) -> None:
-    """What was told; when the value changed meanwhile it waits again by itself."""
-    with tool.database.transaction() as db:
-        score = db.get_one(LatestScore, told.id)
-        score.sent_value, score.sent_complete, score.sent_at = told.value, told.is_complete, at
-        score.refused_at = score.problem = None
+        db.get_one(GradeColumn, column.id).lineitem_url = url
+    column.lineitem_url = url
 
 
 def _refused(tool: Tool, told: LatestScore, reason: str) -> None:
@@ -187,18 +179,16 @@ def _refused(tool: Tool, told: LatestScore, reason: str) -> None:
             score.refused_at, score.problem = clock.now(), reason
 
 
-def _read_back(tool: Tool, book: Gradebook, column_id: uuid.UUID, issuer: str) -> None:
+def _read_back(tool: Tool, book: Gradebook, column: GradeColumn, issuer: str) -> None:
     """What stands in our own column there, where reading is allowed."""
     if not book.may_read:
         return
-    found = {
-        subject: points / most * MAXIMUM for subject, points, most in book.results(_address(tool, book, column_id))
-    }
+    found = {subject: points / most * MAXIMUM for subject, points, most in book.results(_address(tool, book, column))}
     with tool.database.transaction() as db:
-        _keep_results(db, db.get_one(GradeColumn, column_id), issuer, found)
+        _keep_results(db, db.get_one(GradeColumn, column.id), issuer, found)
 
 
 def _keep_results(db: Session, column: GradeColumn, issuer: str, found: dict[str, float]) -> None:
-    subjects = people.subjects_of(db, column.organization_id, issuer)
+    subjects = people.all_subjects(db, column.organization_id, issuer)
     for person_id, score in gradebook.scores_of(db, column).items():
         score.read_value, score.read_at = found.get(subjects.get(person_id, "")), clock.now()

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from lti_mentor.errors import PlatformError
@@ -38,6 +39,10 @@ class Gradebook:
         if not granted:
             raise PlatformError("grades.no_scope")
         return Service(self.tool, self.platform, granted)
+
+    @cached_property
+    def _scores(self) -> Service:
+        return self._service(SCORE)
 
     @property
     def may_read(self) -> bool:
@@ -80,7 +85,7 @@ class Gradebook:
 
     def publish(self, column_url: str, score: "Score") -> None:
         """Tell one score. Raises PlatformError with the ``status`` of the platform."""
-        self._service(SCORE).call(
+        self._scores.call(
             "POST",
             before_query(column_url, "/scores"),
             accept="application/json",

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
+from functools import lru_cache
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
-from lti_mentor import db
+from lti_mentor import clock, db
 from lti_mentor.errors import PlatformError
 from lti_mentor.settings import Settings
 
@@ -163,8 +164,14 @@ def _socket(address: SplitResult, ip: str, port: int, settings: Settings) -> soc
     sock.settimeout(settings.read_timeout_seconds)
     if address.scheme == "http":
         return sock
-    trusted = ssl.create_default_context()
+    trusted = _trusted(ssl.get_default_verify_paths(), clock.now().hour)
     return trusted.wrap_socket(sock, server_hostname=address.hostname, do_handshake_on_connect=False)
+
+
+@lru_cache(maxsize=1)
+def _trusted(paths: ssl.DefaultVerifyPaths, hour: int) -> ssl.SSLContext:
+    """The authorities of the system. Reading them takes longer than a handshake, so it is done once an hour."""
+    return ssl.create_default_context()
 
 
 def _greet(sock: socket.socket) -> None:

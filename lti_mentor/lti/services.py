@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -18,15 +18,19 @@ from lti_mentor.tool import Tool
 MAXIMUM_BYTES = 20_000_000  # of one page: some platforms send a whole course at once
 MOST_PAGES = 2_000
 LONGEST_WAIT = 3600  # seconds, whatever a platform asks for
+TOKEN_HELD = tokens.MARGIN / 2  # of a token that is good for the margin at least
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Service:
     """A service of one platform and the scopes that calls of it need."""
 
     tool: Tool
     platform: Platform
     scopes: Sequence[str]
+    _token: str = field(default="", init=False, repr=False)
+    _token_until: datetime = field(default=NEVER, init=False)  # until then it is not looked up again
 
     def call(self, method: str, url: str, *, accept: str, body: bytes | None = None, sends: str = "") -> Answer:
         """One call. Raises PlatformError for every answer that is not good; a token that ended is asked for anew once.
@@ -48,8 +52,12 @@ class Service:
         )
 
     def _ask(self, method: str, url: str, accept: str, body: bytes | None, sends: str, *, anew: bool) -> Answer:
-        token = tokens.access_token(self.tool, self.platform, self.scopes, anew=anew)
-        headers = {"Accept": accept, **http.authorized(token), **({"Content-Type": sends} if sends else {})}
+        now = clock.now()
+        if anew or now > self._token_until:
+            self._token = tokens.access_token(self.tool, self.platform, self.scopes, anew=anew)
+            self._token_until = now + TOKEN_HELD
+        sent = {"Content-Type": sends} if sends else {}
+        headers = {"Accept": accept, **http.authorized(self._token), **sent}
         return http.ask(method, url, self.tool.settings, body=body, headers=headers, maximum_bytes=MAXIMUM_BYTES)
 
     def pages(self, url: str, *, accept: str, until: datetime | None = None) -> Iterator["Page"]:

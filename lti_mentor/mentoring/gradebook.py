@@ -9,11 +9,23 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, and_, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    Uuid,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Row, new_id, one_of
+from lti_mentor.db import Base, Row, new_id, one_of
 from lti_mentor.mentoring import catalog
 from lti_mentor.mentoring.courses import Course, Member
 from lti_mentor.mentoring.programs import Participant, Program
@@ -271,6 +283,28 @@ def waiting(db: Session, column: GradeColumn, most: int) -> list[LatestScore]:
         .limit(most)
     )
     return list(db.scalars(wanted))
+
+
+# Made once: building a statement costs more than running it.
+_TOLD = (
+    update(Base.metadata.tables["latest_scores"])
+    .where(
+        LatestScore.organization_id == bindparam("of", type_=Uuid()), LatestScore.id == bindparam("told", type_=Uuid())
+    )
+    .values(
+        sent_value=bindparam("told_value"),
+        sent_complete=bindparam("told_complete"),
+        sent_at=bindparam("told_at"),
+        refused_at=None,
+        problem=None,
+    )
+)
+
+
+def told(db: Session, score: LatestScore, *, at: datetime) -> None:
+    """The platform has what the score was when it was read; when it changed meanwhile it waits again by itself."""
+    given = {"told_value": score.value, "told_complete": score.is_complete, "told_at": at}
+    db.execute(_TOLD, {"of": score.organization_id, "told": score.id, **given})
 
 
 def complete(db: Session, organization_id: uuid.UUID, person_id: uuid.UUID, certification_id: str) -> None:

@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
@@ -225,16 +225,17 @@ def by_accounts(db: Session, organization_id: uuid.UUID, issuer: str, subjects: 
     return db.scalars(wanted.where(*here).order_by(Person.number)).all()
 
 
-def subject_of(db: Session, organization_id: uuid.UUID, person_id: uuid.UUID, issuer: str) -> str | None:
-    """What the LMS of this issuer calls the person; none when they never came from there."""
-    return db.scalar(
-        select(Account.subject).where(
-            Account.organization_id == organization_id, Account.person_id == person_id, Account.issuer == issuer
-        )
+def subjects_of(
+    db: Session, organization_id: uuid.UUID, issuer: str, person_ids: Collection[uuid.UUID]
+) -> dict[uuid.UUID, str]:
+    """What the LMS of this issuer calls these people, without those who never came from there."""
+    wanted = select(Account.person_id, Account.subject).where(
+        Account.organization_id == organization_id, Account.issuer == issuer, Account.person_id.in_(person_ids)
     )
+    return dict(db.execute(wanted).all())
 
 
-def subjects_of(db: Session, organization_id: uuid.UUID, issuer: str) -> dict[uuid.UUID, str]:
+def all_subjects(db: Session, organization_id: uuid.UUID, issuer: str) -> dict[uuid.UUID, str]:
     """What the LMS of this issuer calls everybody of the organization."""
     wanted = select(Account.person_id, Account.subject).where(
         Account.organization_id == organization_id, Account.issuer == issuer

@@ -1,21 +1,24 @@
 """Scores: the latest of each person in a real gradebook, and what happens when it refuses."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 from flask import Response, jsonify
-from sqlalchemy import delete, inspect, select
+from sqlalchemy import delete, event, inspect, select
 
 from lti_mentor import clock
 from lti_mentor.errors import NotFound
 from lti_mentor.jobs import grades
-from lti_mentor.mentoring import gradebook, programs, pursuits, readiness_columns, standing
+from lti_mentor.mentoring import gradebook, people, programs, pursuits, readiness_columns, standing
 from lti_mentor.mentoring.certifications import Certification
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.gradebook import GradeColumn, LatestScore
-from lti_mentor.mentoring.people import Account, Person
+from lti_mentor.mentoring.people import Account, Identity, Person
 from lti_mentor.mentoring.programs import Program, ProgramDraft
 from lti_mentor.mentoring.pursuits import Pursuit
+from lti_mentor.practice.world import LEARNER
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from tests.support.visitor import Visitor
@@ -98,6 +101,54 @@ def test_a_column_is_made_filled_and_read_back_for_mentees_alone(tool, lms, both
     assert (found.sent_value, found.read_value, found.is_waiting) == (12, 12, False)
     assert grades.run(tool) == 0
     assert len(lms.columns) == 1
+
+
+def crowd(site, lms, size) -> None:
+    """So many more have a score that waits."""
+    names = [f"crowd-{number}" for number in range(size)]
+    lms.world.course("1").members.update({name: [LEARNER] for name in names})
+    with site.database.transaction() as db:
+        only = db.scalars(select(GradeColumn)).one()
+        known = [Identity(issuer=lms.world.issuer, subject=name) for name in names]
+        for person in people.meet_many(db, only.organization_id, known).values():
+            db.add(LatestScore(organization_id=only.organization_id, column_id=only.id, person_id=person.id, value=1))
+
+
+@contextmanager
+def counting(database) -> Iterator[list[str]]:
+    """The statements that are run meanwhile."""
+    seen: list[str] = []
+
+    def note(connection, cursor, statement, *rest):
+        seen.append(statement)
+
+    engines = {engine.pool: engine for engine in (database.reader, database.engine)}.values()  # one on PostgreSQL
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    yield seen
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def test_a_crowd_is_told_with_one_write_for_each_and_next_to_no_reads(tool, lms, both_site):
+    crowd(both_site, lms, 2 * grades.BATCH)
+    with counting(both_site.database) as seen:
+        assert grades.run(tool) == 2 * grades.BATCH + 1
+    writes = [each for each in seen if each.startswith("UPDATE latest_scores SET sent_value")]
+    assert len(writes) == 2 * grades.BATCH + 1, "each is kept as told by itself"
+    reads = [each for each in seen if each.startswith("SELECT")]
+    assert len(reads) < grades.BATCH
+
+
+def test_a_score_that_changes_while_others_are_told_is_told_again(tool, lms, both_site):
+    crowd(both_site, lms, 3)
+
+    def meanwhile():
+        rate(both_site.database, 100)
+
+    lms.bad_answers[:] = [nothing, nothing, meanwhile]
+    assert grades.run(tool) == 5
+    assert shown_there(lms)["learner"] == 12
 
 
 def test_only_the_latest_score_is_told_and_a_certificate_completes_it(tool, lms, both_site):

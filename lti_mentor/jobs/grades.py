@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -11,7 +12,8 @@ from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti import contexts, links, platforms
 from lti_mentor.lti.grades import Gradebook, Score
-from lti_mentor.mentoring import courses, gradebook, people
+from lti_mentor.mentoring import courses, evidence, gradebook, people
+from lti_mentor.mentoring.evidence import Work
 from lti_mentor.mentoring.gradebook import MAXIMUM, GradeColumn, LatestScore
 from lti_mentor.tool import Tool
 
@@ -53,11 +55,11 @@ def _work(tool: Tool, column: GradeColumn) -> tuple[int, bool]:
     try:
         book, issuer = _book(tool, column)
         while batch := _batch(tool, column, issuer):
-            for score, subject in batch:
+            for each in batch:
                 if tried and clock.now() > until:
                     raise PlatformError("grades.too_slow", retryable=True)
                 tried += 1
-                told += _tell(tool, book, column, score, subject)
+                told += _tell(tool, book, column, each)
     except PlatformError as problem:
         log.warning("scores not told", extra={"reason": problem.reason, "status": problem.values.get("status")})
         _failed(tool, column, problem.reason, problem.values.get("retry_after"))
@@ -104,27 +106,38 @@ def _book(tool: Tool, column: GradeColumn) -> tuple[Gradebook, str]:
     return Gradebook(tool, platform, services), platform.issuer
 
 
-def _batch(tool: Tool, column: GradeColumn, issuer: str) -> list[tuple[LatestScore, str | None]]:
-    """Scores with what the platform calls the person. None once somebody has closed the column."""
+@dataclass(frozen=True)
+class _Waiting:
+    """A score, what the platform calls its person, and when they worked for it."""
+
+    score: LatestScore
+    subject: str | None
+    work: Work | None
+
+
+def _batch(tool: Tool, column: GradeColumn, issuer: str) -> list[_Waiting]:
+    """None once somebody has closed the column."""
     with tool.database.transaction() as db:
         now = db.get_one(GradeColumn, column.id)
         now.leased_until = clock.now() + LEASE
         scores = gradebook.waiting(db, now, BATCH) if now.status == "open" else []
-        subjects = people.subjects_of(db, now.organization_id, issuer, [score.person_id for score in scores])
-    return [(score, subjects.get(score.person_id)) for score in scores]
+        ids = [score.person_id for score in scores]
+        subjects = people.subjects_of(db, now.organization_id, issuer, ids)
+        work = evidence.work_of(db, now.organization_id, now.certification_id, ids)
+    return [_Waiting(score, subjects.get(score.person_id), work.get(score.person_id)) for score in scores]
 
 
-def _tell(tool: Tool, book: Gradebook, column: GradeColumn, score: LatestScore, subject: str | None) -> int:
+def _tell(tool: Tool, book: Gradebook, column: GradeColumn, waiting: _Waiting) -> int:
     """One score; how many were taken. Raises PlatformError for what concerns the whole column."""
-    if subject is None:
+    score = waiting.score
+    if waiting.subject is None:
         _refused(tool, score, "grades.no_account")
         return 0
     at, was_found_anew = _later(score.sent_at), False
     for _ in range(CONFLICTS):
-        said = Score(subject=subject, points=score.value, maximum=MAXIMUM, is_complete=score.is_complete, at=at)
         address = _address(tool, book, column)
         try:
-            book.publish(address, said)
+            book.publish(address, _said(waiting, waiting.subject, at))
         except PlatformError as problem:
             if problem.reason != "platform.bad_status":
                 raise  # it did not come as far as this score
@@ -145,6 +158,18 @@ def _tell(tool: Tool, book: Gradebook, column: GradeColumn, score: LatestScore, 
         return 1
     _refused(tool, score, "grades.conflict")
     return 0
+
+
+def _said(waiting: _Waiting, subject: str, at: datetime) -> Score:
+    return Score(
+        subject=subject,
+        points=waiting.score.value,
+        maximum=MAXIMUM,
+        is_complete=waiting.score.is_complete,
+        at=at,
+        began_at=waiting.work.began_at if waiting.work else None,
+        handed_in_at=waiting.work.handed_in_at if waiting.work else None,
+    )
 
 
 def _later(known: datetime | None) -> datetime:

@@ -131,20 +131,33 @@ def _result(result: Any) -> tuple[str, float, float] | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """What a person has, of how much, as of when. The number is always the one that counts now: FullyGraded."""
+    """What a person has, of how much, as of when; and when they began and last handed in something for it.
+
+    The number is always the one that counts now, so it is FullyGraded: see quirks.ONLY_GRADED.
+    """
 
     subject: str
     points: int
     maximum: int
     is_complete: bool
     at: datetime
+    began_at: datetime | None
+    handed_in_at: datetime | None
 
     def as_json(self) -> dict[str, Any]:
+        times = {"startedAt": self.began_at, "submittedAt": self.handed_in_at}
+        submission = {name: _written(at) for name, at in times.items() if at is not None}
         return {
             "userId": self.subject,
             "scoreGiven": self.points,
             "scoreMaximum": self.maximum,
             "activityProgress": "Completed" if self.is_complete else "InProgress",
             "gradingProgress": "FullyGraded",
-            "timestamp": self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+            "timestamp": _written(self.at),
+            **({"submission": submission} if submission else {}),
         }
+
+
+def _written(at: datetime) -> str:
+    """With parts of a second and a zone: some platforms refuse times without."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -19,6 +19,11 @@ OTHER_PAGES  Canvas and Blackboard show courses at the institution's own address
 CURLY_LINKS  Moodle 4.5 writes the Link header of line items with curly quotes and ``&amp;`` (seen 2026-11).
 RATE_LIMITS  Canvas answered 403 "Rate Limit Exceeded" until 2025-10, and 429 since (ucfopen/canvasapi issue 704).
 NEW_SUBMISSIONS  On Canvas a score is a new submission and uses up an attempt (hypothesis/lms issue 4973).
+ONLY_GRADED  Canvas and Moodle take a number away again when ``gradingProgress`` says that it may still change
+             (scores_controller.rb of instructure/canvas-lms, resources/scores.php of Moodle's gradebookservices, seen
+             2026-11).
+HAND_IN_TIMES  Canvas refuses a ``submission.submittedAt`` that is more than a minute ahead, and dates new submissions
+             by it (same place); Moodle and Open edX take it and do nothing with it.
 TIED_COLUMNS  Open edX shows a score on its progress page only when the column names its component as ``resourceLinkId``
              (lti_consumer/signals/signals.py of lti-consumer-xblock 11.4.4). Canvas gives a link that is an assignment
              a column of its own, and shows only scores of the first column of a link; for any other link it answers

@@ -1,13 +1,13 @@
 """Evidence for an exam domain: submitted, then accepted with a rating or returned with a comment."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import JSON, ForeignKey, Index, select
+from sqlalchemy import JSON, ForeignKey, Index, and_, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -80,6 +80,31 @@ class Verdict:
     comment: str = ""
     topics: Sequence[str] = ()
     rating: int | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """When somebody began the way to a certification, and when they handed in the last of what was accepted."""
+
+    began_at: datetime
+    handed_in_at: datetime | None
+
+
+def work_of(
+    db: Session, organization_id: uuid.UUID, certification_id: str, person_ids: Collection[uuid.UUID]
+) -> dict[uuid.UUID, Work]:
+    """By person, without those who are not on the way."""
+    wanted = (
+        select(Pursuit.person_id, Pursuit.started_at, func.max(Evidence.submitted_at))
+        .outerjoin(Evidence, and_(Evidence.pursuit_id == Pursuit.id, Evidence.status == "accepted"))
+        .where(
+            Pursuit.organization_id == organization_id,
+            Pursuit.certification_id == certification_id,
+            Pursuit.person_id.in_(person_ids),
+        )
+        .group_by(Pursuit.person_id, Pursuit.started_at)
+    )
+    return {person_id: Work(began_at, handed_in_at) for person_id, began_at, handed_in_at in db.execute(wanted)}
 
 
 def submit(db: Session, pursuit: Pursuit, domain_code: str, submission: Submission) -> Evidence:

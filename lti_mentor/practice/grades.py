@@ -2,11 +2,12 @@
 
 import secrets
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, jsonify, request
 
+from lti_mentor import clock
 from lti_mentor.practice.services import may
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ LINE_ITEM = "application/vnd.ims.lis.v2.lineitem+json"
 LINE_ITEMS = "application/vnd.ims.lis.v2.lineitemcontainer+json"
 SCORES = "application/vnd.ims.lis.v1.score+json"
 RESULTS = "application/vnd.ims.lis.v2.resultcontainer+json"
+AHEAD = timedelta(minutes=1)  # of a submission, as on Canvas
 Refusal = tuple[Response, int]
 
 
@@ -32,6 +34,7 @@ class ToolColumn:
     link_id: str | None = None  # the link of the course that it was tied to
     review: dict[str, Any] = field(default_factory=dict)  # what the tool said of submission reviews
     scores: dict[str, tuple[datetime, float, str]] = field(default_factory=dict)  # person -> when, points, progress
+    worked: dict[str, dict[str, datetime]] = field(default_factory=dict)  # person -> startedAt and submittedAt
 
 
 def add_grade_service(app: Flask, lms: "Lms") -> None:
@@ -105,6 +108,8 @@ def _add_scores(app: Flask, lms: "Lms") -> None:
             return jsonify(error="Refusing score with an earlier timestamp"), 409
         points = given["scoreGiven"] / given["scoreMaximum"] * column.maximum
         column.scores[given["userId"]] = (at, points, given["activityProgress"])
+        times = given.get("submission", {})
+        column.worked[given["userId"]] = {name: datetime.fromisoformat(value) for name, value in times.items()}
         return jsonify({})
 
     @app.get("/courses/<course_id>/lineitems/<column_id>/results")
@@ -138,8 +143,19 @@ def _problem(given: dict[str, Any]) -> str | None:
         return f"{missing[0]} is missing"
     if given["gradingProgress"] != "FullyGraded" or given["scoreMaximum"] <= 0:
         return "not a grade"
+    times = given.get("submission", {})
+    problems = [_time_problem(name, value) for name, value in {"timestamp": given["timestamp"], **times}.items()]
+    problems += [
+        f"{name} in the future"
+        for name, value in times.items()
+        if not any(problems) and datetime.fromisoformat(value) > clock.now() + AHEAD
+    ]
+    return next((problem for problem in problems if problem), None)
+
+
+def _time_problem(name: str, value: str) -> str | None:
     try:
-        at = datetime.fromisoformat(given["timestamp"])
+        at = datetime.fromisoformat(value)
     except ValueError:
-        return "timestamp"
-    return None if at.tzinfo and "." in given["timestamp"] else "timestamp without sub-seconds or zone"
+        return name
+    return None if at.tzinfo and "." in value else f"{name} without sub-seconds or zone"

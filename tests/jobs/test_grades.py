@@ -11,9 +11,19 @@ from sqlalchemy import delete, event, inspect, select
 from lti_mentor import clock
 from lti_mentor.errors import NotFound
 from lti_mentor.jobs import grades
-from lti_mentor.mentoring import gradebook, people, programs, pursuits, readiness_columns, standing
+from lti_mentor.mentoring import (
+    evidence,
+    gradebook,
+    mentorships,
+    people,
+    programs,
+    pursuits,
+    readiness_columns,
+    standing,
+)
 from lti_mentor.mentoring.certifications import Certification
 from lti_mentor.mentoring.courses import Course
+from lti_mentor.mentoring.evidence import Evidence, Submission, Verdict
 from lti_mentor.mentoring.gradebook import GradeColumn, LatestScore
 from lti_mentor.mentoring.people import Account, Identity, Person
 from lti_mentor.mentoring.programs import Program, ProgramDraft
@@ -163,6 +173,41 @@ def test_only_the_latest_score_is_told_and_a_certificate_completes_it(tool, lms,
     assert grades.run(tool) == 1
     (made,) = lms.columns.values()
     assert made.scores["learner"][2] == "Completed"
+
+
+def handed_in(database) -> Evidence:
+    """Evidence of the learner, two days ago, for which the mentor gives an answer now."""
+    with database.transaction() as db:
+        learner, mentor = person_of(db, "learner"), person_of(db, "mentor")
+        programs.enroll(db, program_of(db), mentor, "mentor", capacity=1)
+        mentorships.pair(db, program_of(db), mentor=mentor, mentee=learner, by=person_of(db, "coordinator"))
+        way = db.scalars(select(Pursuit).where(Pursuit.person_id == learner.id)).one()
+        way.started_at -= timedelta(days=7)
+        piece = evidence.submit(db, way, "1", Submission(text="I did it."))
+        piece.submitted_at -= timedelta(days=2)
+        return piece
+
+
+def test_a_score_says_when_the_work_began_and_when_it_was_handed_in_not_when_it_was_rated(tool, lms, both_site):
+    piece = handed_in(both_site.database)
+    assert grades.run(tool) == 1
+    (made,) = lms.columns.values()
+    assert set(made.worked["learner"]) == {"startedAt"}, "what waits for the mentor does not count yet"
+    with both_site.database.transaction() as db:
+        evidence.accept(db, db.merge(piece), Verdict(version=1, rating=100), by=person_of(db, "mentor"))
+    assert grades.run(tool) == 1
+    times = made.worked["learner"]
+    assert timedelta(days=7) < clock.now() - times["startedAt"] < timedelta(days=7, hours=1)
+    assert timedelta(days=2) < clock.now() - times["submittedAt"] < timedelta(days=2, hours=1)
+    assert made.scores["learner"][1:] == (12, "InProgress")
+
+
+def test_a_score_of_somebody_who_is_not_on_the_way_any_more_is_told_without_times(tool, lms, both_site):
+    with both_site.database.transaction() as db:
+        db.execute(delete(Pursuit))
+    assert grades.run(tool) == 1
+    (made,) = lms.columns.values()
+    assert made.worked == {"learner": {}}
 
 
 def test_scores_within_one_second_are_told_with_later_timestamps(tool, lms, both_site):

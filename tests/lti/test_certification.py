@@ -3,10 +3,12 @@
 Certification Guide 6.1.1 to 6.1.3. The suite is a platform of its own; the practice LMS sends the same payloads.
 """
 
+import re
 from datetime import timedelta
 
 import jwt
 import pytest
+from flask import request
 from sqlalchemy import select
 
 from lti_mentor import clock
@@ -169,3 +171,19 @@ def test_grades_a_learner_launch_then_create_a_line_item_and_publish_a_score(sit
     assert grades.run(tool_of(site)) == 1
     (made,) = site.lms.lms.columns.values()
     assert {person: points for person, (_, points, _) in made.scores.items()} == {"learner": 0}
+
+
+def test_grades_a_score_has_every_property_that_the_specification_names_for_it(site):
+    open_column(site)
+    seen = []
+    site.lms.lms.bad_answers[:] = [lambda: None, lambda: None, lambda: seen.append((request.path, request.get_json()))]
+    assert grades.run(tool_of(site)) == 1
+    ((path, said),) = seen
+    assert path.endswith("/scores")
+    required = {"userId", "activityProgress", "gradingProgress", "timestamp"}
+    assert set(said) == required | {"scoreGiven", "scoreMaximum", "submission"}
+    assert said["activityProgress"] in ("Initialized", "Started", "InProgress", "Submitted", "Completed")
+    assert said["gradingProgress"] == "FullyGraded"
+    for at in (said["timestamp"], *said["submission"].values()):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", at)
+    assert set(said["submission"]) == {"startedAt"}, "nothing was handed in yet"

@@ -30,7 +30,7 @@ Canvas
 26  rate limits                      test_26, test_tokens (a token is asked for once)
 27  numbers, nulls and extra claims  test_27
 28  our key set                      test_28
-29  late by the time of a grade      test_25: a score of ours is no submission, so it cannot be late
+29  late by the time of a grade      jobs/test_grades (when the work was handed in), test_25 (no new submission)
 30  login_required                   test_30
 31  queries encoded twice            test_31
 Moodle

@@ -51,29 +51,34 @@ class Answer:
 
 def get_json(url: str, settings: Settings, *, bearer: str | None = None) -> Any:
     """The JSON at this address. Raises PlatformError, whose reason never carries what was answered."""
-    return _json(ask("GET", url, settings, headers=authorized(bearer)))
+    return get(url, settings, bearer=bearer).json()
+
+
+def get(url: str, settings: Settings, *, bearer: str | None = None) -> Answer:
+    """The good answer at this address. Raises PlatformError."""
+    return _good(ask("GET", url, settings, headers=authorized(bearer)))
 
 
 def post_json(url: str, body: Mapping[str, Any], settings: Settings, *, bearer: str | None = None) -> Any:
     """The JSON that answers this JSON. Raises PlatformError, as ``get_json`` does."""
     sent = {**authorized(bearer), "Content-Type": "application/json"}
-    return _json(ask("POST", url, settings, body=json.dumps(body).encode(), headers=sent))
+    return _good(ask("POST", url, settings, body=json.dumps(body).encode(), headers=sent)).json()
 
 
 def post_form(url: str, fields: Mapping[str, str], settings: Settings) -> Any:
     """The JSON that answers this form. Raises PlatformError, as ``get_json`` does."""
     sent = {"Content-Type": "application/x-www-form-urlencoded"}
-    return _json(ask("POST", url, settings, body=urlencode(fields).encode(), headers=sent))
+    return _good(ask("POST", url, settings, body=urlencode(fields).encode(), headers=sent)).json()
 
 
 def authorized(bearer: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {bearer}"} if bearer else {}
 
 
-def _json(answer: Answer) -> Any:
+def _good(answer: Answer) -> Answer:
     if answer.status not in GOOD:
         raise PlatformError("platform.bad_status", retryable=answer.is_retryable, status=answer.status)
-    return answer.json()
+    return answer
 
 
 def ask(

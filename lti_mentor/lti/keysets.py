@@ -19,11 +19,17 @@ from lti_mentor import clock
 from lti_mentor.db import Database, inserting
 from lti_mentor.errors import LaunchError, PlatformError, Refused
 from lti_mentor.lti import http
+from lti_mentor.lti.http import Answer
 from lti_mentor.lti.platforms import KeySet, Platform
 from lti_mentor.settings import Settings
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+# What a platform says of how long its keys are good is taken between these two. A new key is found at once by its id,
+# so they are about one that was withdrawn: it is believed for a day at the longest (Canvas says ten), and a platform
+# that says nothing may be kept is asked by 12 launches an hour and not by each.
+SHORTEST, LONGEST = timedelta(minutes=5), timedelta(hours=24)
 LONGEST_WAIT = 3.0  # seconds for keys that another launch asks for
+DIGITS = 9  # of seconds: decades, which a database can keep
 SMALLEST = 2048  # bits of a pasted key
 
 
@@ -49,7 +55,7 @@ def verification_key(
 
 def _published(database: Database, settings: Settings, kept: KeySet | None, jwks_uri: str, kid: str) -> Any:
     now = clock.now()
-    fresh = kept is not None and now - kept.fetched_at < timedelta(minutes=settings.key_cache_minutes)
+    fresh = kept is not None and now - kept.fetched_at < _good_for(kept, settings)
     found = _find(kept, kid)
     if found and fresh:
         return _parsed(*found)
@@ -60,6 +66,12 @@ def _published(database: Database, settings: Settings, kept: KeySet | None, jwks
     if found is None:
         raise LaunchError("launch.unknown_key" if kept and kept.fetched_at > NEVER else "launch.no_keys")
     return _parsed(*found)
+
+
+def _good_for(kept: KeySet, settings: Settings) -> timedelta:
+    if kept.max_age is None:
+        return timedelta(minutes=settings.key_cache_minutes)
+    return min(max(timedelta(seconds=kept.max_age), SHORTEST), LONGEST)
 
 
 def _find(kept: KeySet | None, kid: str) -> tuple[str, str] | None:
@@ -114,18 +126,33 @@ def _fetch(
 def _ask(database: Database, settings: Settings, kept: KeySet | None, jwks_uri: str) -> KeySet | None:
     """What the platform publishes now; what we had when it does not answer well."""
     try:
-        body = http.get_json(jwks_uri, settings)
+        answer = http.get(jwks_uri, settings)
+        body = answer.json()
         usable = _is_key_set(body)
     except PlatformError:
         usable = False
     now = clock.now()
     with database.transaction() as db:
         if usable:
-            _keep(db, {"jwks_uri": jwks_uri, "body": _of_use(body), "fetched_at": now, "tried_at": now})
+            values = {"body": _of_use(body), "fetched_at": now, "max_age": _max_age(answer)}
+        elif kept is not None:
+            values = {"body": kept.body, "fetched_at": kept.fetched_at, "max_age": kept.max_age}
         else:
-            body, fetched_at = (kept.body, kept.fetched_at) if kept else ({"keys": []}, NEVER)
-            _keep(db, {"jwks_uri": jwks_uri, "body": body, "fetched_at": fetched_at, "tried_at": now})
+            values = {"body": {"keys": []}, "fetched_at": NEVER, "max_age": None}
+        _keep(db, {"jwks_uri": jwks_uri, "tried_at": now, **values})
         return db.get(KeySet, jwks_uri) or kept
+
+
+def _max_age(answer: Answer) -> int | None:
+    """Seconds that the answer is good for from now (RFC 9111, 4.2); none when the platform does not say."""
+    said = [each.strip().lower() for each in ",".join(answer.headers.get_all("Cache-Control", [])).split(",")]
+    if "no-store" in said or "no-cache" in said:
+        return 0
+    ages = [each.partition("=")[2].strip(' "') for each in said if each.partition("=")[0].strip() == "max-age"]
+    if not ages or not ages[0].isdecimal():
+        return None
+    spent = answer.headers.get("Age", "0").strip()
+    return max(int(ages[0][:DIGITS]) - (int(spent[:DIGITS]) if spent.isdecimal() else 0), 0)
 
 
 def _keep(db: Session, values: dict[str, Any]) -> None:

@@ -99,6 +99,7 @@ class KeySet(Base):
     jwks_uri: Mapped[str] = mapped_column(primary_key=True)
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
     fetched_at: Mapped[datetime]
+    max_age: Mapped[int | None]  # seconds from then, as the platform said
     tried_at: Mapped[datetime]
 
 

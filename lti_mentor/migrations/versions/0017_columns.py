@@ -1,4 +1,4 @@
-"""The ids under which platforms launch what was placed"""
+"""The ids under which platforms launch what was placed; how long keys of platforms are good"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -45,3 +45,5 @@ def upgrade() -> None:
     with op.batch_alter_table("launched_links", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_launched_links_organization_id"), ["organization_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_launched_links_placed_link_id"), ["placed_link_id"], unique=False)
+    with op.batch_alter_table("key_sets", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("max_age", sa.Integer(), nullable=True))

@@ -59,6 +59,7 @@ class Item(Row):
 
     course_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"), index=True)
     activity_iri: Mapped[str | None]
+    seen_iri: Mapped[str | None]  # while it has none: where somebody of the course got a grade under its title
     title: Mapped[str]
     due_at: Mapped[datetime | None]
     overdue_noted_at: Mapped[datetime | None]  # when the readiness it moved by becoming due was recorded
@@ -254,7 +255,7 @@ def add_item(db: Session, course: Course, *, activity_iri: str, title: str, due_
     if item is None:
         item = Item(organization_id=course.organization_id, course_id=course.id, title=title)
         db.add(item)
-    item.activity_iri, item.due_at = activity_iri, due_at
+    item.activity_iri, item.seen_iri, item.due_at = activity_iri, None, due_at
     db.flush()
     return item
 
@@ -272,7 +273,7 @@ def give_address(
         raise NotFound("item.unknown")
     if any(other.activity_iri == activity_iri for other in known):
         raise Refused("item.address_taken")
-    item.activity_iri, item.due_at = activity_iri, due_at
+    item.activity_iri, item.seen_iri, item.due_at = activity_iri, None, due_at
     db.flush()
 
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.mentoring import people, standing
-from lti_mentor.mentoring.courses import Course, Item, MappedItem, Result
-from lti_mentor.mentoring.people import Person
+from lti_mentor.mentoring.courses import Course, Item, MappedItem, Member, Result
+from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.mentoring.pursuits import Pursuit
 from xapi import times
 
@@ -34,6 +34,8 @@ def _take_statement(db: Session, organization_id: uuid.UUID, statement: Mapping[
     if share is None or account is None or statement["object"].get("objectType", "Activity") != "Activity":
         return 0
     items = _items(db, organization_id, statement["object"]["id"])
+    if not items:
+        _note_address(db, organization_id, statement)
     person = people.by_account(db, organization_id, account["homePage"], account["name"]) if items else None
     if person is None:
         return 0
@@ -72,6 +74,33 @@ def _items(db: Session, organization_id: uuid.UUID, activity_iri: str) -> list[I
         .where(Item.organization_id == organization_id, Item.activity_iri == activity_iri)
     )
     return list(db.scalars(wanted))
+
+
+def _note_address(db: Session, organization_id: uuid.UUID, statement: Mapping[str, Any]) -> None:
+    """An item of a copied course waits for its address, and somebody of the course has a grade under its title.
+
+    Other courses have a "Quiz 1" too, so this is for a teacher to look at. It says nothing when several items wait.
+    """
+    account, names = statement["actor"]["account"], statement["object"].get("definition", {}).get("name", {})
+    if not names:
+        return
+    wanted = (
+        select(Item)
+        .join(Member, Member.course_id == Item.course_id)
+        .join(Account, Account.person_id == Member.person_id)
+        .where(
+            Account.organization_id == organization_id,
+            Account.issuer == account["homePage"],
+            Account.subject == account["name"],
+            Member.left_at.is_(None),
+            Item.organization_id == organization_id,
+            Item.activity_iri.is_(None),
+            Item.title.in_(list(names.values())),
+        )
+    )
+    waiting = db.scalars(wanted).all()
+    if len(waiting) == 1:
+        waiting[0].seen_iri = statement["object"]["id"]
 
 
 def take(db: Session, item: Item, person: Person, *, score: float, maximum: float, source: str, at: datetime) -> Result:

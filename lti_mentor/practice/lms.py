@@ -316,7 +316,10 @@ def scored(world: World, course: LmsCourse, learner: LmsPerson, item: LmsItem, s
     return {
         "actor": {"objectType": "Agent", "account": {"homePage": world.issuer, "name": learner.id}},
         "verb": {"id": "http://adlnet.gov/expapi/verbs/scored", "display": {"en": "scored"}},
-        "object": {"id": iri, "definition": {"type": "http://adlnet.gov/expapi/activities/assessment"}},
+        "object": {
+            "id": iri,
+            "definition": {"type": "http://adlnet.gov/expapi/activities/assessment", "name": {"en": item.title}},
+        },
         "result": {"score": {"raw": score, "min": 0, "max": item.maximum, "scaled": score / item.maximum}},
         "context": {"contextActivities": {"parent": [{"id": f"{world.issuer}/courses/{course.id}"}]}},
     }

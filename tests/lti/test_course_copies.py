@@ -274,11 +274,52 @@ def test_a_teacher_gives_addresses_and_checks_dates_then_grades_count(site):
     assert "Address in this course" in visitor.page.text, "one still waits for its address"
 
 
-def statement(site, iri) -> dict:
+def test_a_grade_under_the_title_of_an_item_that_waits_proposes_its_address_to_the_teacher(both_site):
+    set_up(both_site)
+    copy = copy_of(both_site, learner=[LEARNER])
+    visitor = map_page(both_site, copy)
+    assert "has a grade under this title" not in visitor.page.text
+    Visitor().launch(both_site.lms.url, "learner", copy.id)
+    seen = statement(both_site, "https://lms.example.org/quiz/7", name="Quiz 1")
+    with both_site.database.transaction() as db:
+        course = db.scalars(select(Course).where(Course.context_id == copy.id)).one()
+        assert results.take_statements(db, course.organization_id, [seen]) == 0
+        assert {item.activity_iri for item in courses.items(db, course)} == {None}, "a title alone decides nothing"
+    visitor = map_page(both_site, copy)
+    assert visitor.page.text.count("has a grade under this title at https://lms.example.org/quiz/7") == 1
+    first = ids_of(visitor)["Quiz 1"]
+    kept = {"item": [first], f"domain-{first}": [f"{SECURITY}/1"], f"weight-{first}": ["3"]}
+    visitor.submit("/map", {**kept, f"address-{first}": "https://lms.example.org/quiz/7"})
+    assert "has a grade under this title" not in visitor.page.text
+    with both_site.database.transaction() as db:
+        assert results.take_statements(db, course.organization_id, [seen]) == 1
+
+
+@pytest.mark.parametrize(
+    ("who", "name", "copies"),
+    [("mentor", "Quiz 1", 1), ("learner", "Quiz 9", 1), ("learner", None, 1), ("learner", "Quiz 1", 2)],
+    ids=["somebody else", "another title", "no title", "two copies"],
+)
+def test_a_grade_that_may_be_of_something_else_proposes_nothing(site, who, name, copies):
+    set_up(site)
+    for _ in range(copies):
+        copy = copy_of(site, learner=[LEARNER])
+        for person_id in ("coordinator", "learner"):
+            Visitor().launch(site.lms.url, person_id, copy.id)
+    Visitor().launch(site.lms.url, "mentor", "1")
+    with site.database.transaction() as db:
+        organization_id = db.scalars(select(Course.organization_id)).first()
+        given = statement(site, "https://lms.example.org/quiz/7", name=name, who=who)
+        assert results.take_statements(db, organization_id, [given]) == 0
+        assert db.scalars(select(Item).where(Item.seen_iri.is_not(None))).all() == []
+
+
+def statement(site, iri, *, name=None, who="learner") -> dict:
+    definition = {"definition": {"name": {"en": name}}} if name else {}
     return {
-        "actor": {"account": {"homePage": site.lms.url, "name": "learner"}},
+        "actor": {"account": {"homePage": site.lms.url, "name": who}},
         "verb": {"id": "http://adlnet.gov/expapi/verbs/scored"},
-        "object": {"id": iri},
+        "object": {"id": iri, **definition},
         "result": {"score": {"scaled": 0.9}},
         "timestamp": clock.now().isoformat(),
     }

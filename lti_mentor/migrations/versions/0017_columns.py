@@ -1,4 +1,4 @@
-"""The ids under which platforms launch what was placed; how long keys of platforms are good"""
+"""The ids under which platforms launch what was placed; how long keys are good; addresses seen for copied items"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -47,3 +47,5 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_launched_links_placed_link_id"), ["placed_link_id"], unique=False)
     with op.batch_alter_table("key_sets", schema=None) as batch_op:
         batch_op.add_column(sa.Column("max_age", sa.Integer(), nullable=True))
+    with op.batch_alter_table("items", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("seen_iri", sa.String(), nullable=True))

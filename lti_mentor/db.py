@@ -29,6 +29,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, ExceptionContext
@@ -96,7 +97,7 @@ class Database:
 
     engine: Engine
     reader: Engine
-    hasty: Engine  # waits for no other writer, as far as that is the engine's to say
+    hasty: Engine  # of SQLite: waits for no other writer
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -108,6 +109,8 @@ class Database:
     def writing_at_once(self) -> Iterator[Session]:
         """Write something small that can be left out. Raises OperationalError where that would mean to wait."""
         with self._session(self.hasty) as db, db.begin():
+            if not self.is_sqlite:
+                db.execute(text("SET LOCAL lock_timeout = 1"))  # milliseconds
             yield db
 
     @contextmanager

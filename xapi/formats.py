@@ -101,9 +101,9 @@ def _in_one_language(definition: Thing, languages: Sequence[str]) -> Thing:
 
 
 def _chosen(texts: Mapping[str, str], languages: Sequence[str]) -> dict[str, str]:
-    """The one text that fits best (RFC 4647, lookup): the first where none fits."""
+    """The one text that fits best (RFC 4647, lookup): where none fits, the English one or the first."""
     tags = {tag.lower(): tag for tag in texts}
-    for language in languages:
+    for language in (*languages, "en"):
         wanted = language.lower()
         while wanted and wanted != "*":
             near = (tag for tag in tags if tag.startswith(f"{wanted}-"))

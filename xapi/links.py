@@ -86,7 +86,7 @@ def _carried(db: Session, tenant: uuid.UUID, target: int, seq: int) -> bool:
         theirs.tenant == tenant, theirs.seq == target, theirs.source != seq, ~there
     )
     copied = insert(Facet).from_select(["tenant", "kind", "value", "seq", "source"], rows)
-    return db.connection().execute(copied).rowcount > 0
+    return db.connection().execute(copied, execution_options={"preserve_rowcount": True}).rowcount > 0
 
 
 def _referring(db: Session, tenant: uuid.UUID, ids: Sequence[uuid.UUID | None]) -> list[tuple[uuid.UUID, int]]:

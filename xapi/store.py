@@ -357,12 +357,11 @@ def consistent_through(db: Session, *, tenant: uuid.UUID) -> datetime:
 
 
 def settle(db: Session, *, tenant: uuid.UUID, now: datetime) -> None:
-    """Say that everything up to now is here: whoever writes from now on is stored later.
-
-    Raises OperationalError at once where a writer is at work.
-    """
-    first = {"tenant": tenant, "last_seq": 0, "last_stored": _microseconds(now)}
-    db.execute(inserting(db, Head).values(first).on_conflict_do_nothing())
-    db.execute(select(Head.tenant).where(Head.tenant == tenant).with_for_update(nowait=True))
-    moved = update(Head).where(Head.tenant == tenant, Head.last_stored < _microseconds(now))
-    db.execute(moved.values(last_stored=_microseconds(now)))
+    """Say that everything up to now is here: whoever writes from now on is stored later."""
+    moment = _microseconds(now)
+    made = inserting(db, Head).values(tenant=tenant, last_seq=0, last_stored=moment)
+    db.execute(
+        made.on_conflict_do_update(
+            index_elements=["tenant"], set_={"last_stored": moment}, where=Head.last_stored < moment
+        )
+    )

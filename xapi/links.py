@@ -4,109 +4,116 @@ A statement whose object is a StatementRef is found by what the other one says t
 2.1.3). The other one may come later; so may the statement that a voiding one is about.
 """
 
+import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from sqlalchemy import exists, func, insert, literal, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.orm import Session
 
-from xapi.facets import Statement
-from xapi.rows import Facet, Reference, StoredStatement, metadata
+from xapi.facets import Statement, facets
+from xapi.rows import Facet, StoredStatement, inserting, metadata
 from xapi.vocabulary import Verbs
 
-FARTHEST = 100  # statements that one can be found by: whoever builds longer chains does not fill the store
+FARTHEST = 100  # steps from one statement to others: whoever builds longer chains does not fill the store
 _REFERENCES = metadata.tables["xapi_references"]
 
 
-def point(db: Session, tenant: uuid.UUID, statements: Sequence[Statement], first: int) -> None:
-    """Note what these statements refer to, and void what they void. ``first`` is the seq of the first one."""
-    pointing = {
-        first + place: uuid.UUID(statement["object"]["id"])
-        for place, statement in enumerate(statements)
-        if statement["object"].get("objectType") == "StatementRef"
-    }
+def point(db: Session, tenant: uuid.UUID, statements: Mapping[int, Statement]) -> None:
+    """Let these statements, just stored under their seq, be found by what they are about."""
+    pointing = {seq: statement for seq, statement in statements.items() if _target(statement)}
     if not pointing:
         return
-    rows = [{"tenant": tenant, "target_id": target_id, "seq": seq} for seq, target_id in pointing.items()]
-    db.execute(insert(_REFERENCES), rows)
-    targets = _seqs(db, tenant, pointing.values())
-    for seq, target_id in pointing.items():
-        if target_id in targets:
-            _carry(db, tenant, [(targets[target_id], seq)])
-    for statement in statements:
+    targets = [{"tenant": tenant, "target_id": _target(statement), "seq": seq} for seq, statement in pointing.items()]
+    db.execute(insert(_REFERENCES), targets)
+    for seq, statement in pointing.items():
+        _find_by(db, tenant, [seq], _chain(db, tenant, _target(statement)))
         if statement["verb"]["id"] == Verbs.VOIDED.iri:
-            _void(db, tenant, uuid.UUID(statement["object"]["id"]), by=uuid.UUID(statement["id"]))
+            _void(db, tenant, _target(statement), by=uuid.UUID(statement["id"]))
 
 
-def take_up(db: Session, tenant: uuid.UUID, statements: Sequence[Statement], first: int) -> None:
-    """Give what refers to these statements, and was there before them, what it waits for."""
-    ids = {uuid.UUID(statement["id"]): first + place for place, statement in enumerate(statements)}
-    for target_id, seq in _referring(db, tenant, list(ids)):
-        _carry(db, tenant, [(ids[target_id], seq)])
-        voiding = db.execute(
-            select(StoredStatement.statement_id).where(
-                StoredStatement.tenant == tenant, StoredStatement.seq == seq, StoredStatement.verb == Verbs.VOIDED.iri
-            )
-        ).scalar()
-        if voiding is not None:
-            _void(db, tenant, target_id, by=voiding)
+def take_up(db: Session, tenant: uuid.UUID, statements: Iterable[Statement]) -> None:
+    """Let what refers to these statements, and was there before them, be found by them."""
+    ids = [uuid.UUID(statement["id"]) for statement in statements]
+    for target_id, seq in _referring(db, tenant, ids):
+        _find_by(db, tenant, _above(db, tenant, target_id), _chain(db, tenant, target_id))
+        voiding = select(StoredStatement.statement_id).where(
+            StoredStatement.tenant == tenant, StoredStatement.seq == seq, StoredStatement.verb == Verbs.VOIDED.iri
+        )
+        by = db.scalar(voiding)
+        if by is not None:
+            _void(db, tenant, target_id, by=by)
 
 
-def _void(db: Session, tenant: uuid.UUID, target_id: uuid.UUID, *, by: uuid.UUID) -> None:
+def _target(statement: Statement) -> uuid.UUID | None:
+    thing = statement["object"]
+    return uuid.UUID(thing["id"]) if thing.get("objectType") == "StatementRef" else None
+
+
+def _void(db: Session, tenant: uuid.UUID, target_id: uuid.UUID | None, *, by: uuid.UUID) -> None:
     """A voiding statement itself cannot be voided (Part Two, 2.3.2)."""
     target = (StoredStatement.tenant == tenant, StoredStatement.statement_id == target_id)
     db.execute(update(StoredStatement).where(*target, StoredStatement.verb != Verbs.VOIDED.iri).values(voided_by=by))
 
 
-def _carry(db: Session, tenant: uuid.UUID, waiting: list[tuple[int, int]]) -> None:
-    """What each target can be found by, to the one that refers to it, and on to those that refer to that one."""
-    while waiting:
-        target, seq = waiting.pop()
-        if _carried(db, tenant, target, seq):
-            statement_id = db.scalar(
-                select(StoredStatement.statement_id).where(StoredStatement.tenant == tenant, StoredStatement.seq == seq)
+def _find_by(db: Session, tenant: uuid.UUID, seqs: Iterable[int], chain: Mapping[int, Statement]) -> None:
+    rows = [
+        {"tenant": tenant, "kind": kind, "value": value, "seq": seq, "source": source}
+        for source, statement in chain.items()
+        for kind, value in facets(statement)
+        for seq in seqs
+    ]
+    if rows:
+        db.execute(inserting(db, Facet).on_conflict_do_nothing(), rows)
+
+
+def _chain(db: Session, tenant: uuid.UUID, first: uuid.UUID | None) -> dict[int, Statement]:
+    """The statement, what it is about, and so on, by seq."""
+    found: dict[int, Statement] = {}
+    following: uuid.UUID | None = first
+    while following is not None and len(found) < FARTHEST:
+        row = db.execute(
+            select(StoredStatement.seq, StoredStatement.body).where(
+                StoredStatement.tenant == tenant, StoredStatement.statement_id == following
             )
-            waiting += [(seq, farther) for _, farther in _referring(db, tenant, [statement_id])]
+        ).one_or_none()
+        if row is None or row.seq in found:
+            break
+        found[row.seq] = json.loads(row.body)
+        following = _target(found[row.seq])
+    return found
 
 
-def _carried(db: Session, tenant: uuid.UUID, target: int, seq: int) -> bool:
-    """Whether there was something new."""
-    sources = select(func.count(Facet.source.distinct())).where(Facet.tenant == tenant, Facet.seq.in_((target, seq)))
-    if db.scalars(sources).one() > FARTHEST:
-        return False
-    theirs, known = aliased(Facet), aliased(Facet)
-    there = exists().where(
-        known.tenant == tenant,
-        known.kind == theirs.kind,
-        known.value == theirs.value,
-        known.seq == seq,
-        known.source == theirs.source,
-    )
-    rows = select(theirs.tenant, theirs.kind, theirs.value, literal(seq), theirs.source).where(
-        theirs.tenant == tenant, theirs.seq == target, theirs.source != seq, ~there
-    )
-    copied = insert(Facet).from_select(["tenant", "kind", "value", "seq", "source"], rows)
-    return db.connection().execute(copied, execution_options={"preserve_rowcount": True}).rowcount > 0
+def _above(db: Session, tenant: uuid.UUID, target_id: uuid.UUID) -> set[int]:
+    """The seq of all that is about the statement, or about something that is."""
+    found: set[int] = set()
+    level = [target_id]
+    for _step in range(FARTHEST):
+        seqs = {seq for _, seq in _referring(db, tenant, level)} - found
+        if not seqs:
+            break
+        found |= seqs
+        level = list(_ids(db, tenant, sorted(seqs)))
+    return found
 
 
-def _referring(db: Session, tenant: uuid.UUID, ids: Sequence[uuid.UUID | None]) -> list[tuple[uuid.UUID, int]]:
+_REFERRING = select(_REFERENCES.c.target_id, _REFERENCES.c.seq).where(
+    _REFERENCES.c.tenant == bindparam("tenant"), _REFERENCES.c.target_id.in_(bindparam("ids", expanding=True))
+)
+
+
+def _referring(db: Session, tenant: uuid.UUID, ids: Sequence[uuid.UUID]) -> list[tuple[uuid.UUID, int]]:
     found: list[tuple[uuid.UUID, int]] = []
     for start in range(0, len(ids), 500):
-        wanted = select(Reference.target_id, Reference.seq).where(
-            Reference.tenant == tenant, Reference.target_id.in_(ids[start : start + 500])
-        )
-        found += [(row.target_id, row.seq) for row in db.execute(wanted.order_by(Reference.seq))]
+        rows = db.execute(_REFERRING, {"tenant": tenant, "ids": ids[start : start + 500]})
+        found += [(row.target_id, row.seq) for row in rows]
     return found
 
 
-def _seqs(db: Session, tenant: uuid.UUID, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
-    wanted = list(ids)
-    found: dict[uuid.UUID, int] = {}
-    for start in range(0, len(wanted), 500):
-        rows = db.execute(
-            select(StoredStatement.statement_id, StoredStatement.seq).where(
-                StoredStatement.tenant == tenant, StoredStatement.statement_id.in_(wanted[start : start + 500])
+def _ids(db: Session, tenant: uuid.UUID, seqs: Sequence[int]) -> Iterator[uuid.UUID]:
+    for start in range(0, len(seqs), 500):
+        yield from db.scalars(
+            select(StoredStatement.statement_id).where(
+                StoredStatement.tenant == tenant, StoredStatement.seq.in_(seqs[start : start + 500])
             )
         )
-        found |= {row.statement_id: row.seq for row in rows}
-    return found

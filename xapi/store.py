@@ -58,8 +58,9 @@ class Taken:
 
 def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetime, authority: Statement) -> uuid.UUID:
     """Store one statement of our own making: complete, valid and new."""
-    seq, _ = _write(db, tenant, [statement], now, authority)
-    links.point(db, tenant, [statement], seq)
+    seq, stored = _reserve(db, tenant, 1, now)
+    _write(db, tenant, {seq: statement}, stored - timedelta(microseconds=seq), authority)
+    links.point(db, tenant, {seq: statement})
     return uuid.UUID(statement["id"])
 
 
@@ -80,33 +81,33 @@ def put(
     """
     given = [validation.checked(statement, version) for statement in statements]
     attachments.check(given, contents)
+    named = {uuid.UUID(statement["id"]): statement for statement in given if "id" in statement}
+    if len(named) < sum("id" in statement for statement in given):
+        raise InvalidStatement("id", "The same id appears twice in this batch.", "xAPI 2.0, 4.1.6.1")
     for statement in given:
         statement["id"] = statement["id"].lower() if "id" in statement else str(uuid.uuid4())
-    ids = [uuid.UUID(statement["id"]) for statement in given]
-    if len(set(ids)) < len(ids):
-        raise InvalidStatement("id", "The same id appears twice in this batch.", "Part Three, 2.1.2")
-    _, last = _reserve(db, tenant, 0, now)
-    known = _known(db, tenant, ids)
-    for statement_id, statement in zip(ids, given, strict=True):
-        if statement_id in known and not _says_the_same(known[statement_id], statement):
+    seq, stored = _reserve(db, tenant, len(given), now)
+    known = _known(db, tenant, list(named))
+    for statement_id, row in known.items():
+        if not _says_the_same(row, named[statement_id]):
             raise Conflict(statement_id)
-    new = [statement for statement_id, statement in zip(ids, given, strict=True) if statement_id not in known]
+    ids = [uuid.UUID(statement["id"]) for statement in given]
+    new = {seq + place: statement for place, statement in enumerate(given) if ids[place] not in known}
     if new:
-        seq, last = _write(db, tenant, new, now, authority)
-        links.point(db, tenant, new, seq)
-        links.take_up(db, tenant, new, seq)
-        attachments.keep(db, tenant, new, contents, now)
-    return Taken(ids, new, last)
+        _write(db, tenant, new, stored - timedelta(microseconds=seq), authority)
+        links.point(db, tenant, new)
+        links.take_up(db, tenant, [statement for statement_id, statement in named.items() if statement_id not in known])
+        attachments.keep(db, tenant, new.values(), contents, now)
+    return Taken(ids, list(new.values()), stored + timedelta(microseconds=max(len(given) - 1, 0)))
 
 
 def _write(
-    db: Session, tenant: uuid.UUID, statements: list[Statement], now: datetime, authority: Statement
-) -> tuple[int, datetime]:
-    """The first ``seq`` and the last ``stored``."""
-    seq, stored = _reserve(db, tenant, len(statements), now)
+    db: Session, tenant: uuid.UUID, statements: Mapping[int, Statement], base: datetime, authority: Statement
+) -> None:
+    """Each under its ``seq``, and as many microseconds after the base."""
     rows, found = [], []
-    for place, statement in enumerate(statements):
-        moment = stored + timedelta(microseconds=place)
+    for seq, statement in statements.items():
+        moment = base + timedelta(microseconds=seq)
         digest = equality.digest(statement)
         statement.setdefault("timestamp", times.written(moment))
         statement |= {"stored": times.written(moment), "authority": authority}
@@ -114,7 +115,7 @@ def _write(
         rows.append(
             {
                 "tenant": tenant,
-                "seq": seq + place,
+                "seq": seq,
                 "statement_id": uuid.UUID(statement["id"]),
                 "stored": moment,
                 "timestamp": times.parsed(statement["timestamp"]),
@@ -123,11 +124,10 @@ def _write(
                 "body": _canonical(statement),
             }
         )
-        at = {"tenant": tenant, "seq": seq + place, "source": seq + place}
+        at = {"tenant": tenant, "seq": seq, "source": seq}
         found += [at | {"kind": kind, "value": value} for kind, value in facets(statement)]
     db.execute(insert(_STATEMENTS), rows)
     db.execute(insert(_FACETS), found)
-    return seq, moment
 
 
 _HEADS = metadata.tables["xapi_heads"]
@@ -148,9 +148,9 @@ _RESERVE = (
 
 
 def _reserve(db: Session, tenant: uuid.UUID, count: int, now: datetime) -> tuple[int, datetime]:
-    """The first ``seq`` and ``stored`` of ``count`` new statements; the tenant stays locked until the transaction ends.
+    """The first ``seq`` and ``stored`` for ``count`` statements; the tenant stays locked until the transaction ends.
 
-    With a count of 0 this only locks.
+    Each has one of its own, and those that turn out to be known leave a gap.
     """
     moment = _microseconds(now)
     given = {"of": tenant, "count": count, "now": moment}
@@ -173,14 +173,15 @@ def _moment(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
+_KNOWN = select(_STATEMENTS.c.digest, _STATEMENTS.c.body, _STATEMENTS.c.statement_id).where(
+    _STATEMENTS.c.tenant == bindparam("tenant"), _STATEMENTS.c.statement_id.in_(bindparam("ids", expanding=True))
+)
+
+
 def _known(db: Session, tenant: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Row[Any]]:
     known: dict[uuid.UUID, Row[Any]] = {}
     for start in range(0, len(ids), 500):
-        rows = db.execute(
-            select(StoredStatement.digest, StoredStatement.body, StoredStatement.statement_id).where(
-                StoredStatement.tenant == tenant, StoredStatement.statement_id.in_(ids[start : start + 500])
-            )
-        )
+        rows = db.execute(_KNOWN, {"tenant": tenant, "ids": ids[start : start + 500]})
         known |= {row.statement_id: row for row in rows}
     return known
 
@@ -327,10 +328,14 @@ def scan(
     since: datetime | None = None,
     until: datetime | None = None,
     verbs: Iterable[str] | None = None,
+    agent: str | None = None,
     activity: str | None = None,
     registration: str | None = None,
 ) -> Iterator[Statement]:
-    """Statements by their own ``timestamp`` (both ends inclusive) and content, oldest first, in bounded memory."""
+    """Statements by their own ``timestamp`` (both ends inclusive) and what they say, oldest first, in bounded memory.
+
+    What is said by a statement that they are about does not count.
+    """
     found = select(StoredStatement.body).where(StoredStatement.tenant == tenant, StoredStatement.voided_by.is_(None))
     if since:
         found = found.where(StoredStatement.timestamp >= since)
@@ -338,10 +343,10 @@ def scan(
         found = found.where(StoredStatement.timestamp <= until)
     if verbs is not None:
         found = found.where(StoredStatement.verb.in_(list(verbs)))
-    seq = StoredStatement.seq
-    for kind, value in ((RELATED_ACTIVITY, activity), (REGISTRATION, registration and registration.lower())):
+    said = ((AGENT, agent), (RELATED_ACTIVITY, activity), (REGISTRATION, registration and registration.lower()))
+    for kind, value in said:
         if value:
-            found = found.where(_has(tenant, kind, short(value), seq, seq))
+            found = found.where(_has(tenant, kind, short(value), StoredStatement.seq, StoredStatement.seq))
     ordered = found.order_by(StoredStatement.timestamp, StoredStatement.seq).execution_options(yield_per=500)
     for body in db.scalars(ordered):
         yield json.loads(body)

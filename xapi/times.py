@@ -25,4 +25,4 @@ def parsed(text: str) -> datetime:
 
 def written(moment: datetime) -> str:
     """Microseconds and a Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

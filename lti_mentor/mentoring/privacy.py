@@ -6,7 +6,6 @@ says of somebody only that they were erased: no name, no mail address, no accoun
 """
 
 import base64
-import json
 import uuid
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -103,11 +102,7 @@ def _readable(document: Document) -> dict[str, Any]:
 def statements(db: Session, person: Person) -> Iterator[dict[str, Any]]:
     """What the person did: our own statements under their pseudonyms, the learning platform's under its account."""
     for agent in _agents(db, person):
-        wanted: store.Query | None = store.Query(agent=agent, ascending=True)
-        while wanted is not None:
-            page = store.query(db, tenant=person.organization_id, wanted=wanted)
-            yield from (json.loads(body) for body in page.statements)
-            wanted = page.next
+        yield from store.scan(db, tenant=person.organization_id, agent=agent)
 
 
 def documents(db: Session, person: Person) -> Iterator[Document]:

@@ -55,6 +55,11 @@ def define(db: Session, *, tenant: uuid.UUID, statements: Iterable[Statement]) -
         )
 
 
+def spoken_of(statement: Statement) -> set[str]:
+    """The activities it defines."""
+    return {iri for iri, _ in _said(statement)}
+
+
 def _texts(db: Session, tenant: uuid.UUID, iris: Collection[str]) -> dict[str, str]:
     wanted = list(iris)
     found: dict[str, str] = {}

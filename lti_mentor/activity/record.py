@@ -6,12 +6,12 @@ from datetime import datetime
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.activity.facts import Fact
-from lti_mentor.activity.statements import ACTIVITY_VERBS, statement
+from lti_mentor.activity.statements import ACTIVITY_VERBS, Statement, statement
 from lti_mentor.db import Base
 from lti_mentor.errors import SettingsError
 from lti_mentor.vault import Vault
@@ -19,6 +19,8 @@ from xapi import activities, store
 
 AUTHORITY = "lti-mentor"  # the account that vouches for our own statements
 PEPPER = "lrs-pepper"
+MOST_DEFINED = 10_000  # activities that are remembered as known
+_DEFINED: WeakKeyDictionary[Engine, set[tuple[UUID, str]]] = WeakKeyDictionary()
 _BASES: WeakKeyDictionary[Engine, str] = WeakKeyDictionary()
 _PEPPERS: WeakKeyDictionary[Engine, bytes] = WeakKeyDictionary()
 
@@ -93,5 +95,17 @@ def record(db: Session, organization_id: UUID, fact: Fact) -> UUID:
     authority = {"objectType": "Agent", "account": {"homePage": base, "name": AUTHORITY}}
     said = statement(fact, base)
     statement_id = store.append(db, tenant=organization_id, statement=said, now=clock.now(), authority=authority)
-    activities.define(db, tenant=organization_id, statements=[said])
+    _define(db, organization_id, said)
     return statement_id
+
+
+def _define(db: Session, organization_id: UUID, said: Statement) -> None:
+    """Learn what it says of activities: of ours always the same, so what was learned is not looked up again."""
+    known = _DEFINED.setdefault(db.get_bind().engine, set())
+    new = {(organization_id, iri) for iri in activities.spoken_of(said)} - known
+    if not new:
+        return
+    activities.define(db, tenant=organization_id, statements=[said])
+    if len(known) > MOST_DEFINED:
+        known.clear()
+    event.listen(db, "after_commit", lambda _: known.update(new), once=True)

@@ -267,38 +267,32 @@ def _parts_in(kind: str, has: Iterable[str]) -> frozenset[str]:
 PARTS = ("mentee", "mentor", "coordinator", "analyst", "records", "administrator", "teacher")
 
 
-def _parts() -> list[ColumnElement[bool]]:
-    """For each of PARTS, whether the person of the visit has it in the product."""
-
-    def takes_part(part: str) -> ColumnElement[bool]:
-        return exists().where(Participant.person_id == Person.id, Participant.part == part)
-
-    def has_right(right: str) -> ColumnElement[bool]:
-        return exists().where(Grant.person_id == Person.id, Grant.right == right)
-
-    teaches = exists().where(
-        Member.person_id == Person.id, Member.course_id == VisitRow.course_id, Member.teaches.is_(True)
-    )
-    return [
-        takes_part("mentee"),
-        takes_part("mentor"),
-        takes_part("coordinator"),
-        has_right("analyst"),
-        has_right("records"),
-        has_right("administrator"),
-        teaches,
-    ]
+def _has_part(part: str) -> ColumnElement[bool]:
+    columns = Participant.__table__.c
+    return exists().where(columns.person_id == _VISITS.c.person_id, columns.part == part)
 
 
-# Made once: building a statement costs more than running it.
-_FOUND = (
-    select(VisitRow, Person, *_parts())
-    .join(Person, Person.id == VisitRow.person_id)
-    .where(VisitRow.key == bindparam("key"))
+def _has_right(right: str) -> ColumnElement[bool]:
+    columns = Grant.__table__.c
+    return exists().where(columns.person_id == _VISITS.c.person_id, columns.right == right)
+
+
+def _teaches() -> ColumnElement[bool]:
+    columns = Member.__table__.c
+    here = (columns.person_id == _VISITS.c.person_id, columns.course_id == _VISITS.c.course_id)
+    return exists().where(*here, columns.teaches)
+
+
+# For each of PARTS, whether the person of the visit has it in the product. All of this is made once: building a
+# statement costs more than running it.
+_PARTS = (
+    *(_has_part(part) for part in ("mentee", "mentor", "coordinator")),
+    *(_has_right(right) for right in ("analyst", "records", "administrator")),
+    _teaches(),
 )
-
-
-_HAS = _FOUND.with_only_columns(VisitRow.kind, *_parts())
+_THIS = _VISITS.c.key == bindparam("key")
+_FOUND = select(VisitRow, Person, *_PARTS).join(Person, Person.id == VisitRow.person_id).where(_THIS)
+_HAS = select(_VISITS.c.kind, *_PARTS).where(_THIS)
 
 
 def parts(db: Session, opened: Opened) -> frozenset[str]:

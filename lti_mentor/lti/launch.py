@@ -1,6 +1,6 @@
 """The launch (Security Framework 5.1.3, Core 5.3): signature before claims, all claims before anything is written."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
@@ -12,7 +12,7 @@ from pylti1p3.message_validators.deep_link import DeepLinkMessageValidator
 from pylti1p3.message_validators.privacy_launch import PrivacyLaunchValidator
 from pylti1p3.message_validators.resource_message import ResourceMessageValidator
 from pylti1p3.message_validators.submission_review import SubmissionReviewLaunchValidator
-from sqlalchemy import CursorResult, bindparam, exists, select, update
+from sqlalchemy import CursorResult, and_, bindparam, exists, select, update
 from sqlalchemy.orm import Session, lazyload
 
 from lti_mentor import clock
@@ -104,8 +104,8 @@ class Pending:
 
     login: Login
     platform: Platform
-    deployments: Sequence[Deployment]
     key_set: KeySet | None
+    deployment: Deployment | None  # where the login named one that is known
 
 
 # Made once: building a statement costs more than running it.
@@ -113,7 +113,7 @@ _PENDING = (
     select(Login, Platform, KeySet, Deployment)
     .join(Platform, Platform.id == Login.platform_id)
     .outerjoin(KeySet, KeySet.jwks_uri == Platform.jwks_uri)
-    .outerjoin(Deployment, Deployment.platform_id == Platform.id)
+    .outerjoin(Deployment, and_(Deployment.platform_id == Platform.id, Deployment.deployment_id == Login.deployment_id))
     .where(Login.state_hash == bindparam("state_hash"))
     .options(lazyload(Platform.deployments))
 )
@@ -132,16 +132,16 @@ _CONSUME = (
 
 def pending(db: Session, settings: Settings, *, state: str) -> Pending:
     """The login with this state. Raises LaunchError."""
-    found = db.execute(_PENDING, {"state_hash": hashed(state)}).all()
-    if not found:
+    found = db.execute(_PENDING, {"state_hash": hashed(state)}).one_or_none()
+    if found is None:
         raise LaunchError("launch.unknown_state")
-    login, platform, key_set, _ = found[0]
+    login, platform, key_set, deployment = found
     if login.used_at is not None or login.failures >= MOST_FAILURES:
         raise LaunchError("launch.used_state")
     if clock.now() - login.created_at > timedelta(minutes=settings.login_minutes):
         raise LaunchError("launch.expired_login")
     platforms.require_active(platform)
-    return Pending(login, platform, [row[3] for row in found if row[3] is not None], key_set)
+    return Pending(login, platform, key_set, deployment)
 
 
 def check_browser(waiting: Pending, browser_secret: str | None) -> None:
@@ -159,7 +159,7 @@ def verify(database: Database, settings: Settings, waiting: Pending, token: str)
     _check_parties(claims, waiting.platform)
     if not fits(_text(claims, "nonce"), waiting.login.nonce_hash):
         raise LaunchError("launch.nonce")
-    deployment, is_new = _deployment(claims, waiting)
+    deployment, is_new = _deployment(database, claims, waiting)
     _check_message(claims)
     target = claims.get(f"{CLAIM}target_link_uri")
     if not isinstance(target, str) or not is_ours(target, settings):
@@ -261,17 +261,19 @@ def _check_parties(claims: Mapping[str, Any], platform: Platform) -> None:
         raise LaunchError("launch.authorized_party")
 
 
-def _deployment(claims: Mapping[str, Any], waiting: Pending) -> tuple[Deployment, bool]:
+def _deployment(database: Database, claims: Mapping[str, Any], waiting: Pending) -> tuple[Deployment, bool]:
     """The deployment, and whether the launch brings it: to be adopted by its platform's rule, or to wait."""
-    given = _text(claims, f"{CLAIM}deployment_id")
+    given, known = _text(claims, f"{CLAIM}deployment_id"), waiting.deployment
     if waiting.login.deployment_id not in (None, given):
         raise LaunchError("launch.deployment")
-    for deployment in waiting.deployments:
-        if deployment.deployment_id == given and deployment.status == "refused":
-            raise LaunchError("launch.refused_deployment")
-        if deployment.deployment_id == given and deployment.status == "active":
-            return deployment, False
-    owner_id = waiting.platform.adopting_id
+    if known is None or known.status == "pending":
+        with database.reading() as db:
+            known = known or platforms.deployment(db, waiting.platform, given)
+            owner_id = platforms.adopter(db, waiting.platform)
+    if known is not None and known.status == "refused":
+        raise LaunchError("launch.refused_deployment")
+    if known is not None and known.status == "active":
+        return known, False
     values = {"platform_id": waiting.platform.id, "organization_id": owner_id, "deployment_id": _id(given)}
     return Deployment(id=new_id(), status="active" if owner_id else "pending", **values), True
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, UniqueConstraint, bindparam, func, or_, select, update
-from sqlalchemy.orm import Mapped, Session, lazyload, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, lazyload, load_only, mapped_column, relationship
 
 from lti_mentor import clock
 from lti_mentor.db import Base, inserting, new_id, one_of
@@ -305,12 +305,18 @@ _FOR_LOGIN = (
     select(Platform)
     .where(Platform.issuer == bindparam("issuer"), or_(_CLIENT.is_(None), Platform.client_id == _CLIENT))
     .limit(2)
-    .options(lazyload(Platform.deployments))
+    .options(
+        load_only(Platform.issuer, Platform.client_id, Platform.authorization_endpoint, Platform.status),
+        lazyload(Platform.deployments),
+    )
 )
 
 
 def for_login(db: Session, issuer: str, client_id: str | None) -> Platform:
-    """The platform a login initiation comes from. Raises LaunchError when it is unknown, ambiguous or disabled."""
+    """The platform a login initiation comes from, with what a login needs of it.
+
+    Raises LaunchError when it is unknown, ambiguous or disabled.
+    """
     found = db.scalars(_FOR_LOGIN, {"issuer": issuer, "client_id": client_id or None}).all()
     if not found:
         raise LaunchError("launch.unknown_platform", issuer=issuer)
@@ -346,6 +352,15 @@ def count_pending(db: Session, platform: Platform) -> int:
     """How many of its deployments wait."""
     waiting = (Deployment.platform_id == platform.id, Deployment.status == "pending")
     return db.scalar(select(func.count()).select_from(Deployment).where(*waiting)) or 0
+
+
+def adopter(db: Session, platform: Platform) -> uuid.UUID | None:
+    """Whose a deployment becomes that nobody has seen; nobody's where another organization uses the platform too."""
+    if platform.adopting_id is None:
+        return None
+    of_another = Deployment.organization_id.is_not(None) & (Deployment.organization_id != platform.adopting_id)
+    shared = db.scalar(select(Deployment.id).where(Deployment.platform_id == platform.id, of_another).limit(1))
+    return None if shared else platform.adopting_id
 
 
 def deployment(db: Session, platform: Platform, deployment_id: str) -> Deployment | None:

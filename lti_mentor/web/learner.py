@@ -39,7 +39,8 @@ def show_home() -> str:
     """What do I do next, and how far am I?"""
     visit = current_visit()
     with tool().database.reading() as db:
-        page = homes.home(db, visit.person, visit.course_id, since=visit.previous_at)
+        is_mentee = "mentee" in visit.parts
+        page = homes.home(db, visit.person, visit.course_id, since=visit.previous_at, is_mentee=is_mentee)
     return render_template("learner/home.html", home=page)
 
 

@@ -52,6 +52,7 @@ class Bench:
             "target_link_uri": f"{TOOL}/lti/launch",
             "client_id": self.world.client_id,
             "lti_message_hint": "hint",
+            "lti_deployment_id": "1",
         }
         began = time.perf_counter()
         login = client.post("/lti/login", data=start, base_url="https://localhost:8000")

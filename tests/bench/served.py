@@ -77,6 +77,7 @@ class Launches:
             "target_link_uri": f"{self.world.tool_url}/lti/launch",
             "client_id": self.world.client_id,
             "lti_message_hint": "hint",
+            "lti_deployment_id": "1",
         }
         before, waiting = callers.do(log_in, self.port, [start] * number)
         signed = [(each, self._token(each.nonce)) for each in waiting]

@@ -89,10 +89,20 @@ class LearnerHome:
         return {mentorship.id: person for mentorship, person in pairs}
 
 
-def home(db: Session, person: Person, course_id: uuid.UUID | None, *, since: datetime | None = None) -> LearnerHome:
-    """Everything on the page; the number of queries does not depend on how much there is."""
+def home(
+    db: Session,
+    person: Person,
+    course_id: uuid.UUID | None,
+    *,
+    since: datetime | None = None,
+    is_mentee: bool = True,
+) -> LearnerHome:
+    """Everything on the page; the number of queries does not depend on how much there is.
+
+    Whoever is no mentee of any program has no mentor who would have to be looked for.
+    """
     pursuits = _pursuits(db, person)
-    pair = _pair(db, person)
+    pair = _pair(db, person) if is_mentee else None
     pieces, answer_days = _evidence(db, pursuits)
     rules = {person.id: pair.program.rules} if pair else {}
     strips = _strips(standing.gather(db, pursuits, rules=rules), since)

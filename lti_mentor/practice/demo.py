@@ -132,12 +132,13 @@ def _key(database: Database, vault: Vault, organization: str) -> str:
 def make_world(issuer: str, tool_url: str, key: str, other_key: str) -> World:
     """Everybody in the story, in three courses of one organization; a course as large as a year; and a second
     organization on the same issuer."""
-    everybody = (*cast.LEARNERS, *cast.MENTORS, *cast.COORDINATORS, *cast.ANALYSTS, *cast.OBSERVERS, *cast.STRANGERS)
+    story = (*cast.LEARNERS, *cast.MENTORS, *cast.COORDINATORS, *cast.ANALYSTS, *cast.OBSERVERS, *cast.STRANGERS)
+    everybody = (*story, *cast.TEACHERS, *cast.NEWCOMERS)
     return World(
         issuer=issuer,
         client_id=CLIENT,
         tool_url=tool_url,
-        people=[LmsPerson(id=character.key, name=character.name) for character in (*everybody, *cast.NEWCOMERS)],
+        people=[LmsPerson(id=character.key, name=character.name) for character in everybody],
         courses=[*(_course(number, key) for number in range(3)), _large_course(key), _other_course(other_key)],
         offers_storage=True,
     )
@@ -168,8 +169,8 @@ def _items() -> list[LmsItem]:
 
 
 def _large_course(key: str) -> LmsCourse:
-    """Nobody of it is known to the tool before its coordinator opens it."""
-    members = {cast.COORDINATORS[0].key: [INSTRUCTOR]} | {each.key: [LEARNER] for each in cast.NEWCOMERS}
+    """Nobody of it is known to the tool before its teacher opens it."""
+    members = {cast.TEACHERS[0].key: [INSTRUCTOR]} | {each.key: [LEARNER] for each in cast.NEWCOMERS}
     return LmsCourse(
         id="9", label="WELCOME", title="Welcome week", deployment_id="1", members=members, items=_items(), lrs_key=key
     )
@@ -244,7 +245,7 @@ def _show(world: World, port: int, invited: str, entrance: str) -> None:
         ("Certified learner", cast.CERTIFIED.key, plan.certification_of(17)),
         ("Mentor", cast.MENTORS[0].key, 0),
         ("Coordinator", cast.COORDINATORS[0].key, 0),
-        ("Teacher of 2,500 people", cast.COORDINATORS[0].key, LARGE),
+        ("Teacher of 2,500 people", cast.TEACHERS[0].key, LARGE),
         ("Analyst with records", cast.ANALYSTS[0].key, 0),
         ("Analyst without records", cast.ANALYSTS[1].key, 0),
         ("Observer of a learner", cast.OBSERVERS[0].key, 0),

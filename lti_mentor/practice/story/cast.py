@@ -132,6 +132,7 @@ COORDINATORS = _people("coordinator", _COORDINATORS)
 ANALYSTS = _people("analyst", _ANALYSTS)
 OBSERVERS = _people("observer", ("Ifeoma Okafor",))  # looks after two learners, one of whom agreed
 NEWCOMERS = _people("newcomer", tuple(_made_up(number) for number in range(2500)))  # in no part of the story
+TEACHERS = _people("teacher", ("Nils Bergman",))  # of the newcomers
 STRANGERS = _people("stranger", _STRANGERS)  # of the second organization
 
 MIDDLE = LEARNERS[0]  # the worked example

@@ -243,15 +243,17 @@ def _found(tenant: uuid.UUID, wanted: Query) -> Select[int]:
     it is about.
     """
     filters = list(_filters(wanted))
-    if not filters:
+    own = [(RELATED_AGENT, short(wanted.authority))] if wanted.authority else []
+    if not filters and not own:
         return _paged(select(StoredStatement.seq).where(*_present(tenant)), StoredStatement.seq, tenant, wanted)
-    first, *others = filters
     said = aliased(Facet)
-    found = select(said.seq).distinct().where(said.tenant == tenant, said.kind == first[0], said.value == first[1])
+    (kind, value), *others = filters or own
+    found = select(said.seq).distinct().where(said.tenant == tenant, said.kind == kind, said.value == value)
     for kind, value in others:
         found = found.where(_has(tenant, kind, value, said.seq, said.source))
-    if wanted.authority:
-        found = found.where(_has(tenant, RELATED_AGENT, short(wanted.authority), said.seq, said.seq))
+    by_itself = said.source.between(said.seq, said.seq)  # an "=" PostgreSQL takes for rare, and sorts all there are
+    for kind, value in own:
+        found = found.where(_has(tenant, kind, value, said.seq, said.seq) if filters else by_itself)
     found = found.join(StoredStatement, StoredStatement.seq == said.seq).where(*_present(tenant))
     return _paged(found, said.seq, tenant, wanted)
 
@@ -301,8 +303,6 @@ def _filters(wanted: Query) -> Iterator[tuple[str, str]]:
         yield (RELATED_AGENT if wanted.related_agents else AGENT), short(wanted.agent)
     if wanted.verb:
         yield VERB, short(wanted.verb)
-    if wanted.authority and not (wanted.registration or wanted.activity or wanted.agent or wanted.verb):
-        yield RELATED_AGENT, short(wanted.authority)
 
 
 def get(db: Session, *, tenant: uuid.UUID, statement_id: uuid.UUID) -> str | None:

@@ -3,11 +3,13 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from lti_mentor.db import Database
-from xapi import keys, store
+from xapi import keys, links, store
 from xapi.errors import Conflict, InvalidStatement
 from xapi.facets import agent_key
+from xapi.rows import StoredStatement
 
 TENANT, OTHER = uuid.uuid4(), uuid.uuid4()
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -63,6 +65,47 @@ def test_the_same_statement_again_changes_nothing_and_another_one_conflicts(data
     with pytest.raises(Conflict):
         put(database, [statement(id=str(statement_id), result={"success": True})])
     assert len(found(database)) == 1
+
+
+def test_a_repeat_of_what_an_older_version_has_stored_is_still_one(database):
+    (statement_id,) = put(database, [statement()])
+    with database.transaction() as db:
+        db.execute(update(StoredStatement).values(digest=b"made in another way"))
+    assert put(database, [statement(id=str(statement_id))]) == [statement_id]
+    with pytest.raises(Conflict):
+        put(database, [statement(id=str(statement_id), result={"success": True})])
+
+
+def about(target, **changes):
+    return statement(
+        actor={"mbox": "mailto:ann@example.org"}, object={"objectType": "StatementRef", "id": str(target)}, **changes
+    )
+
+
+def test_a_long_chain_of_statements_is_followed_so_far_and_no_farther(database):
+    (first,) = put(database, [statement()])
+    last = first
+    for _ in range(links.FARTHEST + 5):
+        (last,) = put(database, [about(last)])
+    item = "https://lms.example.org/items/1"
+    pages, wanted = [], store.Query(activity=item)
+    with database.reading() as db:
+        while wanted is not None:
+            page = store.query(db, tenant=TENANT, wanted=wanted)
+            pages += page.statements
+            wanted = page.next
+        own = list(store.scan(db, tenant=TENANT, activity=item))
+    assert len(pages) == links.FARTHEST + 1
+    assert [each["id"] for each in own] == [str(first)]
+
+
+def test_an_export_has_what_names_the_agent_itself(database):
+    (first,) = put(database, [statement()])
+    put(database, [about(first), statement(actor={"objectType": "Group", "member": [statement()["actor"]]})])
+    key = agent_key(statement()["actor"])
+    with database.reading() as db:
+        assert len(list(store.scan(db, tenant=TENANT, agent=key))) == 2
+    assert len(found(database, agent=key)) == 3
 
 
 def test_one_bad_statement_keeps_the_whole_batch_out(database):

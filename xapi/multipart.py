@@ -20,11 +20,11 @@ class Part:
 def parts(body: bytes, boundary: str) -> list[Part]:
     """The parts of the message. Raises InvalidStatement."""
     mark = b"--" + boundary.encode()
-    pieces = (b"\r\n" + body).split(b"\r\n" + mark)
+    pieces = (b"\r\n" + body).split(b"\r\n" + mark, MOST_PARTS + 2)
+    if len(pieces) > MOST_PARTS + 2:
+        raise InvalidStatement("", f"The message has more than {MOST_PARTS} parts.", _SECTION)
     if not boundary or len(pieces) < 3 or not pieces[-1].startswith(b"--"):
         raise InvalidStatement("", "The message has no parts with the boundary of its content type.", _SECTION)
-    if len(pieces) > MOST_PARTS:
-        raise InvalidStatement("", f"The message has more than {MOST_PARTS} parts.", _SECTION)
     return [_part(piece) for piece in pieces[1:-1]]
 
 

@@ -1,0 +1,46 @@
+"""Messages of several parts, as they are written and read."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from xapi import multipart
+from xapi.errors import InvalidStatement
+from xapi.multipart import MOST_PARTS, Part
+
+ONE = Part({"content-type": "application/json"}, b"{}")
+
+
+@given(some.lists(some.binary(max_size=60), min_size=1, max_size=4))
+def test_what_is_written_is_read_again(contents):
+    message = multipart.written([Part({"a": "b"}, content) for content in contents], "a-very-rare-boundary")
+    assert [part.content for part in multipart.parts(message, "a-very-rare-boundary")] == contents
+
+
+def test_what_stands_before_the_first_boundary_and_after_the_last_is_no_part():
+    message = b"hello\r\n" + multipart.written([ONE], "b") + b"\r\ngoodbye"
+    assert multipart.parts(message, "b") == [ONE]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"--b--",
+        b"--b\r\n\r\n{}",  # no end
+        b"--b\r\ncontent-type: text/plain\r\n--b--",  # no empty line
+        b"--b\r\nno header\r\n\r\n{}\r\n--b--",
+        b"--bad\r\n\r\n{}\r\n--b--",
+        b"--b\n\n{}\n--b--",
+        multipart.written([ONE] * (MOST_PARTS + 1), "b"),
+        b"\r\n--b" * 100_000,
+    ],
+    ids=range(9),
+)
+def test_a_message_that_is_none_is_refused(message):
+    with pytest.raises(InvalidStatement):
+        multipart.parts(message, "b")
+
+
+def test_as_many_parts_as_allowed_are_taken():
+    assert len(multipart.parts(multipart.written([ONE] * MOST_PARTS, "b"), "b")) == MOST_PARTS

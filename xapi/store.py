@@ -98,7 +98,7 @@ def put(
         links.point(db, tenant, new)
         links.take_up(db, tenant, [statement for statement_id, statement in named.items() if statement_id not in known])
         attachments.keep(db, tenant, new.values(), contents, now)
-    return Taken(ids, list(new.values()), stored + timedelta(microseconds=max(len(given) - 1, 0)))
+    return Taken(ids, list(new.values()), stored + timedelta(microseconds=len(given) - 1))
 
 
 def _write(

@@ -108,6 +108,17 @@ def test_an_export_has_what_names_the_agent_itself(database):
     assert len(found(database, agent=key)) == 3
 
 
+def test_what_a_writer_is_told_is_where_a_poller_may_go_on(database):
+    for batch in ([statement()], [], [statement(), statement()], []):
+        with database.transaction() as db:
+            taken = store.put(db, tenant=TENANT, statements=batch, now=NOW, authority=AUTHORITY)
+        with database.reading() as db:
+            assert store.consistent_through(db, tenant=TENANT) == taken.through
+        assert len(found(database, since=taken.through)) == 0
+        put(database, [statement()])
+        assert len(found(database, since=taken.through)) == 1
+
+
 def test_one_bad_statement_keeps_the_whole_batch_out(database):
     with pytest.raises(InvalidStatement):
         put(database, [statement(), statement(verb={"id": "nope"})])

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from xapi.rows import Key
+from xapi.rows import Key, metadata
 
 WRITE, READ = "statements/write", "statements/read"
 READ_MINE = "statements/read/mine"  # those that this key has written
@@ -61,9 +61,13 @@ def add(
     return key, secret
 
 
+_KEYS = metadata.tables["xapi_keys"]
+_FOUND = select(_KEYS).where(_KEYS.c.key == bindparam("given"), _KEYS.c.disabled_at.is_(None))
+
+
 def find(db: Session, *, key: str, secret: str, fingerprints: Callable[[bytes], Sequence[bytes]]) -> Caller | None:
     """Who this is, or nobody. ``fingerprints`` gives the hash in every way in use, the current one first."""
-    row = db.scalar(select(Key).where(Key.key == key, Key.disabled_at.is_(None)))
+    row = db.execute(_FOUND, {"given": key}).one_or_none()
     kept = row.secret_hash if row else b"\0" * 32
     fits = [hmac.compare_digest(kept, candidate) for candidate in fingerprints(secret.encode())]
     if row is None or not any(fits):

@@ -352,12 +352,15 @@ def scan(
         yield json.loads(body)
 
 
+_LAST = select(_HEADS.c.last_stored).where(_HEADS.c.tenant == bindparam("of"))
+
+
 def consistent_through(db: Session, *, tenant: uuid.UUID) -> datetime:
     """Everything stored up to this time can be read already: later commits are stored later.
 
     Where nothing is stored yet a first writer may be open, so that is no time at all.
     """
-    last = db.scalar(select(Head.last_stored).where(Head.tenant == tenant))
+    last = db.execute(_LAST, {"of": tenant}).scalar()
     return _EPOCH if last is None else _moment(last)
 
 

@@ -5,6 +5,7 @@ store keeps the statements of both.
 """
 
 import logging
+import re
 from collections.abc import Callable
 from functools import wraps
 from io import BytesIO
@@ -119,7 +120,7 @@ _HEADERS = {
 
 def _as_meant() -> Answer:
     """The answer to the request that the form stands for."""
-    meant, form = _meant(), request.form.to_dict()
+    meant, form = _meant() | {"CONTENT_TYPE": "application/json"}, request.form.to_dict()
     version = form.get("X-Experience-API-Version", request.headers.get("X-Experience-API-Version"))
     if set(request.args) != {"method"} or request.args["method"] not in _METHODS or _version(version) != ONE:
         raise Wrong(400, "form.method", "Send the form to ?method=GET, HEAD, PUT, POST or DELETE, with version 1.0.3.")
@@ -135,15 +136,19 @@ def _as_meant() -> Answer:
         "CONTENT_LENGTH": str(len(content)),
         "wsgi.input": BytesIO(content),
     }
-    with current_app.app_context(), current_app.request_context(meant):  # a ``g`` of its own
-        response: Response = current_app.full_dispatch_request()
+    response = _answer_to(meant)
     g.version = ONE
     return response
 
 
 def _meant() -> dict[str, Any]:
-    kept = {name: value for name, value in request.environ.items() if not name.startswith(("werkzeug.", "flask."))}
-    return kept | {"CONTENT_TYPE": "application/json"}
+    """The request of this moment, before anything was made of it."""
+    return {name: value for name, value in request.environ.items() if not name.startswith(("werkzeug.", "flask."))}
+
+
+def _answer_to(meant: dict[str, Any]) -> Response:
+    with current_app.app_context(), current_app.request_context(meant):  # a ``g`` of its own
+        return current_app.full_dispatch_request()
 
 
 # What went wrong ----------------------------------------------------------------------------------------------------
@@ -212,6 +217,17 @@ def _caller() -> keys.Caller:
 # About, and whatever is not here ------------------------------------------------------------------------------------
 
 lrs = resource("lrs")
+
+
+@lrs.before_app_request
+def _mend_address() -> Answer | None:
+    """Understand who adds /statements to an endpoint with a slash at its end: a page may not follow a redirection."""
+    if not request.path.startswith(f"{PLACE}//"):
+        return None
+    return _answer_to(_meant() | {"PATH_INFO": _SLASHES.sub("/", request.path)})
+
+
+_SLASHES = re.compile("/+")
 
 
 @lrs.get("/about", strict_slashes=False)

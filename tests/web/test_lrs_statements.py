@@ -466,7 +466,7 @@ def test_head_answers_like_get_without_a_body(client):
 
 def test_an_address_works_with_and_without_a_slash(client):
     """XAPI-00139, XAPI-00147, XAPI-00159."""
-    for path in ("statements", "statements/"):
+    for path in ("statements", "statements/", "/statements", "//statements/"):
         assert client.get(path, {}).status_code == 200
         answer = client.ask("POST", path, {}, json.dumps(statement()), **{"Content-Type": "application/json"})
         assert answer.status_code == 200

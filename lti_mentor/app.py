@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from lti_mentor import shipped
+from lti_mentor.activity import record
 from lti_mentor.db import Database, connect
 from lti_mentor.settings import Settings, require_secret
 from lti_mentor.tool import Tool
@@ -58,9 +59,10 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(visit_url=visit.visit_url, form_fields=forms.form_fields, done_note=forms.done_note)
-    app.extensions["lti_mentor"] = Tool(
-        settings, database or connect(settings.database_url), Vault(settings.secret_key)
-    )
+    database = database or connect(settings.database_url)
+    if settings.check_statements:
+        record.check_statements(database)
+    app.extensions["lti_mentor"] = Tool(settings, database, Vault(settings.secret_key))
     for part in (request_log, language, errors, headers):
         part.install(app)
     app.before_request(visit.guard)

@@ -47,6 +47,7 @@ class Settings:
     default_locale: str
     default_time_zone: str
     minimum_group: int
+    check_statements: bool
     job_lease_seconds: int
     worker_poll_seconds: int
     log_level: str

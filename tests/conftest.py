@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock, migrations, settings
+from lti_mentor.activity import record
 from lti_mentor.app import create_app
 from lti_mentor.db import Database, connect
 from lti_mentor.lti import platforms
@@ -32,7 +33,8 @@ TOOL_URL = "http://localhost:8000"
 
 @pytest.fixture(scope="session")
 def loaded_settings() -> Settings:
-    return settings.load({"LTI_MENTOR_SECRET_KEY": SECRET, "LTI_MENTOR_ALLOW_PRIVATE_ADDRESSES": "true"})
+    chosen = {"SECRET_KEY": SECRET, "ALLOW_PRIVATE_ADDRESSES": "true", "CHECK_STATEMENTS": "true"}
+    return settings.load({f"LTI_MENTOR_{name}": value for name, value in chosen.items()})
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +46,7 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres_database(postgres_url: str, loaded_settings: Settings) -> Iterator[Database]:
     database = connect(postgres_url)
+    record.check_statements(database)
     migrations.prepare(database, loaded_settings, Vault(loaded_settings.secret_key))
     yield database
     database.engine.dispose()
@@ -67,6 +70,7 @@ def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]
     file = tmp_path / "test.db"
     file.write_bytes(sqlite_template.read_bytes())
     database = connect(f"sqlite:///{file}")
+    record.check_statements(database)
     yield database
     database.engine.dispose()
 

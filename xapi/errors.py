@@ -64,3 +64,16 @@ class PreconditionFailed(RecordStoreError):
 class DocumentTooLong(RecordStoreError):
     def __init__(self, longest: int) -> None:
         super().__init__(f"A document here has at most {longest} bytes.")
+
+
+class NotOfProfile(RecordStoreError):
+    """A statement does not follow the profile that it names; each problem has its place and its template."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
+
+
+class InvalidPath(RecordStoreError):
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} is not a JSONPath of the kind that profiles may use.")

@@ -1,6 +1,7 @@
 """The IRIs this product speaks, each with its English display and where it is defined.
 
-Only terms that are published elsewhere; nothing is invented here. Where sources disagree on the spelling of Activity
+What is published elsewhere is used as it is defined there; what is not is described in our own profile, below an IRI
+that is the same in every installation (``config/profile.jsonld``). Where sources disagree on the spelling of Activity
 Streams terms the ``schema/1.0`` form is used, and ADL terms are written with ``http``.
 """
 
@@ -13,7 +14,11 @@ TLA = "Total Learning Architecture, Master Object Model"
 CMI5 = "cmi5 profile"
 SCORM = "SCORM profile"
 ACROSSX = "AcrossX profile"
-JISC = "Jisc learning analytics"
+PROFILES = "xAPI Profile Specification"
+
+PROFILE = "https://w3id.org/lti-mentor/xapi"  # every version of our profile, wherever it is served
+PROFILE_VERSION = f"{PROFILE}/v1"  # statements name this one
+OURS = "this profile"
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Verbs:
     CONFIRMED = Term("http://activitystrea.ms/schema/1.0/confirm", "confirmed", STREAMS)
     ACCEPTED = Term("http://activitystrea.ms/schema/1.0/accept", "accepted", STREAMS)
     REJECTED = Term("http://activitystrea.ms/schema/1.0/reject", "rejected", STREAMS)
-    MISSED = Term("http://activitystrea.ms/schema/1.0/rsvp-no", "did not attend", STREAMS)
+    MISSED = Term(f"{PROFILE}/verbs/missed", "missed", OURS)
     DEFINED = Term("http://id.tincanapi.com/verb/defined", "defined", TINCAN)
     EARNED = Term("http://id.tincanapi.com/verb/earned", "earned", TINCAN)
     RATED = Term("http://id.tincanapi.com/verb/rated", "rated", TINCAN)
@@ -62,25 +67,38 @@ class Activities:
     MEETING = Term("http://adlnet.gov/expapi/activities/meeting", "meeting", ADL)
     GOAL = Term("http://id.tincanapi.com/activitytype/goal", "goal", TINCAN)
     PROGRAM = Term("https://w3id.org/xapi/acrossx/activities/learning-plan", "learning plan", ACROSSX)
-    MENTORSHIP = Term("http://id.tincanapi.com/activitytype/strategy", "strategy", TINCAN)
+    MENTORSHIP = Term(f"{PROFILE}/activity-types/mentorship", "mentorship", OURS)
     CREDENTIAL = Term("https://w3id.org/xapi/tla/activity-types/credential", "credential", TLA)
     COMPETENCY = Term("https://w3id.org/xapi/tla/activity-types/competency", "competency", TLA)
-    EVIDENCE = Term("http://activitystrea.ms/schema/1.0/task", "task", STREAMS)
+    EVIDENCE = Term(f"{PROFILE}/activity-types/evidence", "evidence", OURS)
+    PROFILE = Term("http://adlnet.gov/expapi/activities/profile", "profile", SCORM)
 
 
 class Extensions:
     """Keys of result and context extensions."""
 
     DUE_DATE = Term("https://w3id.org/xapi/tla/extensions/due_date", "due date", TLA)
-    ORIGINAL_DUE_DATE = Term("http://xapi.jisc.ac.uk/dueDate", "original due date", JISC)
-    CONFIDENCE = Term("https://w3id.org/xapi/tla/extensions/confidence", "confidence", TLA)
-    EVIDENCE = Term("https://w3id.org/xapi/tla/extensions/evidence", "evidence", TLA)
-    TARGET = Term("http://id.tincanapi.com/extension/target", "target", TINCAN)
+    ORIGINAL_DUE_DATE = Term(f"{PROFILE}/extensions/original-due-date", "original due date", OURS)
+    OWN_ESTIMATE = Term(f"{PROFILE}/extensions/own-estimate", "own estimate", OURS)
+    COVERED = Term(f"{PROFILE}/extensions/covered", "covered", OURS)
+    PARTS = Term(f"{PROFILE}/extensions/readiness-parts", "parts of the readiness", OURS)
+    TARGETS = Term(f"{PROFILE}/extensions/targets", "targets", OURS)
     PLANNED_START = Term("http://id.tincanapi.com/extension/planned-start-time", "planned start time", TINCAN)
     PLANNED_DURATION = Term("http://id.tincanapi.com/extension/planned-duration", "planned duration", TINCAN)
     VALID_UNTIL = Term("http://id.tincanapi.com/extension/valid-until", "valid until", TINCAN)
     PURPOSE = Term("http://id.tincanapi.com/extension/purpose", "purpose", TINCAN)
     PROGRESS = Term("https://w3id.org/xapi/cmi5/result/extensions/progress", "progress", CMI5)
+    SUBREGISTRATION = Term("https://w3id.org/xapi/profiles/extensions/subregistration", "subregistration", PROFILES)
+
+
+# What our statements said before there was the profile: they stay as they are, and whoever reads ours knows both.
+BEFORE = {
+    "http://activitystrea.ms/schema/1.0/rsvp-no": Verbs.MISSED.iri,
+    "http://id.tincanapi.com/activitytype/strategy": Activities.MENTORSHIP.iri,
+    "http://activitystrea.ms/schema/1.0/task": Activities.EVIDENCE.iri,
+    "https://w3id.org/xapi/tla/extensions/confidence": Extensions.OWN_ESTIMATE.iri,
+    "http://id.tincanapi.com/extension/target": Extensions.TARGETS.iri,
+}
 
 
 def verbs() -> tuple[Term, ...]:

@@ -22,6 +22,11 @@ class Fact:
     course: UUID | None = None
     certification: str | None = None
 
+    @property
+    def life(self) -> UUID | None:
+        """Whose life this is a part of: the mentorship's, unless a goal or a pursuit within it has one of its own."""
+        return self.registration
+
 
 @dataclass(frozen=True, kw_only=True)
 class Launched(Fact):
@@ -64,6 +69,10 @@ class MentorshipEnded(Fact):
 @dataclass(frozen=True, kw_only=True)
 class GoalFact(Fact):
     goal: UUID
+
+    @property
+    def life(self) -> UUID:
+        return self.goal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,33 +117,42 @@ class GoalRemoved(ClosingFact):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PursuitStarted(Fact):
+class PursuitFact(Fact):
+    pursuit: UUID
+
+    @property
+    def life(self) -> UUID:
+        return self.pursuit
+
+
+@dataclass(frozen=True, kw_only=True)
+class PursuitStarted(PursuitFact):
     status: str  # interested or studying
     target_on: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExamBooked(Fact):
+class ExamBooked(PursuitFact):
     exam_on: date
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExamPassed(Fact):
+class ExamPassed(PursuitFact):
     attempt: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExamFailed(Fact):
+class ExamFailed(PursuitFact):
     attempt: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class CertificationAwarded(Fact):
+class CertificationAwarded(PursuitFact):
     valid_until: date | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class DomainFact(Fact):
+class DomainFact(PursuitFact):
     domain: str
 
 
@@ -197,7 +215,7 @@ class DomainValue:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadinessChanged(Fact):
+class ReadinessChanged(PursuitFact):
     """Confirmed readiness and own estimate from 0 to 100, with the parts of the first."""
 
     confirmed: Fraction

@@ -1,6 +1,7 @@
 """One xAPI statement for each fact: ``statement(fact, base)``, in the 1.0.3 shape.
 
-``base`` is the IRI base of the installation. Only terms of ``xapi.vocabulary`` are used.
+``base`` is the IRI base of the installation. Only terms of ``xapi.vocabulary`` are used, and each statement follows a
+template of ``config/profile.jsonld``.
 """
 
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from uuid import UUID
 import tincan
 
 from lti_mentor.activity import facts
-from xapi.vocabulary import Activities, Extensions, Term, Verbs
+from xapi.vocabulary import PROFILE_VERSION, Activities, Extensions, Term, Verbs
 
 Statement = dict[str, Any]
 Extra = dict[Term, object]
@@ -57,6 +58,9 @@ def _activity(kind: Term, iri: str) -> tincan.Activity:
     return tincan.Activity(id=iri, definition=tincan.ActivityDefinition(type=kind.iri))
 
 
+_PROFILE = _activity(Activities.PROFILE, PROFILE_VERSION)  # in the category of every statement
+
+
 def _result(said: Said) -> tincan.Result | None:
     parts: dict[str, Any] = {}
     if said.score is not None:
@@ -77,18 +81,22 @@ def _context(fact: facts.Fact, said: Said, base: str) -> tincan.Context:
     if fact.certification:
         grouping.append(certification(fact.certification, base))
     activities = {
+        "category": [_PROFILE],
         "parent": [course(fact.course, base)] if fact.course else [],
         "grouping": grouping,
         "other": list(said.other),
     }
     kept = {kind: values for kind, values in activities.items() if values}
-    parts: dict[str, Any] = {"context_activities": tincan.ContextActivities(**kept)} if kept else {}
+    parts: dict[str, Any] = {"context_activities": tincan.ContextActivities(**kept)}
+    extra = said.context
     if fact.registration:
         parts["registration"] = str(fact.registration)
+        life = {"profile": PROFILE_VERSION, "subregistration": str(fact.life)}
+        extra = {**extra, Extensions.SUBREGISTRATION: [life]}
     if fact.instructor:
         parts["instructor"] = _agent(fact.instructor, base)
-    if said.context:
-        parts["extensions"] = _extensions(said.context)
+    if extra:
+        parts["extensions"] = _extensions(extra)
     return tincan.Context(**parts)
 
 
@@ -162,7 +170,7 @@ def _(fact: facts.ProgramPlanned, base: str) -> Said:
         "meetings_per_month": fact.meetings_per_month,
     }
     dates = {Extensions.PLANNED_START: fact.starts_on.isoformat(), Extensions.DUE_DATE: fact.ends_on.isoformat()}
-    return Said(Verbs.PLANNED, program(_program_of(fact), base), context={Extensions.TARGET: targets, **dates})
+    return Said(Verbs.PLANNED, program(_program_of(fact), base), context={Extensions.TARGETS: targets, **dates})
 
 
 def _program_of(fact: facts.Fact) -> UUID:
@@ -261,7 +269,7 @@ def _(fact: facts.ExamFailed, base: str) -> Said:
 @say.register
 def _(fact: facts.CertificationAwarded, base: str) -> Said:
     extra: Extra = {Extensions.VALID_UNTIL: fact.valid_until.isoformat()} if fact.valid_until else {}
-    return Said(Verbs.EARNED, _credential(fact, base), context=extra)
+    return Said(Verbs.EARNED, _credential(fact, base), result=extra)
 
 
 def _domain_of(fact: facts.DomainFact, base: str) -> tincan.Activity:
@@ -307,9 +315,9 @@ def _(fact: facts.EvidenceQuestioned, base: str) -> Said:
 def _(fact: facts.ReadinessChanged, base: str) -> Said:
     parts = [_readiness_part(part, fact, base) for part in fact.domains]
     extra: Extra = {
-        Extensions.EVIDENCE: parts,
-        Extensions.CONFIDENCE: exact(fact.own_estimate),
-        Extensions.PROGRESS: exact(fact.covered),
+        Extensions.PARTS: parts,
+        Extensions.OWN_ESTIMATE: exact(fact.own_estimate),
+        Extensions.COVERED: exact(fact.covered),
     }
     return Said(Verbs.SCORED, _credential(fact, base), score=exact(fact.confirmed), result=extra)
 

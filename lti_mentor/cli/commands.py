@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from lti_mentor import migrations, settings
+from lti_mentor.activity import record
 from lti_mentor.db import Database, connect
 from lti_mentor.errors import MentorError, SettingsError
 from lti_mentor.mentoring.organizations import Organization
@@ -49,7 +50,10 @@ def main() -> None:
 
 def open_database() -> Database:
     """The configured database; its connections are closed when the command ends."""
-    database = connect(settings.load().database_url)
+    loaded = settings.load()
+    database = connect(loaded.database_url)
+    if loaded.check_statements:
+        record.check_statements(database)
     click.get_current_context().call_on_close(database.engine.dispose)
     return database
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from lti_mentor.activity.record import AUTHORITY
 from lti_mentor.insight.definitions import ACTIVE_DAYS, ACTIVITY
-from xapi.vocabulary import Activities, Extensions, Verbs
+from xapi.vocabulary import BEFORE, Activities, Extensions, Verbs
 
 Statement = dict[str, Any]
 
@@ -69,11 +69,11 @@ def _concerns(statement: Statement, program: str) -> bool:
 
 
 def _take(record: Record, statement: Statement, actor: str) -> None:
-    verb, at = statement["verb"]["id"], datetime.fromisoformat(statement["timestamp"])
+    verb, at = _today(statement["verb"]["id"]), datetime.fromisoformat(statement["timestamp"])
     context = statement.get("context", {})
-    registration, extra = context.get("registration"), context.get("extensions", {})
+    registration, extra = context.get("registration"), _extra(context)
     thing = statement["object"]["id"]
-    kind = statement["object"].get("definition", {}).get("type")
+    kind = _today(statement["object"].get("definition", {}).get("type", ""))
     if verb in ACTIVITY and registration:
         record.last_activity[registration] = max(at, record.last_activity.get(registration, at))
     if kind == Activities.PROGRAM.iri:
@@ -92,9 +92,19 @@ def _take(record: Record, statement: Statement, actor: str) -> None:
         _take_goal(record, verb, actor, at, statement)
 
 
+def _today(iri: str) -> str:
+    """What we say now where an old statement says this."""
+    return BEFORE.get(iri, iri)
+
+
+def _extra(part: Statement) -> Statement:
+    """The extensions of a context or a result."""
+    return {_today(name): value for name, value in part.get("extensions", {}).items()}
+
+
 def _take_program(record: Record, verb: str, actor: str, extra: Statement) -> None:
     if verb == Verbs.PLANNED.iri:
-        record.targets = extra[Extensions.TARGET.iri]
+        record.targets = extra[Extensions.TARGETS.iri]
         record.starts_on = date.fromisoformat(extra[Extensions.PLANNED_START.iri])
     elif verb == Verbs.REGISTERED.iri and extra.get(Extensions.PURPOSE.iri) == "mentee":
         record.mentees.add(actor)
@@ -141,7 +151,7 @@ def _take_certification(
         record.booked.pop((who_what[0], f"{who_what[1]}/exam"), None)
     elif verb == Verbs.SCORED.iri:
         result = statement["result"]
-        own = result["extensions"][Extensions.CONFIDENCE.iri]
+        own = _extra(result)[Extensions.OWN_ESTIMATE.iri]
         record.readiness.append((at, who_what, result["score"]["raw"], own))
 
 

@@ -189,6 +189,7 @@ def _record(
         actor=people.actor_name(db, actor_id),
         at=clock.now(),
         certification=pursuit.certification_id,
+        pursuit=pursuit.id,
         domain=evidence.domain_code,
         evidence=evidence.id,
         version=evidence.version,

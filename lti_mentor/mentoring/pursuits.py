@@ -96,6 +96,7 @@ def _record(db: Session, pursuit: Pursuit, kind: type[facts.Fact], **values: obj
         "actor": people.actor_name(db, pursuit.person_id),
         "at": clock.now(),
         "certification": pursuit.certification_id,
+        "pursuit": pursuit.id,
         **mentorships.about(db, mentorship),
     }
     fact = kind(**{**common, **values})  # type: ignore[arg-type]

@@ -266,6 +266,7 @@ def _record(db: Session, pursuit: Pursuit, mentorship: Mentorship | None, now: R
         actor=people.actor_name(db, pursuit.person_id),
         at=clock.now(),
         certification=pursuit.certification_id,
+        pursuit=pursuit.id,
         confirmed=now.confirmed,
         own_estimate=now.own_estimate,
         covered=now.covered,

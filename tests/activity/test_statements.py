@@ -9,10 +9,16 @@ from uuid import UUID
 
 import pytest
 
+from lti_mentor import clock
 from lti_mentor.activity import facts
+from lti_mentor.activity.record import our_profile, record
 from lti_mentor.activity.statements import known_facts, statement
+from lti_mentor.db import connect
+from tests.conftest import url_of
+from xapi import profile, store
+from xapi.errors import NotOfProfile
 from xapi.validation import checked
-from xapi.vocabulary import terms
+from xapi.vocabulary import PROFILE_VERSION, terms
 
 GOLDEN = Path(__file__).parent / "golden"
 BASE = "https://mentor.example.org"
@@ -46,6 +52,7 @@ VALUES = {
     "domains": (("comptia-security-plus", "5"),),
     "percent": 60,
     "set_by": an_id(6),
+    "pursuit": an_id(10),
     "status": "studying",
     "target_on": date(2026, 9, 1),
     "exam_on": date(2026, 8, 1),
@@ -65,8 +72,13 @@ VALUES = {
 }
 
 
+# What these say belongs to no mentorship.
+BESIDE = (facts.Launched, facts.ProgramPlanned, facts.Enrolled, facts.Withdrawn)
+PAIR = {"registration", "instructor"}
+
+
 def example(kind):
-    names = kind.__dataclass_fields__
+    names = kind.__dataclass_fields__.keys() - (PAIR if kind in BESIDE else set())
     values = VALUES | ({"domains": (DOMAIN,)} if kind is facts.ReadinessChanged else {})
     return kind(**{name: values[name] for name in names})
 
@@ -82,14 +94,20 @@ def test_a_fact_becomes_its_golden_statement(kind):
         file.write_text(json.dumps(made, indent=2, sort_keys=True) + "\n")
     assert made == json.loads(file.read_text())
     checked(made)
+    assert len(profile.check(our_profile(), made)) == 1
 
 
 def test_every_fact_has_a_golden_file_and_no_file_is_left_over():
     assert {path.stem for path in GOLDEN.glob("*.json")} == {kind.__name__ for kind in KINDS}
 
 
+def test_every_template_has_a_fact_that_follows_it():
+    found = {name for kind in KINDS for name in profile.check(our_profile(), statement(example(kind), BASE))}
+    assert found == our_profile().templates.keys()
+
+
 def test_statements_use_only_terms_of_the_vocabulary():
-    known = {term.iri for term in terms()}
+    known = {term.iri for term in terms()} | {PROFILE_VERSION}
 
     def iris(part):
         if isinstance(part, dict):
@@ -105,3 +123,17 @@ def test_statements_use_only_terms_of_the_vocabulary():
 
     for kind in KINDS:
         assert set(iris(statement(example(kind), BASE))) <= known, kind.__name__
+
+
+def test_a_statement_that_follows_no_template_is_not_stored_where_statements_are_checked(
+    sqlite_database, sqlite_cast, loaded_settings
+):
+    guest = facts.Enrolled(actor="guest", at=clock.now(), program=sqlite_cast.program.id, part="guest")
+    with pytest.raises(NotOfProfile, match=r"purpose.*each has to be of.*templates/enrolled"):  # noqa: SIM117
+        with sqlite_database.transaction() as db:
+            record(db, sqlite_cast.learner.organization_id, guest)
+    unchecked = connect(url_of(sqlite_database))
+    with unchecked.transaction() as db:
+        assert store.get(db, tenant=sqlite_cast.learner.organization_id, statement_id=guest.id) is None
+        assert record(db, sqlite_cast.learner.organization_id, guest) == guest.id
+    unchecked.engine.dispose()

@@ -280,7 +280,7 @@ def test_meetings_are_planned_held_missed_and_called_off(db, cast):
     with clock.moved_to(tomorrow + timedelta(hours=1)):
         meetings.hold(db, held, by=cast.mentor, minutes=50)
         meetings.miss(db, missed, by=cast.mentor)
-    assert verbs(db)[-3:] == ["cancel", "attended", "rsvp-no"]
+    assert verbs(db)[-3:] == ["cancel", "attended", "missed"]
     with pytest.raises(NotAllowed):
         meetings.plan(db, cast.mentorship, planned_at=tomorrow, minutes=30, by=cast.coordinator)
 
@@ -413,7 +413,7 @@ def test_before_the_start_targets_may_change_and_the_figures_follow(db, cast):
     program = programs.create(db, cast.course, soon_starting, by=cast.coordinator)
     programs.change(db, program, replace(soon_starting, target_certified=9), by=cast.coordinator)
     last = list(store.scan(db, tenant=program.organization_id))[-1]
-    assert last["context"]["extensions"][Extensions.TARGET.iri]["certified"] == 9
+    assert last["context"]["extensions"][Extensions.TARGETS.iri]["certified"] == 9
 
 
 def test_other_rules_of_a_program_move_readiness_on_record(db, cast):

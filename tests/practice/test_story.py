@@ -22,8 +22,9 @@ VERB = "http://adlnet.gov/expapi/verbs/"
 STREAM = "http://activitystrea.ms/schema/1.0/"
 TINCAN = "http://id.tincanapi.com/verb/"
 TLA = "https://w3id.org/xapi/tla/verbs/"
+OURS = "https://w3id.org/lti-mentor/xapi/"
 PLANNED_START = "http://id.tincanapi.com/extension/planned-start-time"
-ORIGINAL = "http://xapi.jisc.ac.uk/dueDate"
+ORIGINAL = OURS + "extensions/original-due-date"
 DUE = "https://w3id.org/xapi/tla/extensions/due_date"
 
 
@@ -105,7 +106,7 @@ def test_meetings(said):
     now = datetime.now(UTC)
     planned = of(said, STREAM + "schedule")
     past = [each for each in planned if datetime.fromisoformat(extension(each, PLANNED_START)) <= now]
-    settled = [len(of(said, verb)) for verb in (VERB + "attended", STREAM + "rsvp-no", STREAM + "cancel")]
+    settled = [len(of(said, verb)) for verb in (VERB + "attended", OURS + "verbs/missed", STREAM + "cancel")]
     assert (len(past), settled) == (334, [291, 18, 25])
 
 
@@ -156,8 +157,8 @@ def test_pursuits(said):
     assert len(who(of(said, VERB + "failed", "/exam"))) == 2
 
 
-CONFIDENCE = "https://w3id.org/xapi/tla/extensions/confidence"
-EVIDENCE = "https://w3id.org/xapi/tla/extensions/evidence"
+OWN_ESTIMATE = OURS + "extensions/own-estimate"
+PARTS = OURS + "extensions/readiness-parts"
 
 
 def program_start(said) -> date:
@@ -176,7 +177,7 @@ def readiness_by_week(said) -> dict[int, tuple[float, float, int]]:
         last = {(name(each), each["object"]["id"]): each["result"] for each in words if week_of(said, at(each)) <= week}
         if last:
             confirmed = statistics.fmean(each["score"]["raw"] for each in last.values())
-            own = statistics.fmean(each["extensions"][CONFIDENCE] for each in last.values())
+            own = statistics.fmean(each["extensions"][OWN_ESTIMATE] for each in last.values())
             found[week] = (confirmed, own, len({who_said for who_said, _ in last}))
     return found
 
@@ -204,7 +205,7 @@ def test_learners_overestimate_by_9_points_at_the_start_and_3_in_the_end(said):
 def test_domain_5_is_weakest_everywhere(said):
     last = {(name(each), each["object"]["id"]): each["result"] for each in of(said, VERB + "scored", "/cert")}
     for result in last.values():
-        values = {part["domain"][-1]: part["value"] for part in result["extensions"][EVIDENCE]}
+        values = {part["domain"][-1]: part["value"] for part in result["extensions"][PARTS]}
         assert values["5"] == min(values.values())
 
 
@@ -222,11 +223,11 @@ def test_the_charts_of_the_analysts_page_equal_a_recount_from_statements(story, 
     page = Visitor().launch(story.world.issuer, "analyst-1", story.world.courses[0].id).text
     counted = Counter(
         (week_of(said, datetime.fromisoformat(extension(each, PLANNED_START))), verb)
-        for verb in (VERB + "attended", STREAM + "rsvp-no", STREAM + "cancel")
+        for verb in (VERB + "attended", OURS + "verbs/missed", STREAM + "cancel")
         for each in of(said, verb)
     )
     weeks = range(1, week_of(said, datetime.now(UTC)) + 1)
-    kinds = (VERB + "attended", STREAM + "rsvp-no", STREAM + "cancel")
+    kinds = (VERB + "attended", OURS + "verbs/missed", STREAM + "cancel")
     assert rows(page, "weeks") == [[week, *(counted[week, verb] for verb in kinds)] for week in weeks]
     shown = {week: values for week, values in readiness_by_week(said).items() if values[2] >= 10}
     assert rows(page, "readiness") == [

@@ -30,6 +30,7 @@ from lti_mentor.web.observer import observer
 from lti_mentor.web.pair import pair
 from lti_mentor.web.picker import picker
 from lti_mentor.web.privacy import privacy
+from lti_mentor.web.profile import profile
 from lti_mentor.web.registration import registration
 from lti_mentor.web.reviews import reviews
 from lti_mentor.web.tool import tool
@@ -68,6 +69,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     app.before_request(visit.guard)
     app.register_blueprint(lti)
     app.register_blueprint(registration)
+    app.register_blueprint(profile)
     for resource in (lrs, statements, documents, known):
         app.register_blueprint(resource)
     app.register_blueprint(admin_link)

@@ -1,23 +1,23 @@
 """Writing a fact as a statement, in the transaction of whoever reports it."""
 
 import hmac
-import json
 import secrets
 from datetime import datetime
-from functools import cache
 from uuid import UUID
 from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lti_mentor import clock, shipped
+from lti_mentor import clock
 from lti_mentor.activity.facts import Fact
+from lti_mentor.activity.profile import ours
 from lti_mentor.activity.statements import ACTIVITY_VERBS, Statement, statement
 from lti_mentor.db import Base, Database
 from lti_mentor.errors import SettingsError
 from lti_mentor.vault import Vault
-from xapi import activities, profile, store
+from xapi import activities, store
+from xapi.profile import check
 
 AUTHORITY = "lti-mentor"  # the account that vouches for our own statements
 PEPPER = "lrs-pepper"
@@ -92,13 +92,6 @@ def last_activity(db: Session, organization_id: UUID, registration: UUID) -> dat
     return last
 
 
-@cache
-def our_profile() -> profile.Profile:
-    """Which templates and patterns our statements follow."""
-    text = (shipped.folder("config") / "profile.jsonld").read_text(encoding="utf-8")
-    return profile.read(json.loads(text))
-
-
 def check_statements(database: Database) -> None:
     """From now on each of our statements is checked against its template before it is stored in this database."""
     _CHECKED.add(database.engine)
@@ -110,7 +103,7 @@ def record(db: Session, organization_id: UUID, fact: Fact) -> UUID:
     authority = {"objectType": "Agent", "account": {"homePage": base, "name": AUTHORITY}}
     said = statement(fact, base)
     if db.get_bind().engine in _CHECKED:
-        profile.check(our_profile(), said)
+        check(ours(), said)
     statement_id = store.append(db, tenant=organization_id, statement=said, now=clock.now(), authority=authority)
     _define(db, organization_id, said)
     return statement_id

@@ -11,7 +11,8 @@ import pytest
 
 from lti_mentor import clock
 from lti_mentor.activity import facts
-from lti_mentor.activity.record import our_profile, record
+from lti_mentor.activity.profile import ours
+from lti_mentor.activity.record import record
 from lti_mentor.activity.statements import known_facts, statement
 from lti_mentor.db import connect
 from tests.conftest import url_of
@@ -94,7 +95,7 @@ def test_a_fact_becomes_its_golden_statement(kind):
         file.write_text(json.dumps(made, indent=2, sort_keys=True) + "\n")
     assert made == json.loads(file.read_text())
     checked(made)
-    assert len(profile.check(our_profile(), made)) == 1
+    assert len(profile.check(ours(), made)) == 1
 
 
 def test_every_fact_has_a_golden_file_and_no_file_is_left_over():
@@ -102,8 +103,8 @@ def test_every_fact_has_a_golden_file_and_no_file_is_left_over():
 
 
 def test_every_template_has_a_fact_that_follows_it():
-    found = {name for kind in KINDS for name in profile.check(our_profile(), statement(example(kind), BASE))}
-    assert found == our_profile().templates.keys()
+    found = {name for kind in KINDS for name in profile.check(ours(), statement(example(kind), BASE))}
+    assert found == ours().templates.keys()
 
 
 def test_statements_use_only_terms_of_the_vocabulary():

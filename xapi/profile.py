@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any
 
+from xapi import times
 from xapi.errors import NotOfProfile
 from xapi.jsonpath import Path, parsed, values
 
@@ -236,7 +237,7 @@ Outcome = tuple[str, Followed]  # and what is left over
 def lives(profile: Profile, statements: Iterable[Statement]) -> dict[Life, list[Statement]]:
     """Those that name the profile, by what ties them together, each in order of time (Two, 9.0)."""
     found: dict[Life, list[Statement]] = {}
-    for statement in sorted(statements, key=lambda each: str(each["timestamp"])):
+    for statement in sorted(statements, key=lambda each: times.parsed(each["timestamp"])):
         if _names(profile, statement):
             context = statement.get("context", {})
             parts = context.get("extensions", {}).get(SUBREGISTRATION, ())

@@ -11,12 +11,14 @@ from math import floor
 import pytest
 from sqlalchemy import create_engine, select, text
 
+from lti_mentor.activity.profile import ours
 from lti_mentor.activity.statements import ACTIVITY_VERBS
 from lti_mentor.db import connect
 from lti_mentor.insight import explain, figures
 from lti_mentor.mentoring.mentorships import Mentorship
 from tests.support.story import Story, told
 from tests.support.visitor import Visitor
+from xapi import profile
 
 VERB = "http://adlnet.gov/expapi/verbs/"
 STREAM = "http://activitystrea.ms/schema/1.0/"
@@ -327,3 +329,23 @@ def test_each_home_opens_for_each_link_of_the_demo(story):
         home = Visitor().launch(story.world.issuer, person, story.world.courses[course].id)
         assert home.status_code == 200
         assert words in home.text, person
+
+
+def test_every_statement_follows_the_profile_and_every_life_its_pattern(said):
+    """As a checker elsewhere would do it, from what the record store gives."""
+    find = {each["id"]: each for each in said}.get
+    lives = profile.lives(ours(), said)
+    assert sum(map(len, lives.values())) == len(said)
+    counted = Counter()
+    for (pair, life), statements in lives.items():
+        followed = profile.follows(ours(), statements, find)
+        names = [pattern.removeprefix(OURS + "patterns/") for pattern in followed]
+        things = {each["object"].get("definition", {}).get("type", "").rpartition("/")[2] for each in statements}
+        inside = "mentorship" if pair == life else "goal" if "goal" in things else "pursuit"
+        expected = "beside" if pair is None else inside
+        assert expected in names, (expected, [each["verb"]["display"]["en"] for each in statements])
+        counted[expected] += 1
+    assert counted["beside"] == 1
+    assert counted["mentorship"] == len(of(said, STREAM + "join"))
+    assert counted["goal"] > 20
+    assert counted["pursuit"] > 10

@@ -19,6 +19,9 @@ from xapi.vocabulary import PROFILE_VERSION, Activities, Extensions, Term, Verbs
 Statement = dict[str, Any]
 Extra = dict[Term, object]
 
+# In the category of every statement, and always the same: put there as it is, which costs nothing.
+_PROFILE = {"objectType": "Activity", "id": PROFILE_VERSION, "definition": {"type": Activities.PROFILE.iri}}
+
 
 @dataclass(frozen=True)
 class Said:
@@ -47,6 +50,7 @@ def statement(fact: facts.Fact, base: str) -> Statement:
         timestamp=fact.at,
     )
     plain: Statement = built.as_version(tincan.Version.latest)
+    plain.setdefault("context", {}).setdefault("contextActivities", {})["category"] = [_PROFILE]
     return plain
 
 
@@ -56,9 +60,6 @@ def _agent(name: str, base: str) -> tincan.Agent:
 
 def _activity(kind: Term, iri: str) -> tincan.Activity:
     return tincan.Activity(id=iri, definition=tincan.ActivityDefinition(type=kind.iri))
-
-
-_PROFILE = _activity(Activities.PROFILE, PROFILE_VERSION)  # in the category of every statement
 
 
 def _result(said: Said) -> tincan.Result | None:
@@ -81,13 +82,12 @@ def _context(fact: facts.Fact, said: Said, base: str) -> tincan.Context:
     if fact.certification:
         grouping.append(certification(fact.certification, base))
     activities = {
-        "category": [_PROFILE],
         "parent": [course(fact.course, base)] if fact.course else [],
         "grouping": grouping,
         "other": list(said.other),
     }
     kept = {kind: values for kind, values in activities.items() if values}
-    parts: dict[str, Any] = {"context_activities": tincan.ContextActivities(**kept)}
+    parts: dict[str, Any] = {"context_activities": tincan.ContextActivities(**kept)} if kept else {}
     extra = said.context
     if fact.registration:
         parts["registration"] = str(fact.registration)

@@ -16,7 +16,7 @@ HOUR = 3600
 Thing = Mapping[str, Any]
 
 
-@profile.get("/profile")
+@profile.get("/profile", strict_slashes=False)
 def show() -> Response:
     """As the reader prefers it; JSON-LD for whoever does not say."""
     wanted = request.accept_mimetypes.best_match((JSON_LD, JSON, HTML), JSON_LD)
@@ -60,7 +60,8 @@ def _public(response: Response) -> Response:
     response.cache_control.public, response.cache_control.max_age = True, HOUR
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def anchor(thing: Thing) -> str:

@@ -1,5 +1,6 @@
 """What a pair does, from the first day to the last, follows the patterns of the profile."""
 
+import json
 from datetime import date, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from lti_mentor.mentoring import evidence, goals, meetings, mentorships, pursuit
 from lti_mentor.mentoring.evidence import Submission, Verdict
 from lti_mentor.mentoring.goals import GoalDraft
 from xapi import profile, store
-from xapi.vocabulary import PROFILE
+from xapi.vocabulary import PROFILE, PROFILE_VERSION
 
 
 def said(db, cast):
@@ -24,7 +25,10 @@ def names(followed):
 
 @pytest.fixture
 def told(sqlite_database, sqlite_cast):
-    """Goals with and without an end, an exam failed and passed, reviews, meetings, and the end of the mentorship."""
+    """Goals with and without an end, an exam failed and passed, reviews, meetings, and the end of the mentorship.
+
+    All of it is found by the version of the profile, as analysts do.
+    """
     cast = sqlite_cast
     with sqlite_database.transaction() as db:
         in_a_month = clock.today() + timedelta(days=30)
@@ -64,6 +68,9 @@ def told(sqlite_database, sqlite_cast):
             goals.make_progress(db, draw, 1, by=cast.learner)
             mentorships.complete(db, cast.mentorship, by=cast.learner)
         found = said(db, cast)
+        ours_alone = store.Query(activity=PROFILE_VERSION, related_activities=True, limit=500)
+        by_profile = store.query(db, tenant=cast.learner.organization_id, wanted=ours_alone)
+    assert {json.loads(body)["id"] for body in by_profile.statements} == {each["id"] for each in found}
     return found, str(cast.mentorship.id), (read.id, write.id, draw.id), cast.pursuit.id
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from lti_mentor import clock
 from lti_mentor.activity import facts
-from lti_mentor.activity.profile import ours
+from lti_mentor.activity.profile import document, ours
 from lti_mentor.activity.record import record
 from lti_mentor.activity.statements import known_facts, statement
 from lti_mentor.db import connect
@@ -105,6 +105,43 @@ def test_every_fact_has_a_golden_file_and_no_file_is_left_over():
 def test_every_template_has_a_fact_that_follows_it():
     found = {name for kind in KINDS for name in profile.check(ours(), statement(example(kind), BASE))}
     assert found == ours().templates.keys()
+
+
+TYPES = {"array": list, "integer": int, "null": type(None), "number": (int, float), "object": dict, "string": str}
+
+
+def fits(value, schema):
+    """The words of JSON Schema that the profile uses."""
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if not any(isinstance(value, TYPES[kind]) for kind in kinds):
+        return False
+    if isinstance(value, dict):
+        inside = schema["properties"]
+        return set(schema["required"]) <= value.keys() <= inside.keys() and all(
+            fits(value[name], inside[name]) for name in value
+        )
+    if isinstance(value, list):
+        return all(fits(each, schema["items"]) for each in value)
+    if isinstance(value, (int, float)):
+        return schema.get("minimum", value) <= value <= schema.get("maximum", value)
+    if schema.get("format") == "date":
+        return bool(date.fromisoformat(value))
+    return True
+
+
+def test_our_own_extensions_have_the_values_that_the_profile_describes():
+    schemas = {
+        each["id"]: json.loads(each["inlineSchema"]) for each in document()["concepts"] if "inlineSchema" in each
+    }
+    seen = set()
+    for kind in KINDS:
+        made = statement(example(kind), BASE)
+        for part in (made["context"], made.get("result", {})):
+            for key, value in part.get("extensions", {}).items():
+                if key in schemas:
+                    seen.add(key)
+                    assert fits(value, schemas[key]), (kind.__name__, key)
+    assert seen == schemas.keys()
 
 
 def test_statements_use_only_terms_of_the_vocabulary():

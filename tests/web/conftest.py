@@ -1,10 +1,15 @@
 """Something at every address, for the tests that walk the URL map."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import requests
 
 from lti_mentor import clock
+from lti_mentor.app import create_app
+from lti_mentor.db import connect
 from lti_mentor.lti import deep_linking, platforms, registration
 from lti_mentor.lti.deep_linking import Wanted
 from lti_mentor.lti.platforms import Deployment
@@ -12,7 +17,9 @@ from lti_mentor.mentoring import courses, evidence, goals, meetings, mentorships
 from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.goals import GoalDraft
 from lti_mentor.mentoring.programs import ProgramDraft
-from tests.conftest import met
+from tests.conftest import empty, met
+from tests.support.record_store import ONE, TWO, Client, Server
+from tests.support.serving import served
 
 REGISTRATION = platforms.Registration(
     issuer="https://lms.example.org",
@@ -92,3 +99,27 @@ def seconds(sqlite_database, sqlite_cast):
         found["other_administrator"] = met(db, "Elsewhere", "other_administrator")
         people.grant(db, found["other_administrator"], "administrator")
     return found
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def lrs_server(request, sqlite_template, tmp_path_factory, loaded_settings) -> Iterator[Server]:
+    if request.param == "sqlite":
+        file = tmp_path_factory.mktemp("statements") / "test.db"
+        file.write_bytes(sqlite_template.read_bytes())
+        database = connect(f"sqlite:///{file}")
+    else:
+        database = request.getfixturevalue("postgres_database")
+        empty(database)
+    with served(lambda url: create_app(replace(loaded_settings, base_url=url), database)) as address:
+        yield Server(database, address, loaded_settings.secret_key)
+
+
+@pytest.fixture
+def lrs_session() -> Iterator[requests.Session]:
+    with requests.Session() as made:
+        yield made
+
+
+@pytest.fixture(params=[ONE, TWO])
+def lrs_client(request, lrs_server, lrs_session) -> Client:
+    return lrs_server.client(lrs_session, version=request.param)

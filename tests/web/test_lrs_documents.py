@@ -4,7 +4,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
 import pytest
@@ -12,10 +12,8 @@ import requests
 import tincan
 
 from lti_mentor import clock
-from lti_mentor.activity import record
 from lti_mentor.app import create_app
-from lti_mentor.mentoring import organizations
-from lti_mentor.vault import Vault
+from tests.support.record_store import Client, made_key
 from tests.support.serving import served
 from xapi import keys
 
@@ -24,45 +22,6 @@ AGENT = {"account": {"homePage": "https://lms.example.org", "name": "7"}}
 COURSE = "https://lms.example.org/courses/1"
 STATE, AGENTS, ACTIVITIES = "activities/state", "agents/profile", "activities/profile"
 NEW = {"If-None-Match": "*"}
-
-
-@dataclass(frozen=True)
-class Client:
-    """Somebody with a key, over the wire."""
-
-    session: requests.Session
-    address: str
-    key: tuple[str, str]
-    version: str = ONE
-
-    def ask(self, method: str, path: str, query: dict, body=None, **headers) -> requests.Response:
-        if isinstance(body, dict):
-            body, headers = json.dumps(body), {"Content-Type": "application/json"} | headers
-        query = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in query.items()}
-        headers = {"X-Experience-API-Version": self.version} | headers
-        address = f"{self.address}/xapi/{path}"
-        answer = self.session.request(
-            method, address, params=query, data=body, headers=headers, auth=self.key, timeout=20
-        )
-        assert answer.headers["X-Experience-API-Version"] == self.version
-        if answer.status_code >= 400 and method != "HEAD":
-            assert answer.json()["message"]
-        return answer
-
-    def get(self, path: str, query: dict, **headers) -> requests.Response:
-        return self.ask("GET", path, query, **headers)
-
-
-def made_key(database, secret_key, *scopes, organization="Home"):
-    with database.transaction() as db:
-        return keys.add(
-            db,
-            tenant=organizations.named(db, organization).id,
-            label="test",
-            now=clock.now(),
-            scopes=scopes or (keys.ALL,),
-            fingerprint=lambda text: record.key_hashes(db, Vault(secret_key), text)[0],
-        )
 
 
 @pytest.fixture

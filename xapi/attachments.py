@@ -18,7 +18,7 @@ _HASHES = {56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}  # by the le
 _DATA, _PARTS = "Part Two, 2.4.11", "Part Three, 1.5.2"
 
 
-def check(statements: Sequence[Statement], contents: Mapping[str, bytes]) -> None:
+def check(statements: Sequence[Statement], contents: Mapping[str, bytes], version: str) -> None:
     """Whether all that is named came along and nothing else, and signatures fit. Raises InvalidStatement."""
     named: set[str] = set()
     for statement in statements:
@@ -27,7 +27,7 @@ def check(statements: Sequence[Statement], contents: Mapping[str, bytes]) -> Non
             named.add(sha2)
             if sha2 not in contents and "fileUrl" not in attachment:
                 raise InvalidStatement(path, "It has neither a fileUrl nor a part of the message.", _PARTS)
-        signatures.check(statement, contents)
+        signatures.check(statement, contents, version)
     for sha2, content in contents.items():
         if sha2 not in named:
             raise InvalidStatement("", f"A part of the message has the hash {sha2}, which no attachment names.", _PARTS)

@@ -80,7 +80,7 @@ def put(
     InvalidStatement and Conflict.
     """
     given = [validation.checked(statement, version) for statement in statements]
-    attachments.check(given, contents)
+    attachments.check(given, contents, version)
     named = {uuid.UUID(statement["id"]): statement for statement in given if "id" in statement}
     if len(named) < sum("id" in statement for statement in given):
         raise InvalidStatement("id", "The same id appears twice in this batch.", "xAPI 2.0, 4.1.6.1")

@@ -28,6 +28,7 @@ from xapi.values import (
     shape,
     text,
     timestamp,
+    timestamp_of_two,
     uuid,
     whole_number,
     wrong,
@@ -296,12 +297,13 @@ _PARTS = ("actor", "verb", "object")
 
 def _statements(version: str) -> Check:
     """The rule for whole statements of this version."""
+    time = timestamp if version == ONE else timestamp_of_two
     rules: dict[str, Check] = {
         "actor": _actor,
         "verb": _verb,
         "result": _result,
         "context": shape(_CONTEXTS[version], "Part Two, 2.4.6"),
-        "timestamp": timestamp,
+        "timestamp": time,
         "attachments": _attachments,
     }
     inner: dict[str, Check] = {
@@ -314,7 +316,7 @@ def _statements(version: str) -> Check:
     whole = rules | {
         "id": uuid,
         "object": _object(inner | {"SubStatement": _with_whole_rules(sub_statement)}),
-        "stored": timestamp,
+        "stored": time,
         "authority": _authority,
         "version": matching(*_VERSIONS[version], "Part Two, 2.4.10"),
     }

@@ -23,6 +23,7 @@ _LANGUAGE = re.compile(
     r"(-([A-Za-z0-9]{5,8}|\d[A-Za-z0-9]{3}))*(-[0-9A-WY-Za-wy-z](-[A-Za-z0-9]{2,8})+)*(-[xX](-[A-Za-z0-9]{1,8})+)?"
     r"|[xX](-[A-Za-z0-9]{1,8})+|[iI]-[A-Za-z]{3,})"
 )
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _NUMBER = r"\d+(?:[.,]\d+)?"
 _DURATION = re.compile(
     rf"P(?=\d|T)(?:\d+(?:[.,]\d+)?W|(?:{_NUMBER}Y)?(?:{_NUMBER}M)?(?:{_NUMBER}D)?"
@@ -93,6 +94,13 @@ def timestamp(value: Any) -> None:
         times.parsed(value)
     except ValueError:
         wrong("It has to be an ISO 8601 timestamp, and not with the offset -00:00.", "Part Two, 4.5")
+
+
+def timestamp_of_two(value: Any) -> None:
+    """RFC 3339: with seconds and an offset."""
+    timestamp(value)
+    if _RFC_3339.fullmatch(value) is None:
+        wrong("It has to be an RFC 3339 timestamp, such as 2026-05-01T10:00:00Z.", "xAPI 2.0, 4.2.7")
 
 
 def language_map(value: Any) -> None:

@@ -268,6 +268,16 @@ def test_agents_and_groups_of_the_context_have_rules_of_their_own(path, value, p
     assert refused.value.path == place
 
 
+@pytest.mark.parametrize(
+    "moment", ["2026-05-01T10:00Z", "2026-05-01T10:00:00", "2026-05-01 10:00:00Z", "2026-05-01T10:00:00+02"]
+)
+def test_a_time_of_two_has_seconds_and_an_offset(moment):
+    """4.2.7"""
+    assert checked(with_part("timestamp", moment), ONE)
+    with pytest.raises(InvalidStatement):
+        checked(with_part("timestamp", moment), TWO)
+
+
 def test_each_version_marks_what_comes_without_a_version_and_two_keeps_times_in_utc():
     body = with_part("timestamp", "2026-05-01T12:00:00+02:00")
     assert [checked(body, version)["version"] for version in (ONE, TWO)] == ["1.0.0", "2.0.0"]

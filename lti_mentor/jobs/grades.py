@@ -1,4 +1,7 @@
-"""Telling learning platforms the latest scores, one column at a time, and reading back what they made of them."""
+"""Telling learning platforms the latest scores, one column at a time, and reading back what they made of them.
+
+Scores of goals are counted first.
+"""
 
 import logging
 import uuid
@@ -12,7 +15,7 @@ from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti import contexts, links, platforms
 from lti_mentor.lti.grades import Gradebook, Score
-from lti_mentor.mentoring import courses, evidence, gradebook, people
+from lti_mentor.mentoring import courses, evidence, goal_columns, gradebook, people
 from lti_mentor.mentoring.evidence import Work
 from lti_mentor.mentoring.gradebook import MAXIMUM, GradeColumn, LatestScore
 from lti_mentor.tool import Tool
@@ -49,10 +52,11 @@ def run(tool: Tool) -> int:
 
 
 def _work(tool: Tool, column: GradeColumn) -> tuple[int, bool]:
-    """How many scores were told, and whether the platform answered as it should."""
+    """How many scores were told, and whether anything came of it: the platform answered, or scores were counted."""
     told = tried = 0
     until = clock.now() + LONGEST
     try:
+        counted = _count(tool, column)
         book, issuer = _book(tool, column)
         while batch := _batch(tool, column, issuer):
             for each in batch:
@@ -72,7 +76,9 @@ def _work(tool: Tool, column: GradeColumn) -> tuple[int, bool]:
     else:
         with tool.database.transaction() as db:
             gradebook.done(db.get_one(GradeColumn, column.id))
-        _try_to_read_back(tool, book, column, issuer)
+        if tried:
+            _try_to_read_back(tool, book, column, issuer)
+        return told, bool(tried or counted)
     return told, True
 
 
@@ -115,6 +121,16 @@ class _Waiting:
     work: Work | None
 
 
+def _count(tool: Tool, column: GradeColumn) -> int:
+    """Count the goals that may have moved, so few people at a time that nobody waits long to write; how many it was."""
+    total, counted = 0, BATCH if column.certification_id is None else 0
+    while counted == BATCH:
+        with tool.database.transaction() as db:
+            counted = goal_columns.count(db, db.get_one(GradeColumn, column.id), BATCH)
+        total += counted
+    return total
+
+
 def _batch(tool: Tool, column: GradeColumn, issuer: str) -> list[_Waiting]:
     """None once somebody has closed the column."""
     with tool.database.transaction() as db:
@@ -123,7 +139,8 @@ def _batch(tool: Tool, column: GradeColumn, issuer: str) -> list[_Waiting]:
         scores = gradebook.waiting(db, now, BATCH) if now.status == "open" else []
         ids = [score.person_id for score in scores]
         subjects = people.subjects_of(db, now.organization_id, issuer, ids)
-        work = evidence.work_of(db, now.organization_id, now.certification_id, ids)
+        slug = now.certification_id
+        work = evidence.work_of(db, now.organization_id, slug, ids) if slug is not None else {}
     return [_Waiting(score, subjects.get(score.person_id), work.get(score.person_id)) for score in scores]
 
 
@@ -184,8 +201,9 @@ def _address(tool: Tool, book: Gradebook, column: GradeColumn) -> str:
         return column.lineitem_url
     with tool.database.reading() as db:
         place = (book.services.deployment_id, book.services.context_id)
-        link_id = links.showing(db, column.organization_id, place, column.certification_id, column_key=column.key)
-    url = book.column(column.key, column.label, MAXIMUM, link_id=link_id)
+        content = ("goal", "") if column.certification_id is None else ("certification", column.certification_id)
+        link_id = links.showing(db, column.organization_id, place, content, column_key=column.key)
+    url = book.column(column.key, column.label, MAXIMUM, tag=column.tag, link_id=link_id)
     _keep_address(tool, column, url)
     return url
 

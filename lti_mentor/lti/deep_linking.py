@@ -180,6 +180,7 @@ class Choice:
     text: str
     column_key: uuid.UUID | None = None
     column_label: str = ""
+    column_tag: str = ""
     opens_at: datetime | None = None
     closes_at: datetime | None = None
 
@@ -262,7 +263,7 @@ def _item(link: PlacedLink, choice: Choice, base_url: str) -> dict[str, Any]:
     if choice.column_key is not None:
         maximum = {"scoreMaximum": 100, "label": choice.column_label, "resourceId": str(choice.column_key)}
         review = {**messages.reviewable(item["url"]), "custom": item["custom"]}
-        item["lineItem"] = {**maximum, "tag": "readiness", "submissionReview": review}
+        item["lineItem"] = {**maximum, "tag": choice.column_tag, "submissionReview": review}
         if "endDateTime" in ahead:
             item["submission"] = {"endDateTime": ahead["endDateTime"]}
     elif ahead:

@@ -48,7 +48,7 @@ class Gradebook:
     def may_read(self) -> bool:
         return RESULT_READ in self.services.grade_scopes
 
-    def column(self, key: uuid.UUID, label: str, maximum: int, *, link_id: str | None) -> str:
+    def column(self, key: uuid.UUID, label: str, maximum: int, *, tag: str, link_id: str | None) -> str:
         """The address of our column: found by our own key, or made. Raises PlatformError.
 
         A new one is tied to the resource link whose content it is about, where one is known and the platform lets us.
@@ -56,7 +56,9 @@ class Gradebook:
         lineitems = self.services.lineitems_url
         if lineitems is None:
             raise PlatformError("grades.not_offered")
-        return self._found(lineitems, key) or self._made(lineitems, _described(self.tool, key, label, maximum), link_id)
+        wanted = {"label": label, "scoreMaximum": maximum, "resourceId": str(key), "tag": tag}
+        wanted["submissionReview"] = reviewable(f"{self.tool.settings.base_url}/lti/launch")
+        return self._found(lineitems, key) or self._made(lineitems, wanted, link_id)
 
     def _found(self, lineitems: str, key: uuid.UUID) -> str | None:
         """By resource id alone: a tag or a label is copied with the course."""
@@ -102,11 +104,6 @@ class Gradebook:
                     yield found
 
 
-def _described(tool: Tool, key: uuid.UUID, label: str, maximum: int) -> dict[str, Any]:
-    item: dict[str, Any] = {"label": label, "scoreMaximum": maximum, "resourceId": str(key), "tag": "readiness"}
-    return {**item, "submissionReview": reviewable(f"{tool.settings.base_url}/lti/launch")}
-
-
 def _near(given: Any, lineitems: str) -> str:
     """The address of a column at the same place as the list of columns: a token is sent there. Raises PlatformError."""
     url = address(given)
@@ -133,11 +130,13 @@ def _result(result: Any) -> tuple[str, float, float] | None:
 class Score:
     """What a person has, of how much, as of when; and when they began and last handed in something for it.
 
-    The number is always the one that counts now, so it is FullyGraded: see quirks.ONLY_GRADED.
+    The number is always the one that counts now, so it is FullyGraded: see quirks.ONLY_GRADED. Whether the person has
+    more to do is another question, which activityProgress answers. Without points what was told before is taken away:
+    the person is as if they had not begun.
     """
 
     subject: str
-    points: int
+    points: int | None
     maximum: int
     is_complete: bool
     at: datetime
@@ -147,6 +146,9 @@ class Score:
     def as_json(self) -> dict[str, Any]:
         times = {"startedAt": self.began_at, "submittedAt": self.handed_in_at}
         submission = {name: _written(at) for name, at in times.items() if at is not None}
+        if self.points is None:
+            said = {"activityProgress": "Initialized", "gradingProgress": "NotReady"}
+            return {"userId": self.subject, **said, "timestamp": _written(self.at)}
         return {
             "userId": self.subject,
             "scoreGiven": self.points,

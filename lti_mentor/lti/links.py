@@ -57,15 +57,15 @@ def showing(
     db: Session,
     organization_id: uuid.UUID,
     place: tuple[uuid.UUID, str],
-    certification_id: str,
+    content: tuple[str, str],
     *,
     column_key: uuid.UUID,
 ) -> str | None:
-    """The platform's id of a link in this deployment and context that shows the certification.
+    """The platform's id of a link in this deployment and context that shows the content: its kind and target.
 
     The one that was placed with the column comes first, then the one that came last.
     """
-    deployment_id, context_id = place
+    (deployment_id, context_id), (kind, target) = place, content
     wanted = (
         select(LaunchedLink.resource_link_id)
         .join(PlacedLink, PlacedLink.id == LaunchedLink.placed_link_id)
@@ -73,8 +73,8 @@ def showing(
             LaunchedLink.organization_id == organization_id,
             LaunchedLink.deployment_id == deployment_id,
             LaunchedLink.context_id == context_id,
-            PlacedLink.kind == "certification",
-            PlacedLink.target == certification_id,
+            PlacedLink.kind == kind,
+            PlacedLink.target == target,
         )
         .order_by((PlacedLink.key == column_key).desc(), LaunchedLink.launched_at.desc())
         .limit(1)

@@ -150,6 +150,7 @@ def take_out(db: Session, course: Course, item_ids: Collection[uuid.UUID]) -> No
         if item.id in item_ids and item.activity_iri is None:
             db.delete(item)
     db.flush()
+    gradebook.course_moved(db, course)
 
 
 def attach(db: Session, program: Program, course: Course, *, by: Person) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.errors import Invalid, NotAllowed, NotFound
-from lti_mentor.mentoring import catalog, courses, programs, standing
+from lti_mentor.mentoring import catalog, courses, gradebook, programs, standing
 from lti_mentor.mentoring.catalog import CatalogEntry
 from lti_mentor.mentoring.courses import Course, Item, MappedItem, Member
 from lti_mentor.mentoring.people import Person
@@ -84,6 +84,7 @@ def save(db: Session, course: Course, items: Mapping[uuid.UUID, Lines], *, by: P
             db.add(line)
     db.flush()
     standing.record_changes(db, pursuits, before)
+    gradebook.course_moved(db, course)
     for item in courses.newly_due(db, course):
         if item.id in items:
             item.overdue_noted_at = clock.now()

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from lti_mentor.mentoring import catalog, standing
 from lti_mentor.mentoring.courses import Item, MappedItem, Result
 from lti_mentor.mentoring.goals import Goal, GoalLink
+from lti_mentor.mentoring.people import Person
 from lti_mentor.mentoring.progress import (
     GoalPart,
     GoalProgress,
@@ -117,19 +118,20 @@ def _items(db: Session, goals: Sequence[Goal]) -> _Items:
     if not course_ids and not item_ids:
         return found, frozenset()
     mapped = select(MappedItem.item_id).where(MappedItem.organization_id == goals[0].organization_id)
-    for owner_id in {goal.owner_id for goal in goals}:
-        wanted = (
-            select(Item, Result, Item.id.in_(mapped))
-            .outerjoin(Result, and_(Result.item_id == Item.id, Result.person_id == owner_id))
-            .where(
-                Item.organization_id == goals[0].organization_id,
-                (Item.course_id.in_(course_ids) & Item.id.in_(mapped)) | Item.id.in_(item_ids),
-            )
-            .order_by(Item.title, Item.id, Result.achieved_at)
+    wanted = (
+        select(Person.id, Item, Result, Item.id.in_(mapped))
+        .join(Item, Item.organization_id == Person.organization_id)
+        .outerjoin(Result, and_(Result.item_id == Item.id, Result.person_id == Person.id))
+        .where(
+            Person.organization_id == goals[0].organization_id,
+            Person.id.in_({goal.owner_id for goal in goals}),
+            (Item.course_id.in_(course_ids) & Item.id.in_(mapped)) | Item.id.in_(item_ids),
         )
-        latest = {item.id: (item, result, is_mapped) for item, result, is_mapped in db.execute(wanted)}
-        for item, result, is_mapped in latest.values():
-            found.setdefault((owner_id, item.course_id), []).append(standing.item_result(item, result))
-            if is_mapped:
-                mapped_ids.add(item.id)
+        .order_by(Item.title, Item.id, Result.achieved_at)
+    )
+    latest = {(row[0], row[1].id): (row[1], row[2], row[3]) for row in db.execute(wanted)}
+    for (owner_id, item_id), (item, result, is_mapped) in latest.items():
+        found.setdefault((owner_id, item.course_id), []).append(standing.item_result(item, result))
+        if is_mapped:
+            mapped_ids.add(item_id)
     return found, frozenset(mapped_ids)

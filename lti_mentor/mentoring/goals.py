@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, select
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from lti_mentor import clock
@@ -15,7 +15,7 @@ from lti_mentor.activity import facts
 from lti_mentor.activity.record import last_activity
 from lti_mentor.db import Row, new_id, one_of
 from lti_mentor.errors import Invalid, NotAllowed, NotFound, Refused
-from lti_mentor.mentoring import catalog, courses, mentorships, people
+from lti_mentor.mentoring import catalog, courses, gradebook, mentorships, people
 from lti_mentor.mentoring.courses import Item
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.people import Person
@@ -131,7 +131,7 @@ def set_goal(db: Session, owner: Person, draft: GoalDraft) -> Goal:
         ],
     )
     db.add(goal)
-    db.flush()
+    _moved(db, goal)
     domains = tuple(
         (link.certification_id, link.domain_code) for link in links if link.certification_id and link.domain_code
     )
@@ -219,6 +219,22 @@ def _closing(db: Session, goal: Goal, actor_id: uuid.UUID) -> dict[str, Any]:
     }
 
 
+def _moved(db: Session, goal: Goal) -> None:
+    """Its progress may be another now. Nothing in a gradebook shows that something happened to a private goal."""
+    db.flush()
+    if goal.visibility == "shared":
+        gradebook.goals_moved(db, goal.organization_id, [goal.owner_id])
+
+
+def of_course(course_id: ColumnElement[uuid.UUID] | uuid.UUID) -> ColumnElement[bool]:
+    """Whether a goal is one of this course: linked to it, or to no course at all."""
+    linked = select(GoalLink.id).where(GoalLink.goal_id == Goal.id)
+    here, anywhere = (
+        linked.where(which).exists() for which in (GoalLink.course_id == course_id, GoalLink.course_id.is_not(None))
+    )
+    return or_(here, ~anywhere)
+
+
 def all_of(db: Session, owner: Person) -> Sequence[Goal]:
     """Every goal that was not removed: open ones first, by due date."""
     wanted = select(Goal).where(
@@ -287,7 +303,7 @@ def make_progress(db: Session, goal: Goal, current: float, *, by: Person) -> Non
     if current == goal.current:
         return
     goal.current = current
-    db.flush()
+    _moved(db, goal)
     percent = shown(measure_progress(baseline=goal.baseline, target=goal.target, current=current))
     _note(db, goal, facts.ProgressMade(percent=percent, **_about(db, goal, by.id)))
 
@@ -296,7 +312,7 @@ def achieve(db: Session, goal: Goal, *, by: Person) -> None:
     """The mentee says that it is achieved; no number does that by itself."""
     _open(goal, by)
     goal.status, goal.closed_at, goal.closing_statement_id = "achieved", clock.now(), new_id()
-    db.flush()
+    _moved(db, goal)
     _note(db, goal, facts.GoalAchieved(id=goal.closing_statement_id, **_closing(db, goal, by.id)))
 
 
@@ -308,7 +324,7 @@ def reopen(db: Session, goal: Goal, *, by: Person) -> None:
         raise Refused("goal.stays_closed")
     said, mentorship = goal.closing_statement_id, _mentorship(db, goal)
     goal.status, goal.closed_at, goal.closing_statement_id = "open", None, None
-    db.flush()
+    _moved(db, goal)
     _note(db, goal, facts.Withdrawn(actor=people.actor_name(db, by.id), at=clock.now(), said=said))
     if mentorship is not None and mentorship.status == "open":
         mentorship.active_at = last_activity(db, mentorship.organization_id, mentorship.id)
@@ -329,7 +345,7 @@ def remove(db: Session, goal: Goal, *, by: Person) -> None:
     """The mentee takes it away; it stays on record."""
     _open(goal, by)
     goal.status, goal.closed_at = "removed", clock.now()
-    db.flush()
+    _moved(db, goal)
     _note(db, goal, facts.GoalRemoved(**_closing(db, goal, by.id)))
 
 
@@ -344,7 +360,7 @@ def override(db: Session, goal: Goal, *, percent: int, comment: str, by: Person)
     if wrong:
         raise Invalid(wrong)
     goal.override, goal.override_comment = percent, comment.strip()
-    db.flush()
+    _moved(db, goal)
     _note(db, goal, facts.ProgressMade(percent=percent, **_about(db, goal, by.id)))
 
 
@@ -352,7 +368,7 @@ def stop_overriding(db: Session, goal: Goal, *, by: Person) -> None:
     """The number is made of its parts again."""
     _check_mentor(db, goal, by)
     goal.override = goal.override_comment = None
-    db.flush()
+    _moved(db, goal)
 
 
 def _check_mentor(db: Session, goal: Goal, by: Person) -> None:

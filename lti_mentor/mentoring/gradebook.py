@@ -1,7 +1,8 @@
 """Grade columns of our own in a course, and the latest score of each person in them.
 
 A score is a state, not a message: one row a person, changed in the transaction that moves readiness. A worker tells the
-learning platform; what it knows by then stands beside what it was told last.
+learning platform; what it knows by then stands beside what it was told last. Of goals that transaction only says that
+the score has to be counted again, and the worker counts it: see ``goals_moved``.
 """
 
 import uuid
@@ -13,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     Index,
+    Select,
     UniqueConstraint,
     Uuid,
     and_,
@@ -20,12 +22,13 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Base, Row, new_id, one_of
+from lti_mentor.db import Base, Row, inserting, new_id, one_of
 from lti_mentor.mentoring import catalog
 from lti_mentor.mentoring.courses import Course, Member
 from lti_mentor.mentoring.programs import Participant, Program
@@ -37,13 +40,14 @@ REFUSED_FOR = timedelta(days=1)
 
 
 class GradeColumn(Row):
-    """Confirmed readiness of a program's mentees for a certification, as a column of a course's gradebook."""
+    """Confirmed readiness of a program's mentees for a certification, or the progress of their goals of the course, as
+    a column of its gradebook."""
 
     __tablename__ = "grade_columns"
 
     program_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("programs.id", ondelete="CASCADE"))
     course_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("courses.id", ondelete="CASCADE"))
-    certification_id: Mapped[str] = mapped_column(ForeignKey("certifications.id"))
+    certification_id: Mapped[str | None] = mapped_column(ForeignKey("certifications.id"))  # none: goals
     key: Mapped[uuid.UUID] = mapped_column(default=new_id)  # our own id of it, which the platform keeps
     status: Mapped[str] = mapped_column(default="open")
     lineitem_url: Mapped[str | None]  # none: not found or made yet
@@ -56,12 +60,27 @@ class GradeColumn(Row):
         UniqueConstraint(
             "organization_id", "program_id", "course_id", "certification_id", name="uq_grade_columns_one_of_a_program"
         ),
+        Index(
+            "uq_grade_columns_goals_of_a_program",
+            "organization_id",
+            "program_id",
+            "course_id",
+            unique=True,
+            sqlite_where=text("certification_id IS NULL"),
+            postgresql_where=text("certification_id IS NULL"),
+        ),
         one_of("status", STATES),
     )
 
     @property
     def label(self) -> str:
+        if self.certification_id is None:
+            return "Goal progress"
         return f"Readiness: {catalog.entry(self.certification_id).name}"
+
+    @property
+    def tag(self) -> str:
+        return "goals" if self.certification_id is None else "readiness"
 
 
 class LatestScore(Row):
@@ -71,8 +90,9 @@ class LatestScore(Row):
 
     column_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("grade_columns.id", ondelete="CASCADE"))
     person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
-    value: Mapped[int]
-    is_complete: Mapped[bool] = mapped_column(default=False)  # certified
+    value: Mapped[int | None]  # none: no goal that counts; one that was sent is taken away again
+    is_complete: Mapped[bool] = mapped_column(default=False)  # certified, or every goal achieved
+    is_stale: Mapped[bool] = mapped_column(default=False)  # a goal may have moved since it was counted
     changed_at: Mapped[datetime] = mapped_column(default=clock.now)
     sent_value: Mapped[int | None]
     sent_complete: Mapped[bool] = mapped_column(default=False)
@@ -90,7 +110,8 @@ class LatestScore(Row):
     @property
     def is_waiting(self) -> bool:
         is_known = self.sent_value == self.value and self.sent_complete == self.is_complete
-        return not is_known and (self.refused_at is None or self.refused_at < clock.now() - REFUSED_FOR)
+        is_refused = self.refused_at is not None and self.refused_at >= clock.now() - REFUSED_FOR
+        return self.is_stale or not (is_known or is_refused)
 
 
 def columns_of(db: Session, program: Program, course: Course) -> Sequence[GradeColumn]:
@@ -104,7 +125,7 @@ def columns_of(db: Session, program: Program, course: Course) -> Sequence[GradeC
     return db.scalars(wanted.order_by(GradeColumn.certification_id)).all()
 
 
-def open_column(db: Session, program: Program, course: Course, certification_id: str) -> GradeColumn:
+def open_column(db: Session, program: Program, course: Course, certification_id: str | None) -> GradeColumn:
     """Make the column, or open one again that was closed: the platform still knows it by the same key."""
     column = _known_or_new(db, program, course, certification_id)
     column.status, column.problem, column.retry_at = "open", None, None
@@ -114,9 +135,10 @@ def open_column(db: Session, program: Program, course: Course, certification_id:
     return column
 
 
-def _known_or_new(db: Session, program: Program, course: Course, certification_id: str) -> GradeColumn:
+def _known_or_new(db: Session, program: Program, course: Course, certification_id: str | None) -> GradeColumn:
     """A new one is closed."""
-    catalog.entry(certification_id)
+    if certification_id is not None:
+        catalog.entry(certification_id)
     key = {"program_id": program.id, "course_id": course.id, "certification_id": certification_id}
     column = db.scalar(select(GradeColumn).filter_by(organization_id=course.organization_id, **key))
     if column is None:
@@ -125,7 +147,7 @@ def _known_or_new(db: Session, program: Program, course: Course, certification_i
     return column
 
 
-def prepare_column(db: Session, program: Program, course: Course, certification_id: str) -> GradeColumn:
+def prepare_column(db: Session, program: Program, course: Course, certification_id: str | None) -> GradeColumn:
     """For a link that is about to be placed: closed, under a key of its own, until the platform has it.
 
     One that is open, or that the platform knows from before, is what it was.
@@ -173,25 +195,42 @@ def scores_of(db: Session, column: GradeColumn) -> dict[uuid.UUID, LatestScore]:
     return {score.person_id: score for score in db.scalars(wanted)}
 
 
-def keep(db: Session, column: GradeColumn, values: Mapping[uuid.UUID, tuple[Fraction, bool]]) -> None:
-    """The confirmed readiness of people and whether they are certified, as their latest scores."""
+Value = tuple[Fraction | None, bool]  # what to show, and whether it is complete
+
+
+def keep(db: Session, column: GradeColumn, values: Mapping[uuid.UUID, Value]) -> None:
+    """The confirmed readiness of people and whether they are certified, or their goals, as their latest scores."""
     known = scores_of(db, column)
-    for person_id, (confirmed, is_complete) in values.items():
-        score = known.get(person_id)
+    for person_id, (exact, is_complete) in values.items():
+        score, points = known.get(person_id), None if exact is None else shown(exact)
         if score is None:
             score = LatestScore(organization_id=column.organization_id, column_id=column.id, person_id=person_id)
             db.add(score)
-        elif (score.value, score.is_complete) == (shown(confirmed), is_complete):
+        elif (score.value, score.is_complete) == (points, is_complete):
             continue
-        score.value, score.is_complete, score.changed_at = shown(confirmed), is_complete, clock.now()
+        score.value, score.is_complete, score.changed_at = points, is_complete, clock.now()
         score.refused_at = None
     db.flush()
 
 
+Ids = Collection[uuid.UUID] | Select[uuid.UUID]
+
+
 def columns_for(
-    db: Session, organization_id: uuid.UUID, person_ids: Sequence[uuid.UUID], certification_ids: set[str]
+    db: Session, organization_id: uuid.UUID, person_ids: Ids, certification_ids: set[str]
 ) -> list[tuple[uuid.UUID, GradeColumn]]:
     """The open columns for these certifications, each with every one of these people who belongs in it."""
+    return _open_for(db, organization_id, person_ids, GradeColumn.certification_id.in_(certification_ids))
+
+
+def for_goals(db: Session, organization_id: uuid.UUID, person_ids: Ids) -> list[tuple[uuid.UUID, GradeColumn]]:
+    """The same of open columns for goals."""
+    return _open_for(db, organization_id, person_ids, GradeColumn.certification_id.is_(None))
+
+
+def _open_for(
+    db: Session, organization_id: uuid.UUID, person_ids: Ids, shows: ColumnElement[bool]
+) -> list[tuple[uuid.UUID, GradeColumn]]:
     wanted = (
         select(Member.person_id, GradeColumn)
         .join(GradeColumn, GradeColumn.course_id == Member.course_id)
@@ -203,10 +242,62 @@ def columns_for(
             Participant.person_id == Member.person_id,
             Participant.part == "mentee",
             GradeColumn.status == "open",
-            GradeColumn.certification_id.in_(certification_ids),
+            shows,
         )
     )
     return [(row[0], row[1]) for row in db.execute(wanted)]
+
+
+def mentees(program_id: uuid.UUID, course: Course) -> Select[uuid.UUID]:
+    """Who belongs in the columns of a program in the course."""
+    return (
+        select(Member.person_id)
+        .join(Participant, Participant.person_id == Member.person_id)
+        .where(
+            Member.organization_id == course.organization_id,
+            Member.course_id == course.id,
+            Member.left_at.is_(None),
+            Participant.program_id == program_id,
+            Participant.part == "mentee",
+        )
+    )
+
+
+def goals_moved(db: Session, organization_id: uuid.UUID, person_ids: Ids) -> None:
+    """The progress of goals of these people may be another now: their scores are counted again before they are told.
+
+    Not here: progress is made of what several people change at the same time, and none of their transactions sees what
+    the others do. Called by all that moves it: whatever happens to a shared goal (``goals``), a result (``results``),
+    the map of a course and items taken out of a copy (``course_moved``), readiness and whoever joins (``standing``).
+    """
+    found = for_goals(db, organization_id, person_ids)
+    _count_again(db, organization_id, [(column.id, person_id) for person_id, column in found])
+
+
+def course_moved(db: Session, course: Course) -> None:
+    """The same for everybody in the course."""
+    members = select(Member.person_id).where(
+        Member.organization_id == course.organization_id, Member.course_id == course.id
+    )
+    goals_moved(db, course.organization_id, members)
+
+
+def count_all(db: Session, column: GradeColumn, course: Course) -> None:
+    """The same for everybody who belongs in a column of goals."""
+    people = db.scalars(mentees(column.program_id, course))
+    _count_again(db, column.organization_id, [(column.id, person_id) for person_id in people])
+
+
+def _count_again(db: Session, organization_id: uuid.UUID, places: Collection[tuple[uuid.UUID, uuid.UUID]]) -> None:
+    """By column and person; always in one order, so that transactions do not wait for each other in a circle."""
+    rows = [
+        {"organization_id": organization_id, "column_id": column_id, "person_id": person_id, "is_stale": True}
+        for column_id, person_id in sorted(places)
+    ]
+    if rows:
+        key = ["organization_id", "column_id", "person_id"]
+        marked = inserting(db, LatestScore).on_conflict_do_update(index_elements=key, set_={"is_stale": True})
+        db.execute(marked, rows)
 
 
 def problems(db: Session, organization_id: uuid.UUID) -> Sequence[tuple[uuid.UUID, str, int]]:
@@ -237,7 +328,8 @@ def claim(db: Session, until: datetime, *, besides: Collection[uuid.UUID] = ()) 
     ``besides`` are deployments that had their turn.
     """
     now = clock.now()
-    waits = select(LatestScore.id).where(LatestScore.column_id == GradeColumn.id, _to_send()).exists()
+    to_do = or_(LatestScore.is_stale, _to_send())
+    waits = select(LatestScore.id).where(LatestScore.column_id == GradeColumn.id, to_do).exists()
     wanted = (
         select(GradeColumn, Course.deployment_id)
         .join(Course, Course.id == GradeColumn.course_id)
@@ -260,7 +352,7 @@ def claim(db: Session, until: datetime, *, besides: Collection[uuid.UUID] = ()) 
 
 
 def _to_send() -> ColumnElement[bool]:
-    """As ``is_waiting`` says it, in the database."""
+    """As ``is_waiting`` says it of one that is counted, in the database."""
     return and_(
         or_(
             LatestScore.sent_value.is_distinct_from(LatestScore.value),
@@ -270,6 +362,20 @@ def _to_send() -> ColumnElement[bool]:
     )
 
 
+def stale(db: Session, column: GradeColumn, most: int) -> Sequence[LatestScore]:
+    """Scores to count again, ours until the transaction ends; one that is being marked has its turn later."""
+    wanted = (
+        select(LatestScore)
+        .where(
+            LatestScore.organization_id == column.organization_id,
+            LatestScore.column_id == column.id,
+            LatestScore.is_stale,
+        )
+        .limit(most)
+    )
+    return db.scalars(wanted.with_for_update(skip_locked=True)).all()
+
+
 def waiting(db: Session, column: GradeColumn, most: int) -> list[LatestScore]:
     """Scores to send, the oldest change first."""
     wanted = (
@@ -277,6 +383,7 @@ def waiting(db: Session, column: GradeColumn, most: int) -> list[LatestScore]:
         .where(
             LatestScore.organization_id == column.organization_id,
             LatestScore.column_id == column.id,
+            LatestScore.is_stale.is_(False),
             _to_send(),
         )
         .order_by(LatestScore.changed_at, LatestScore.id)

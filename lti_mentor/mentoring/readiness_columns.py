@@ -1,4 +1,7 @@
-"""Showing confirmed readiness in the gradebook of a course: who may, and with which scores it begins."""
+"""Showing confirmed readiness or goals in the gradebook of a course: who may, and with which scores it begins.
+
+Without a certification it is the column of goals, see ``goal_columns``.
+"""
 
 import uuid
 
@@ -7,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from lti_mentor.errors import NotFound
 from lti_mentor.mentoring import gradebook, programs, standing
-from lti_mentor.mentoring.courses import Course, Member
+from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.gradebook import GradeColumn
 from lti_mentor.mentoring.people import Person
-from lti_mentor.mentoring.programs import Participant, Program
+from lti_mentor.mentoring.programs import Program
 from lti_mentor.mentoring.pursuits import Pursuit
 from lti_mentor.mentoring.standing import Standing
 
@@ -24,14 +27,19 @@ def place(db: Session, person: Person, program_id: uuid.UUID, course_id: uuid.UU
     return program, course
 
 
-def open_column(db: Session, program: Program, course: Course, certification_id: str, *, by: Person) -> GradeColumn:
+def open_column(
+    db: Session, program: Program, course: Course, certification_id: str | None, *, by: Person
+) -> GradeColumn:
     """A column with the latest score of each mentee of the program. Raises NotFound as ``place`` does."""
     place(db, by, program.id, course.id)
     return _open(db, program, course, certification_id)
 
 
-def _open(db: Session, program: Program, course: Course, certification_id: str) -> GradeColumn:
+def _open(db: Session, program: Program, course: Course, certification_id: str | None) -> GradeColumn:
     column = gradebook.open_column(db, program, course, certification_id)
+    if certification_id is None:
+        gradebook.count_all(db, column, course)
+        return column
     gradebook.keep(
         db,
         column,
@@ -43,7 +51,9 @@ def _open(db: Session, program: Program, course: Course, certification_id: str) 
     return column
 
 
-def prepare_column(db: Session, program: Program, course: Course, certification_id: str, *, by: Person) -> GradeColumn:
+def prepare_column(
+    db: Session, program: Program, course: Course, certification_id: str | None, *, by: Person
+) -> GradeColumn:
     """The column of a link that is about to be placed; nothing is made or told before the platform has it.
 
     One that the platform has already is opened. Raises NotFound as ``place`` does.
@@ -65,21 +75,10 @@ def would_be_sent(
     db: Session, program: Program, course: Course, certification_id: str
 ) -> list[tuple[Pursuit, Standing]]:
     """The mentees of the program in the course who are on the way to the certification, and where they stand."""
-    mentees = (
-        select(Member.person_id)
-        .join(Participant, Participant.person_id == Member.person_id)
-        .where(
-            Member.organization_id == course.organization_id,
-            Member.course_id == course.id,
-            Member.left_at.is_(None),
-            Participant.program_id == program.id,
-            Participant.part == "mentee",
-        )
-    )
     wanted = select(Pursuit).where(
         Pursuit.organization_id == course.organization_id,
         Pursuit.certification_id == certification_id,
-        Pursuit.person_id.in_(mentees),
+        Pursuit.person_id.in_(gradebook.mentees(program.id, course)),
         Pursuit.status != "abandoned",
     )
     pursuits = db.scalars(wanted.order_by(Pursuit.started_at, Pursuit.id)).all()

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.mentoring import people, standing
+from lti_mentor.mentoring import gradebook, people, standing
 from lti_mentor.mentoring.courses import Course, Item, MappedItem, Member, Result
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.mentoring.pursuits import Pursuit
@@ -104,7 +104,10 @@ def _note_address(db: Session, organization_id: uuid.UUID, statement: Mapping[st
 
 
 def take(db: Session, item: Item, person: Person, *, score: float, maximum: float, source: str, at: datetime) -> Result:
-    """Keep a result of the person for the item, and record how readiness moved; an older one moves nothing."""
+    """Keep a result of the person for the item, and record how readiness moved; an older one moves nothing.
+
+    Goals may have the item as a part without the map.
+    """
     known = select(Result).where(
         Result.organization_id == item.organization_id,
         Result.item_id == item.id,
@@ -120,6 +123,7 @@ def take(db: Session, item: Item, person: Person, *, score: float, maximum: floa
     result.score, result.maximum, result.source = score, maximum, source
     db.flush()
     standing.record_changes(db, pursuits, before)
+    gradebook.goals_moved(db, person.organization_id, [person.id])
     return result
 
 

@@ -209,6 +209,9 @@ def record_changes(db: Session, pursuits: Sequence[Pursuit], before: Mapping[uui
         was, is_now = before[pursuit.id].readiness, now[pursuit.id].readiness
         return (is_now.confirmed, is_now.own_estimate) != (was.confirmed, was.own_estimate)
 
+    shifted = [each for each in pursuits if now[each.id].readiness.domains != before[each.id].readiness.domains]
+    if shifted:
+        gradebook.goals_moved(db, shifted[0].organization_id, {pursuit.person_id for pursuit in shifted})
     changed = [pursuit for pursuit in pursuits if moved(pursuit)]
     if not changed:
         return
@@ -238,6 +241,7 @@ def keep_scores(db: Session, organization_id: uuid.UUID, person_ids: Collection[
     pursuits = _under_way(db, organization_id, person_ids)
     if pursuits:
         _keep_scores(db, pursuits, of_many(db, pursuits))
+    gradebook.goals_moved(db, organization_id, person_ids)
 
 
 def _under_way(db: Session, organization_id: uuid.UUID, person_ids: Collection[uuid.UUID]) -> Sequence[Pursuit]:
@@ -253,7 +257,7 @@ def _keep_scores(db: Session, pursuits: Sequence[Pursuit], now: Mapping[uuid.UUI
     people_ids, slugs = [person_id for person_id, _ in by_key], {slug for _, slug in by_key}
     values: dict[GradeColumn, dict[uuid.UUID, tuple[Fraction, bool]]] = {}
     for person_id, column in gradebook.columns_for(db, pursuits[0].organization_id, people_ids, slugs):
-        pursuit = by_key.get((person_id, column.certification_id))
+        pursuit = by_key.get((person_id, column.certification_id or ""))
         if pursuit is not None:
             value = (now[pursuit.id].readiness.confirmed, pursuit.status == "awarded")
             values.setdefault(column, {})[person_id] = value

@@ -33,7 +33,9 @@ class ToolColumn:
     resource_id: str
     link_id: str | None = None  # the link of the course that it was tied to
     review: dict[str, Any] = field(default_factory=dict)  # what the tool said of submission reviews
-    scores: dict[str, tuple[datetime, float, str]] = field(default_factory=dict)  # person -> when, points, progress
+    scores: dict[str, tuple[datetime, float | None, str]] = field(
+        default_factory=dict
+    )  # person -> when, points, progress
     worked: dict[str, dict[str, datetime]] = field(default_factory=dict)  # person -> startedAt and submittedAt
 
 
@@ -106,7 +108,8 @@ def _add_scores(app: Flask, lms: "Lms") -> None:
         known = column.scores.get(given["userId"])
         if known is not None and at <= known[0]:
             return jsonify(error="Refusing score with an earlier timestamp"), 409
-        points = given["scoreGiven"] / given["scoreMaximum"] * column.maximum
+        is_given = "scoreGiven" in given
+        points = given["scoreGiven"] / given["scoreMaximum"] * column.maximum if is_given else None
         column.scores[given["userId"]] = (at, points, given["activityProgress"])
         times = given.get("submission", {})
         column.worked[given["userId"]] = {name: datetime.fromisoformat(value) for name, value in times.items()}
@@ -127,6 +130,7 @@ def _add_scores(app: Flask, lms: "Lms") -> None:
                 "scoreOf": column_address(lms, column),
             }
             for person, (_, points, _) in column.scores.items()
+            if points is not None
         ]
         return _typed(jsonify(rows), RESULTS)
 
@@ -137,11 +141,13 @@ def _typed(answer: Response, media_type: str) -> Response:
 
 
 def _problem(given: dict[str, Any]) -> str | None:
-    needed = ("userId", "timestamp", "activityProgress", "gradingProgress", "scoreGiven", "scoreMaximum")
+    takes_away = given.get("gradingProgress") == "NotReady" and "scoreGiven" not in given
+    numbers = () if takes_away else ("scoreGiven", "scoreMaximum")
+    needed = ("userId", "timestamp", "activityProgress", "gradingProgress", *numbers)
     missing = [name for name in needed if given.get(name) is None]
     if missing:
         return f"{missing[0]} is missing"
-    if given["gradingProgress"] != "FullyGraded" or given["scoreMaximum"] <= 0:
+    if not takes_away and (given["gradingProgress"] != "FullyGraded" or given["scoreMaximum"] <= 0):
         return "not a grade"
     times = given.get("submission", {})
     problems = [_time_problem(name, value) for name, value in {"timestamp": given["timestamp"], **times}.items()]

@@ -13,6 +13,7 @@ from lti_mentor.mentoring import (
     catalog,
     courses,
     evidence,
+    goal_columns,
     goal_progress,
     goals,
     joining,
@@ -186,7 +187,8 @@ def all_goals() -> str:
     with tool().database.reading() as db:
         page = page_of(goals.all_of(db, visit.person), lambda goal: goal.title)
         progress = goal_progress.of_many(db, page.rows)
-    return render_template("learner/goals.html", page=page, progress=progress, today=clock.today())
+        sums = goal_columns.of_person(db, visit.person)
+    return render_template("learner/goals.html", page=page, progress=progress, sums=sums, today=clock.today())
 
 
 # Certifications -------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from lti_mentor.mentoring import catalog, course_map, courses, programs, readine
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.people import Person
 from lti_mentor.mentoring.programs import Program
-from lti_mentor.web import language
+from lti_mentor.web import language, placed
 from lti_mentor.web.forms import form
 from lti_mentor.web.language import _
 from lti_mentor.web.tool import tool
@@ -46,6 +46,7 @@ def choose(picker_id: uuid.UUID, error: Invalid | None = None) -> str:
         chosen=request.form.getlist("choice") if request.form else chosen,
         error=error,
         typed=request.form,
+        with_column=placed.WITH_COLUMN,
     )
 
 
@@ -122,18 +123,19 @@ def place(db: Session, picker_id: uuid.UUID) -> str:
 
 
 def _with_column(db: Session, choice: Choice, course: Course) -> Choice:
-    """With the column of the certification, which the platform makes when the teacher saves the link."""
-    if choice.kind != "certification":
+    """With the column of what it shows, which the platform makes when the teacher saves the link."""
+    if choice.kind not in placed.WITH_COLUMN:
         return choice
     person = current_visit().person
     mine = programs.coordinated_in(db, person, course)
     if not mine:
         raise NotAllowed("program.not_coordinator")
-    column = readiness_columns.prepare_column(db, mine[0], course, choice.target, by=person)
+    column = readiness_columns.prepare_column(db, mine[0], course, choice.target or None, by=person)
     if column.status == "open":
         return choice  # it is shown without this link
     closes_at = _dates(mine[0])[1]
-    return replace(choice, column_key=column.key, column_label=column.label, closes_at=closes_at)
+    named = replace(choice, column_label=column.label, column_tag=column.tag)
+    return replace(named, column_key=column.key, closes_at=closes_at)
 
 
 @picker.get("/<uuid:picker_id>/answer")

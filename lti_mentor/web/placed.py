@@ -13,6 +13,8 @@ from lti_mentor.lti.launch import Launch
 from lti_mentor.mentoring import catalog, goals, programs, pursuits
 from lti_mentor.mentoring.people import Person
 
+WITH_COLUMN = ("certification", "goal")  # kinds that a column of the gradebook shows something of
+
 
 @dataclass(frozen=True)
 class Content:

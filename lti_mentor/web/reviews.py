@@ -23,18 +23,24 @@ def destination(
     """End point and values. Somebody who is not known leads to the same page as somebody who is not to be seen."""
     learner = people.by_account(db, launched.organization_id, launched.platform.issuer, review.subject)
     column = _column(db, launched, review)
-    slug = link.target if link is not None and link.kind == "certification" else None
-    slug = column.certification_id if column is not None else slug
+    kind, slug = (link.kind, link.target) if link is not None else ("", None)
+    if column is not None:
+        kind, slug = "goal" if column.certification_id is None else "certification", column.certification_id
+    slug = slug if kind == "certification" else None
     if learner is None:
         return "reviews.nothing", {}
     match records.way_to(db, person, learner, program_id=column.program_id if column else None):
+        case Person() if kind == "goal":
+            return "learner.all_goals", {}
         case Person():
             pursuit = pursuits.of_person(db, learner, slug) if slug else None
             return ("learner.pursuit", {"pursuit_id": pursuit.id}) if pursuit else ("learner.home", {})
         case Mentorship() as pair:
-            return "mentor.mentee", {"mentorship_id": pair.id, "certification": slug}
+            first = {"_anchor": "goals"} if kind == "goal" else {"certification": slug}
+            return "mentor.mentee", {"mentorship_id": pair.id, **first}
         case Program() as program:
-            return "coordinator.learner", {"program_id": program.id, "learner_id": learner.id, "certification": slug}
+            first = {"_anchor": "goals"} if kind == "goal" else {"certification": slug}
+            return "coordinator.learner", {"program_id": program.id, "learner_id": learner.id, **first}
     return "reviews.nothing", {}
 
 

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from math import floor
 
-from sqlalchemy import Uuid, and_, bindparam, func, or_, select
+from sqlalchemy import Uuid, and_, bindparam, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from lti_mentor import clock
 from lti_mentor.mentoring import catalog, goal_progress, standing
 from lti_mentor.mentoring.evidence import Evidence, Review
-from lti_mentor.mentoring.goals import Goal, GoalLink
+from lti_mentor.mentoring.goals import Goal, of_course
 from lti_mentor.mentoring.meetings import Meeting
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.notices import Reminder
@@ -235,9 +235,7 @@ _GOALS = (
     .order_by(Goal.due_on, Goal.id)
     .limit(SHOWN_GOALS)
 )
-_ELSEWHERE = select(GoalLink.id).where(GoalLink.goal_id == Goal.id, GoalLink.course_id.is_not(None)).exists()
-_HERE = select(GoalLink.id).where(GoalLink.goal_id == Goal.id, GoalLink.course_id == bindparam("course_id")).exists()
-_GOALS_HERE = _GOALS.where(or_(_HERE, ~_ELSEWHERE))
+_GOALS_HERE = _GOALS.where(of_course(bindparam("course_id", type_=Uuid())))
 
 
 def _goals(db: Session, person: Person, course_id: uuid.UUID | None) -> tuple[Sequence[Goal], int]:

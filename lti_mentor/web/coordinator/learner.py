@@ -1,11 +1,11 @@
-"""One learner of a program: how far they are, and how their evidence stands, never what is in it."""
+"""One learner of a program: how far they are, what their goals come to, how evidence stands, never what is in it."""
 
 import uuid
 
 from flask import render_template, request
 
 from lti_mentor.errors import NotFound
-from lti_mentor.mentoring import catalog, evidence, mentorships, people, programs, pursuits, standing
+from lti_mentor.mentoring import catalog, evidence, goal_columns, mentorships, people, programs, pursuits, standing
 from lti_mentor.web import access
 from lti_mentor.web.coordinator.blueprint import coordinator
 from lti_mentor.web.tool import tool
@@ -24,6 +24,7 @@ def learner(program_id: uuid.UUID, learner_id: uuid.UUID) -> str:
         ways = [way for way in pursuits.all_of(db, found) if way.status != "abandoned"]
         standings = standing.of_many(db, ways)
         pieces = {way.id: evidence.of_pursuit(db, way) for way in ways}
+        sums = [each for each in goal_columns.of_person(db, found) if each.program.id == program.id]
         pair = mentorships.of_mentee(db, found, program)
         mentor = people.get(db, visit.organization_id, pair.mentor_id) if pair else None
     access.note_read(found)
@@ -36,4 +37,5 @@ def learner(program_id: uuid.UUID, learner_id: uuid.UUID) -> str:
         mentor=mentor,
         ways=[(way, catalog.entry(way.certification_id), standings[way.id].readiness) for way in ways],
         pieces=pieces,
+        sums=sums,
     )

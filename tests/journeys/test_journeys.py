@@ -214,19 +214,20 @@ def test_an_administrator_comes_by_a_link_and_every_page_is_accessible_and_fits(
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_a_teacher_places_three_things_and_a_learner_opens_one(browser_context, story, width):
+def test_a_teacher_places_four_things_one_with_a_column_and_a_learner_opens_one(browser_context, story, width):
     page = browser_context.new_page()
     page.set_viewport_size({"width": width, "height": 844})
     page.goto(story.course_url("coordinator-1"))
     page.get_by_role("link", name="Add content from a tool").click()
     frame = page.frame_locator("iframe")
-    for name in ("My mentoring", "Security certification push", "CompTIA Security+"):
+    for name in ("My mentoring", "Set a goal", "Security certification push", "CompTIA Security+"):
         frame.get_by_role("checkbox", name=re.compile(f"^{re.escape(name)}")).check()
+    frame.get_by_role("checkbox", name="with a column in the gradebook Set a goal").check()
     inner = page.frames[-1]
     assert Axe().run(inner).response["violations"] == []
     assert inner.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     frame.get_by_role("button", name="Place it").click()
-    expect(frame.get_by_role("heading", name="3 added")).to_be_visible()
+    expect(frame.get_by_role("heading", name="4 added")).to_be_visible()
     page.goto(story.course_url("learner-1"))
     page.get_by_role("link", name="CompTIA Security+").first.click()
     expect(page.frame_locator("iframe").get_by_role("heading", name="CompTIA Security+")).to_be_visible()

@@ -378,7 +378,7 @@ def test_a_copy_of_a_course_without_set_up_says_nothing(site):
     assert "is a copy of" not in Visitor().launch(site.lms.url, "coordinator", copy.id).text
 
 
-def with_program(site, **dates) -> programs.Program:
+def with_program(site, *, with_goals=False, **dates) -> programs.Program:
     today = clock.today()
     draft = ProgramDraft(name="Autumn", starts_on=today, ends_on=today + timedelta(weeks=20))
     with site.database.transaction() as db:
@@ -387,6 +387,8 @@ def with_program(site, **dates) -> programs.Program:
         programs.enroll(db, program, person(db, "learner"), "mentee")
         column = readiness_columns.open_column(db, program, course, SECURITY, by=teacher)
         column.lineitem_url = "https://lms.example.org/columns/1"
+        if with_goals:
+            readiness_columns.open_column(db, program, course, None, by=teacher)
         for name, value in dates.items():
             setattr(program, name, value)
         return program
@@ -394,7 +396,7 @@ def with_program(site, **dates) -> programs.Program:
 
 def test_a_program_that_still_runs_is_let_in_by_its_coordinator_with_its_columns(site):
     set_up(site)
-    program = with_program(site)
+    program = with_program(site, with_goals=True)
     copy = copy_of(site)
     visitor = Visitor()
     page = visitor.launch(site.lms.url, "coordinator", copy.id)
@@ -405,10 +407,15 @@ def test_a_program_that_still_runs_is_let_in_by_its_coordinator_with_its_columns
     visitor.submit(f"/programs/{program.id}/courses")
     with site.database.reading() as db:
         first = db.scalars(select(Course).where(Course.context_id == "1")).one()
-        (original,), (twin,) = (gradebook.columns_of(db, program, each) for each in (first, course))
-        assert twin.key == original.key, "the platform copies its column with our key"
-        assert twin.lineitem_url is None
-        assert gradebook.scores_of(db, twin) == {}, "scores are those of the people of each course"
+        kept, twins = (
+            {column.certification_id: column for column in gradebook.columns_of(db, program, each)}
+            for each in (first, course)
+        )
+        assert set(twins) == {SECURITY, None}, "readiness and goals"
+        for what, twin in twins.items():
+            assert twin.key == kept[what].key, "the platform copies its column with our key"
+            assert twin.lineitem_url is None
+            assert gradebook.scores_of(db, twin) == {}, "scores are those of the people of each course"
 
 
 def test_the_copied_column_of_the_platform_is_found_by_its_key(site):

@@ -280,6 +280,28 @@ def test_a_column_is_told_once_the_link_that_was_saved_with_it_is_opened(site):
     assert len(site.lms.lms.columns) == 1
 
 
+def test_goals_are_placed_with_their_column_and_told_once_the_link_is_opened(both_site):
+    with_program(both_site)
+    Visitor().launch(both_site.lms.url, "learner", "1")
+    on_the_way(both_site)
+    address, token = sent(place(opened(both_site), "goal", columns=["goal"]))
+    (item,) = message(token)[f"{DEEP}content_items"]
+    assert (item["lineItem"]["label"], item["lineItem"]["tag"]) == ("Goal progress", "goals")
+    Visitor().request("POST", address, data={"JWT": token})
+    (made,) = both_site.lms.lms.columns.values()
+    assert made.resource_id == item["lineItem"]["resourceId"]
+    with both_site.database.transaction() as db:
+        learner = db.scalars(select(Person).join(Account).where(Account.subject == "learner")).one()
+        due_on = clock.today() + timedelta(days=9)
+        goals.set_goal(db, learner, GoalDraft(title="Read", baseline=0, target=10, current=4, due_on=due_on))
+    tool = Tool(both_site.settings, both_site.database, Vault(both_site.settings.secret_key))
+    assert grades.run(tool) == 0, "nobody has seen it yet"
+    assert "Read" in follow(both_site, "learner", both_site.lms.lms.links["1"][0].id).text
+    assert grades.run(tool) == 1
+    assert {person: points for person, (_, points, _) in made.scores.items()} == {"learner": 40}
+    assert len(both_site.lms.lms.columns) == 1
+
+
 def test_a_teacher_who_goes_back_in_the_platform_leaves_no_column_behind(site):
     with_program(site)
     Visitor().launch(site.lms.url, "learner", "1")

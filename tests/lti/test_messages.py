@@ -31,7 +31,7 @@ from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.goals import GoalDraft
 from lti_mentor.mentoring.gradebook import GradeColumn
 from lti_mentor.mentoring.people import Account, Person
-from lti_mentor.mentoring.programs import ProgramDraft
+from lti_mentor.mentoring.programs import Program, ProgramDraft
 from lti_mentor.practice.tokens import CLAIM
 from lti_mentor.practice.world import INSTRUCTOR, LEARNER, OBSERVER, LmsPerson
 from lti_mentor.tool import Tool
@@ -166,6 +166,25 @@ def test_the_certification_of_the_column_comes_first(scored):
     for who in ("mentor", "coordinator"):
         text = sent(scored, who).page.text
         assert text.index("CompTIA Security+") < text.index("Certified Kubernetes Administrator")
+
+
+def test_a_score_of_goals_opens_the_goals(scored):
+    with scored.database.transaction() as db:
+        program, course = db.scalars(select(Program)).one(), db.scalars(select(Course)).one()
+        readiness_columns.open_column(db, program, course, None, by=person(db, "coordinator"))
+        due_on = clock.today().replace(year=clock.today().year + 1)
+        for visibility in ("shared", "private"):
+            draft = GoalDraft(title=f"A {visibility} goal", baseline=0, target=10, due_on=due_on, visibility=visibility)
+            goals.set_goal(db, person(db, "learner"), draft)
+    assert grades.run(Tool(scored.settings, scored.database, Vault(scored.settings.secret_key))) == 1
+    columns = scored.lms.lms.columns
+    columns.pop(next(iter(columns)))
+    for who, end in (("mentor", "#goals"), ("coordinator", "#goals"), ("learner", "/learner/goals")):
+        page = sent(scored, who).page
+        assert (page.status_code, page.url.endswith(end)) == (200, True), page.url
+        assert ('id="goals"' in page.text) == (end == "#goals")
+        assert "A shared goal" in page.text
+        assert ("A private goal" in page.text) == (who == "learner")
 
 
 def test_a_column_of_another_course_is_none_of_this_one(scored):

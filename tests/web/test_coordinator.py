@@ -223,6 +223,12 @@ def test_the_gradebook_page_says_what_would_be_sent_before_anything_is(database,
     assert coordinator.post(page, page, certification="pmp").status_code == 422
     assert coordinator.post(page, page, certification=SECURITY).status_code == 303
     assert "waits" in coordinator.get(page).text
+    goals_page = coordinator.get(f"{page}?certification=goals").text
+    assert "Nothing is sent before you show it" in goals_page
+    assert "Other_Learner</a>" in goals_page
+    assert coordinator.post(page, page, certification="goals").status_code == 303
+    assert "Goal progress" in coordinator.get(f"{page}?certification=goals").text
+    assert coordinator.post(f"{page}/closed", page, certification="goals").status_code == 303
     assert coordinator.post(f"{page}/closed", page, certification=SECURITY).status_code == 303
     assert coordinator.post(f"{page}/closed", page, certification=SECURITY).status_code == 404
     with database.transaction() as db:

@@ -2,20 +2,20 @@
 
 from flask import Blueprint, Flask
 from jinja2 import StrictUndefined
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from lti_mentor import shipped
 from lti_mentor.activity import record
 from lti_mentor.db import Database, connect
+from lti_mentor.operation import operation
 from lti_mentor.settings import Settings, require_secret
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
-from lti_mentor.web import errors, forms, headers, language, request_log, visit
+from lti_mentor.web import errors, forms, headers, language, measured, request_log, visit
 from lti_mentor.web.about_me import about_me
 from lti_mentor.web.accounts import accounts
 from lti_mentor.web.admin import admin, admin_link
+from lti_mentor.web.api import api
 from lti_mentor.web.coordinator import coordinator
 from lti_mentor.web.home import home
 from lti_mentor.web.insight import insight
@@ -25,6 +25,7 @@ from lti_mentor.web.lrs_documents import documents
 from lti_mentor.web.lrs_known import known
 from lti_mentor.web.lrs_statements import statements
 from lti_mentor.web.lti import lti
+from lti_mentor.web.measured import Measures
 from lti_mentor.web.mentor import mentor
 from lti_mentor.web.observer import observer
 from lti_mentor.web.pair import pair
@@ -33,7 +34,6 @@ from lti_mentor.web.privacy import privacy
 from lti_mentor.web.profile import profile
 from lti_mentor.web.registration import registration
 from lti_mentor.web.reviews import reviews
-from lti_mentor.web.tool import tool
 
 VISITED: tuple[Blueprint, ...] = (
     home,
@@ -64,7 +64,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     if settings.check_statements:
         record.check_statements(database)
     app.extensions["lti_mentor"] = Tool(settings, database, Vault(settings.secret_key))
-    for part in (request_log, language, errors, headers):
+    for part in (request_log, measured, language, errors, headers):
         part.install(app)
     app.before_request(visit.guard)
     app.register_blueprint(lti)
@@ -72,21 +72,13 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     app.register_blueprint(profile)
     for resource in (lrs, statements, documents, known):
         app.register_blueprint(resource)
+    app.register_blueprint(api)
+    app.register_blueprint(operation)
     app.register_blueprint(admin_link)
     for blueprint in VISITED:
         app.register_blueprint(blueprint, url_prefix=f"/v/<visit_key>{blueprint.url_prefix or ''}")
-    app.add_url_rule("/healthz", view_func=health)
+    measured.share(app, Measures())
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     return app
-
-
-def health() -> tuple[dict[str, str], int]:
-    """Whether the database answers and is prepared."""
-    try:
-        with tool().database.reading() as db:
-            prepared = db.execute(text("SELECT count(*) FROM installation")).scalar_one()
-    except SQLAlchemyError:
-        return {"status": "no database"}, 503
-    return ({"status": "ok"}, 200) if prepared else ({"status": "not prepared"}, 503)

@@ -1,13 +1,18 @@
 """The production server: gunicorn with threads, each worker with an application of its own."""
 
+import fcntl
 import gc
+import tempfile
 from collections.abc import Callable
-from typing import Any
+from mmap import mmap
+from threading import Lock
+from typing import Any, BinaryIO
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from lti_mentor.web import request_log
+from lti_mentor.web import measured, request_log
+from lti_mentor.web.measured import SIZE, Measures
 
 COLLECT_AFTER = 10_000  # objects that are new and still there
 
@@ -17,6 +22,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def __init__(self, make: Callable[[], Flask], *, host: str, port: int, workers: int, log_level: str) -> None:
         self._make = make
+        self._measures = _shared_measures()
         self._log_level = log_level
         self._options: dict[str, Any] = {
             "bind": f"{host}:{port}",
@@ -36,8 +42,31 @@ class Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Flask:
         request_log.to_standard_error(self._log_level)
         app = self._make()
+        measured.share(app, self._measures)
         # What is here stays as long as the worker: no full collection in the middle of a request looks through it.
         gc.collect()
         gc.freeze()
         gc.set_threshold(COLLECT_AFTER)
         return app
+
+
+class FileLock:
+    """For threads and processes alike; one that is killed holds up no other."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._threads = file, Lock()
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        fcntl.lockf(self._file, fcntl.LOCK_EX)  # of this process, and gone with it
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_UN)
+        self._threads.release()
+
+
+def _shared_measures() -> Measures:
+    """In memory that all workers have in common."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the server runs)
+    file.truncate(SIZE)
+    return Measures(mmap(file.fileno(), SIZE), FileLock(file))

@@ -50,6 +50,7 @@ class Settings:
     check_statements: bool
     job_lease_seconds: int
     worker_poll_seconds: int
+    metrics_token: str
     log_level: str
 
     @property
@@ -131,6 +132,8 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError("Each value of secret_key has at least 32 characters: make one with openssl rand -hex 32.")
     if settings.minimum_group < 5:
         raise SettingsError("minimum_group cannot be below 5: smaller groups would show single people.")
+    if settings.metrics_token and len(settings.metrics_token) < 32:
+        raise SettingsError("metrics_token has at least 32 characters: make one with openssl rand -hex 32.")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise SettingsError("log_level is DEBUG, INFO, WARNING or ERROR.")
     _check_zone(settings.default_time_zone)

@@ -217,6 +217,7 @@ class Query:
     ascending: bool = False
     after: int | None = None
     authority: str | None = None  # as facets.agent_key writes it
+    also_voided: bool = False
 
 
 @dataclass(frozen=True)
@@ -245,7 +246,7 @@ def _found(tenant: uuid.UUID, wanted: Query) -> Select[int]:
     filters = list(_filters(wanted))
     own = [(RELATED_AGENT, short(wanted.authority))] if wanted.authority else []
     if not filters and not own:
-        return _paged(select(StoredStatement.seq).where(*_present(tenant)), StoredStatement.seq, tenant, wanted)
+        return _paged(select(StoredStatement.seq).where(*_present(tenant, wanted)), StoredStatement.seq, tenant, wanted)
     said = aliased(Facet)
     (kind, value), *others = filters or own
     found = select(said.seq).distinct().where(said.tenant == tenant, said.kind == kind, said.value == value)
@@ -254,12 +255,36 @@ def _found(tenant: uuid.UUID, wanted: Query) -> Select[int]:
     by_itself = said.source.between(said.seq, said.seq)  # an "=" PostgreSQL takes for rare, and sorts all there are
     for kind, value in own:
         found = found.where(_has(tenant, kind, value, said.seq, said.seq) if filters else by_itself)
-    found = found.join(StoredStatement, StoredStatement.seq == said.seq).where(*_present(tenant))
+    found = found.join(StoredStatement, StoredStatement.seq == said.seq).where(*_present(tenant, wanted))
     return _paged(found, said.seq, tenant, wanted)
 
 
-def _present(tenant: uuid.UUID) -> tuple[ColumnElement[bool], ...]:
-    return StoredStatement.tenant == tenant, StoredStatement.voided_by.is_(None)
+def _present(tenant: uuid.UUID, wanted: Query) -> tuple[ColumnElement[bool], ...]:
+    of_tenant = StoredStatement.tenant == tenant
+    return (of_tenant,) if wanted.also_voided else (of_tenant, StoredStatement.voided_by.is_(None))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A statement as it lies in the store, and the id of the one that voided it."""
+
+    seq: int
+    body: str
+    voided_by: uuid.UUID | None
+
+
+def browse(db: Session, *, tenant: uuid.UUID, wanted: Query) -> list[Kept]:
+    """One more than fit on the page, newest first: the last one is there to say that there are more."""
+    found = _found(tenant, wanted).subquery()
+    whole = select(StoredStatement.seq, StoredStatement.body, StoredStatement.voided_by)
+    whole = whole.join(found, StoredStatement.seq == found.c.seq).where(StoredStatement.tenant == tenant)
+    return [Kept(*row) for row in db.execute(whole.order_by(StoredStatement.seq.desc()))]
+
+
+def count(db: Session, *, tenant: uuid.UUID, wanted: Query) -> int:
+    """How many fit, on all pages together."""
+    found = _found(tenant, wanted).order_by(None).limit(None).subquery()
+    return db.scalars(select(func.count()).select_from(found)).one()
 
 
 def _paged(found: Select[int], seq: InstrumentedAttribute[int], tenant: uuid.UUID, wanted: Query) -> Select[int]:

@@ -2,10 +2,11 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, Index, select
+from sqlalchemy import JSON, ColumnElement, Index, case, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -27,6 +28,7 @@ class Job(Base):
     status: Mapped[str] = mapped_column(default="waiting")
     run_after: Mapped[datetime]
     leased_until: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
     last_problem: Mapped[str | None]  # a code, never an answer
 
@@ -60,9 +62,38 @@ def claim(db: Session, *, lease_seconds: int) -> Job | None:
     wanted = select(Job).where(Job.status == "waiting", Job.run_after <= now, free).order_by(Job.run_after).limit(1)
     job = db.scalar(wanted.with_for_update(skip_locked=True))
     if job is not None:
-        job.leased_until = now + timedelta(seconds=lease_seconds)
+        job.claimed_at, job.leased_until = now, now + timedelta(seconds=lease_seconds)
         job.attempts += 1
     return job
+
+
+@dataclass(frozen=True)
+class State:
+    """How many jobs are due and not begun, worked on, and put aside; since when the oldest waits; the last claim."""
+
+    due: int
+    working: int
+    dead: int
+    oldest_due: datetime | None
+    worker_seen: datetime | None
+
+
+def state(db: Session) -> State:
+    now = clock.now()
+    is_waiting, is_leased = Job.status == "waiting", Job.leased_until >= now
+    is_due = is_waiting & (Job.run_after <= now) & (Job.leased_until.is_(None) | ~is_leased)
+
+    def many(which: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.count(case((which, Job.id)))
+
+    counted = select(
+        many(is_due),
+        many(is_waiting & is_leased),
+        many(Job.status == "dead"),
+        func.min(case((is_due, Job.run_after))),
+        func.max(Job.claimed_at),
+    )
+    return State(*db.execute(counted).one())
 
 
 def done(db: Session, claimed: Job, *, again_after: timedelta | None = None) -> None:

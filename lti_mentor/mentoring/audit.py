@@ -17,6 +17,7 @@ Action = Literal[
     "read_record",
     "read_statements",
     "read_log",
+    "exported_statements",
     "granted",
     "revoked",
     "key_added",

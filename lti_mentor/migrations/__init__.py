@@ -1,5 +1,6 @@
 """The schema: which tables there are, and how a database is brought up to date."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -103,9 +104,13 @@ def upgrade(database: Database, revision: str = "head") -> None:
 
 def is_current(database: Database) -> bool:
     """Whether the schema is the one this version works with."""
-    head = ScriptDirectory.from_config(config(database)).get_current_head()
-    with database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == head
+    with database.reader.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == _head()
+
+
+@cache
+def _head() -> str | None:
+    return ScriptDirectory(str(FOLDER)).get_current_head()
 
 
 def prepare(database: Database, settings: Settings, vault: Vault) -> None:

@@ -140,6 +140,12 @@ SENTENCES = {
     "admin.link_over": "This link was used already or is too old. Make a new one with lti-mentor admin link.",
     "keys.shared": "Several organizations use this installation, so its keys are changed on the command line: lti-mentor keys rotate.",
     "log.many_people": "More than 200 people fit. Write more of the name.",
+    "statements.nobody": "Nobody here is called so. Write a part of the name, or the whole pseudonym.",
+    "statements.many_people": "More than one person fits. Write more of the name.",
+    "statements.mentorship": "The id of a mentorship looks like 3f2a91bc-1c2d-4e5f-8a9b-0c1d2e3f4a5b. Follow the link below a statement to get one.",
+    "export.no_records": "An export says who did what, so it needs the right to records. Ask the administrator for it.",
+    "export.no_parquet": "Parquet needs DuckDB, which is not installed here. Ask the administrator to run pip install lti-mentor[parquet], or take CSV.",
+    "export.no_column": "Choose at least one column, and at most 100.",
     "person.unknown": "There is no such person here.",
     "person.erased": "This person was erased.",
     # accounts

@@ -187,14 +187,20 @@ def needs(*scopes: str) -> Callable[[Callable[[], Answer]], Callable[[], Answer]
         def take() -> Answer:
             if g.version == NEITHER:
                 raise Wrong(400, "version", f"Send the header X-Experience-API-Version: {ONE} or {TWO}.")
-            g.caller = _caller()
-            if not g.caller.may(*scopes, reading=request.method in ("GET", "HEAD")):
-                raise Wrong(403, "key.scope", f"This key does not have the scope {scopes[0]}.")
+            g.caller = caller_with(*scopes)
             return view()
 
         return take
 
     return decorate
+
+
+def caller_with(*scopes: str) -> keys.Caller:
+    """Who asks, by a key that has one of these scopes. Raises Wrong."""
+    caller = _caller()
+    if not caller.may(*scopes, reading=request.method in ("GET", "HEAD")):
+        raise Wrong(403, "key.scope", f"This key does not have the scope {scopes[0]}.")
+    return caller
 
 
 def _caller() -> keys.Caller:

@@ -28,6 +28,7 @@ SENTENCES: dict[Action, str] = {
     "read_record": "Looked at the record of somebody else",
     "read_statements": "Read single statements",
     "read_log": "Read this log",
+    "exported_statements": "Exported statements",
     "granted": "Gave a right",
     "revoked": "Took a right away",
     "key_added": "Made a key of the record store",

@@ -1,0 +1,105 @@
+"""For whoever runs the installation: does it live, may it have requests, and how is it doing in numbers."""
+
+import hmac
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+from flask import Blueprint, Response, jsonify, request
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from lti_mentor import clock, migrations
+from lti_mentor.errors import SettingsError
+from lti_mentor.jobs import queue
+from lti_mentor.web import measured
+from lti_mentor.web.tool import tool
+from xapi.rows import Head
+
+operation = Blueprint("operation", __name__)
+LATELY = timedelta(minutes=10)  # a worker is that long in one job at most
+Answer = tuple[Response, int]
+
+
+@operation.get("/healthz")
+def health() -> Answer:
+    """Whether the database answers and is prepared."""
+    try:
+        with tool().database.reading() as db:
+            prepared = db.execute(text("SELECT count(*) FROM installation")).scalar_one()
+    except SQLAlchemyError:
+        return jsonify(status="no database"), 503
+    return (jsonify(status="ok"), 200) if prepared else (jsonify(status="not prepared"), 503)
+
+
+@operation.get("/readyz")
+def readiness() -> Answer:
+    """Whether everything is there to work with: the database, its newest schema, and a worker if there is work."""
+    try:
+        is_current = migrations.is_current(tool().database)
+        with tool().database.reading() as db:
+            state = queue.state(db) if is_current else None
+    except (SQLAlchemyError, SettingsError):
+        return jsonify(status="no database"), 503
+    if state is None:
+        return jsonify(status="not migrated"), 503
+    if state.oldest_due is not None and state.oldest_due < clock.now() - LATELY and not _is_recent(state.worker_seen):
+        return jsonify(status="no worker"), 503
+    return jsonify(status="ok"), 200
+
+
+def _is_recent(moment: datetime | None) -> bool:
+    return moment is not None and moment > clock.now() - LATELY
+
+
+@operation.get("/metrics")
+def metrics() -> Answer:
+    """Numbers in Prometheus' text format, for whoever has the token of the settings."""
+    token, given = tool().settings.metrics_token, request.authorization
+    sent = given.token if given is not None and given.type == "bearer" else None
+    if not token:
+        return jsonify(error="metrics.off", message="Set metrics_token to see numbers here."), 404
+    if sent is None or not hmac.compare_digest(sent.encode(), token.encode()):
+        answer = jsonify(error="metrics.token", message="Send the token with Authorization: Bearer TOKEN.")
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
+        return answer, 401
+    lines = list(measured.measures().lines())
+    with tool().database.reading() as db:
+        for read in READINGS:
+            lines += read(db)
+    return Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8"), 200
+
+
+# What the database knows: each gives lines of Prometheus' text format ---------------------------------------------
+
+
+def gauge(name: str, explained: str, *values: tuple[str, float]) -> Iterator[str]:
+    """Labels, such as ``{target="x"}`` or nothing, with the number of each."""
+    yield f"# HELP {name} {explained}"
+    yield f"# TYPE {name} {'counter' if name.endswith('_total') else 'gauge'}"
+    yield from (f"{name}{labels} {value:.10g}" for labels, value in values)
+
+
+def _statements(db: Session) -> Iterator[str]:
+    stored = db.scalars(select(func.coalesce(func.sum(Head.last_seq), 0))).one()
+    yield from gauge("lti_mentor_statements_stored_total", "Statements that were stored.", ("", float(stored)))
+
+
+def _jobs(db: Session) -> Iterator[str]:
+    state, now = queue.state(db), clock.now()
+    waited = (now - state.oldest_due).total_seconds() if state.oldest_due else 0.0
+    yield from gauge(
+        "lti_mentor_jobs",
+        "Jobs: due and not begun, being worked on, put aside after many failures.",
+        ('{state="due"}', state.due),
+        ('{state="working"}', state.working),
+        ('{state="dead"}', state.dead),
+    )
+    yield from gauge("lti_mentor_job_oldest_due_seconds", "How long the oldest due job waits.", ("", waited))
+    if state.worker_seen is not None:
+        seen = ("", (state.worker_seen - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
+        yield from gauge("lti_mentor_worker_seen_timestamp_seconds", "When a worker last took a job.", seen)
+
+
+Reading = Callable[[Session], Iterator[str]]
+READINGS: list[Reading] = [_statements, _jobs]  # whoever has more numbers adds a function here

@@ -1,0 +1,175 @@
+"""What whoever runs the installation asks: does it live, is it ready, and the numbers."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import requests
+from sqlalchemy import text
+
+from lti_mentor import clock, migrations, operation
+from lti_mentor.app import create_app
+from lti_mentor.db import connect
+from lti_mentor.jobs import queue, worker
+from lti_mentor.operation import gauge
+from lti_mentor.settings import SettingsError, load
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
+from lti_mentor.web.measured import SIZE, Measures
+from tests.conftest import SECRET, url_of
+from tests.support import processes
+
+TOKEN = "a token that is only used by the tests of the numbers"
+
+
+@pytest.fixture
+def client(database, loaded_settings):
+    return create_app(replace(loaded_settings, metrics_token=TOKEN), database).test_client()
+
+
+def numbers(client):
+    answer = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 200, answer.text
+    assert answer.content_type.startswith("text/plain; version=0.0.4")
+    return dict(re.findall(r"^(\w+(?:\{.*\})?) (\S+)$", answer.text, re.M))
+
+
+def test_a_tool_without_work_is_ready(client):
+    assert client.get("/healthz").json == {"status": "ok"}
+    assert (client.get("/readyz").status_code, client.get("/readyz").json) == (200, {"status": "ok"})
+
+
+def test_it_is_not_ready_while_its_work_waits_for_a_worker(database, client, loaded_settings):
+    worker.schedule(database)
+    assert client.get("/readyz").status_code == 200
+    with database.transaction() as db:
+        db.execute(text("UPDATE jobs SET run_after = :at"), {"at": clock.now() - timedelta(minutes=11)})
+    assert (client.get("/readyz").status_code, client.get("/readyz").json) == (503, {"status": "no worker"})
+    assert worker.work_once(Tool(loaded_settings, database, Vault(loaded_settings.secret_key)))
+    assert client.get("/readyz").status_code == 200
+
+
+def test_it_is_not_ready_on_the_schema_of_another_version(sqlite_database, loaded_settings):
+    client = create_app(loaded_settings, sqlite_database).test_client()
+    with sqlite_database.transaction() as db:
+        db.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    assert (client.get("/readyz").status_code, client.get("/readyz").json) == (503, {"status": "not migrated"})
+
+
+def test_it_is_not_ready_while_the_database_is_away(loaded_settings, tmp_path):
+    away = connect(f"sqlite:///{tmp_path}/nowhere/mentor.db")
+    client = create_app(loaded_settings, away).test_client()
+    assert [client.get(page).json for page in ("/healthz", "/readyz")] == [{"status": "no database"}] * 2
+    assert client.get("/readyz").status_code == 503
+
+
+def test_asking_whether_it_is_ready_waits_for_no_writer(sqlite_database, loaded_settings):
+    client = create_app(loaded_settings, sqlite_database).test_client()
+    with sqlite_database.transaction():
+        assert migrations.is_current(sqlite_database)
+        assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": "Bearer another"}, 401),
+        ({"Authorization": "Basic eDp5"}, 401),
+        ({"Authorization": "Bearer ü"}, 401),
+    ],
+)
+def test_nobody_reads_the_numbers_without_the_token(client, headers, status):
+    answer = client.get("/metrics", headers={name: value.encode().decode("latin-1") for name, value in headers.items()})
+    assert (answer.status_code, "lti_mentor_" in answer.text) == (status, False)
+
+
+def test_nobody_reads_the_numbers_where_no_token_is_set(sqlite_database, loaded_settings):
+    client = create_app(loaded_settings, sqlite_database).test_client()
+    assert client.get("/metrics", headers={"Authorization": "Bearer "}).status_code == 404
+
+
+def test_a_short_token_is_refused_at_start():
+    with pytest.raises(SettingsError, match="metrics_token"):
+        load({"LTI_MENTOR_SECRET_KEY": SECRET, "LTI_MENTOR_METRICS_TOKEN": "short"})
+
+
+def test_the_numbers_are_about_requests_statements_and_jobs(database, cast, client, loaded_settings):
+    for _ in range(3):
+        client.get("/healthz")
+    client.get("/nowhere")
+    worker.schedule(database)
+    found = numbers(client)
+    assert found['lti_mentor_requests_total{endpoint="operation.health",status="200"}'] == "3"
+    assert found['lti_mentor_requests_total{endpoint="none",status="404"}'] == "1"
+    assert found['lti_mentor_request_seconds_bucket{endpoint="operation.health",le="+Inf"}'] == "3"
+    assert found['lti_mentor_request_seconds_count{endpoint="operation.health"}'] == "3"
+    with database.reading() as db:
+        stored = db.execute(text("SELECT count(*) FROM xapi_statements")).scalar_one()
+    assert found["lti_mentor_statements_stored_total"] == str(stored) != "0"
+    assert found['lti_mentor_jobs{state="due"}'] == str(len(worker.STEPS))
+    assert float(found["lti_mentor_job_oldest_due_seconds"]) >= 0
+    assert "lti_mentor_worker_seen_timestamp_seconds" not in found
+    assert worker.work_once(Tool(loaded_settings, database, Vault(loaded_settings.secret_key)))
+    assert float(numbers(client)["lti_mentor_worker_seen_timestamp_seconds"]) > 1_700_000_000
+
+
+def test_more_numbers_are_a_function_more(client, monkeypatch):
+    delivery = lambda db: gauge("lti_mentor_waiting", "Statements that wait.", ('{target="x"}', 2))  # noqa: E731
+    monkeypatch.setattr(operation, "READINGS", [*operation.READINGS, delivery])
+    assert numbers(client)['lti_mentor_waiting{target="x"}'] == "2"
+
+
+def test_workers_of_another_version_begin_to_count_anew():
+    memory = bytearray(SIZE)
+    before, after = Measures(memory), Measures(memory)
+    before.know(["a"])
+    before.add("a", 200, 0.1)
+    before.know(["a"])
+    assert 'lti_mentor_requests_total{endpoint="a",status="200"} 1' in list(before.lines())
+    after.know(["a", "b"])
+    assert not [line for line in after.lines() if not line.startswith("#")]
+
+
+def test_a_job_that_is_worked_on_or_put_aside_is_counted_apart(database):
+    with database.transaction() as db:
+        for name in ("a", "b", "c"):
+            queue.add(db, "upkeep", unique_key=name)
+        queue.claim(db, lease_seconds=60)
+        db.execute(text("UPDATE jobs SET status = 'dead' WHERE unique_key = 'c'"))
+    with database.reading() as db:
+        state = queue.state(db)
+    assert (state.due, state.working, state.dead) == (1, 1, 1)
+
+
+def test_all_workers_count_together_and_one_that_is_killed_takes_nothing_along(sqlite_database):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    environment = {"DATABASE_URL": url_of(sqlite_database), "BASE_URL": address, "SECRET_KEY": SECRET}
+
+    def count():
+        text = requests.get(f"{address}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20).text
+        (found,) = re.findall(r'lti_mentor_requests_total\{endpoint="api.describe",status="200"\} (\d+)', text)
+        return int(found)
+
+    with processes.running(
+        "serve", "--port", str(port), "--workers", "2", METRICS_TOKEN=TOKEN, **environment
+    ) as process:
+        asked = 0
+        while process.poll() is None and asked < 40:
+            try:
+                assert requests.get(f"{address}/api/openapi.json", timeout=20).status_code == 200
+                asked += 1
+            except requests.ConnectionError:
+                assert asked == 0
+        assert {count() for _ in range(10)} == {40}
+        children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True)
+        os.kill(int(children.stdout.split()[0]), signal.SIGKILL)
+        assert {count() for _ in range(10)} == {40}

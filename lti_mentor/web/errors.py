@@ -145,6 +145,7 @@ SENTENCES = {
     "statements.mentorship": "The id of a mentorship looks like 3f2a91bc-1c2d-4e5f-8a9b-0c1d2e3f4a5b. Follow the link below a statement to get one.",
     "export.no_records": "An export says who did what, so it needs the right to records. Ask the administrator for it.",
     "export.no_parquet": "Parquet needs DuckDB, which is not installed here. Ask the administrator to run pip install lti-mentor[parquet], or take CSV.",
+    "export.no_format": "Choose CSV, JSON Lines or Parquet.",
     "export.no_column": "Choose at least one column, and at most 100.",
     "person.unknown": "There is no such person here.",
     "person.erased": "This person was erased.",

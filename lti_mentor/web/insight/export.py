@@ -1,0 +1,77 @@
+"""An export of what the filters of the statements ask for, for those who may see records."""
+
+from flask import make_response, render_template, request
+from werkzeug.wrappers import Response
+
+from lti_mentor.errors import Invalid, NotAllowed
+from lti_mentor.insight import exports, readers
+from lti_mentor.insight.exports import Export
+from lti_mentor.mentoring import audit
+from lti_mentor.web import access, forms
+from lti_mentor.web.exports import download
+from lti_mentor.web.forms import Shown
+from lti_mentor.web.insight.blueprint import insight
+from lti_mentor.web.insight.statements import FILTERS, Asked, asked_for, may_see_people
+from lti_mentor.web.tool import tool
+from lti_mentor.web.visit import current_visit
+
+_FILTERS = tuple(name for name in FILTERS if name != "q")  # words are looked for on the page alone
+
+
+@insight.get("/export")
+def export(error: Invalid | None = None) -> Shown:
+    """What can be had, and how many statements it is."""
+    _require_records()
+    count = None
+    try:
+        count = _made(_asked()).count()
+    except Invalid as problem:
+        error = error or problem
+    kept = {name: request.values[name] for name in _FILTERS if request.values.get(name)}
+    page = render_template(
+        "insight/export.html",
+        count=count,
+        kept=kept,
+        formats=list(exports.FORMATS),
+        columns=exports.COLUMNS,
+        given=request.form,
+        error=error,
+    )
+    return make_response(page, error.status) if error else page
+
+
+@insight.post("/export/file")
+def export_file() -> Response | str:
+    """The file, sent while it is read; on record."""
+    _require_records()
+    forms.require_own()
+    kind = request.form.get("format", "")
+    typed = [line.strip() for line in request.form.get("more", "").splitlines() if line.strip()]
+    try:
+        if kind not in exports.FORMATS:
+            raise Invalid({"format": "export.no_format"})
+        columns = exports.checked([*request.form.getlist("column"), *typed])
+        asked = _asked()
+    except Invalid as problem:
+        return export(error=problem)
+    response = download(_made(asked), kind, columns)
+    visit = current_visit()
+    with tool().database.transaction() as db:
+        about = {"actor_id": visit.person_id, "subject_id": asked.subject.id if asked.subject else None}
+        audit.write(db, visit.organization_id, "exported_statements", place="insight.export", **about)
+    return response
+
+
+def _require_records() -> None:
+    access.require("analyst")
+    if not may_see_people():
+        raise NotAllowed("export.no_records")
+
+
+def _asked() -> Asked:
+    with tool().database.reading() as db:
+        return asked_for(db, request.values)
+
+
+def _made(asked: Asked) -> Export:
+    return exports.export(tool().database, current_visit().organization_id, asked.wanted, readers.with_records)

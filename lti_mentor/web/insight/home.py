@@ -1,0 +1,54 @@
+"""The figures: is it working, for whom, and how do I know?"""
+
+from urllib.parse import urlencode
+
+from flask import render_template, request
+
+from lti_mentor import clock
+from lti_mentor.activity.record import iri_base
+from lti_mentor.insight import explain, figures, privacy
+from lti_mentor.mentoring import people, programs
+from lti_mentor.web import access
+from lti_mentor.web.insight.blueprint import insight
+from lti_mentor.web.tool import tool
+from lti_mentor.web.visit import current_visit
+from xapi import store
+
+
+@insight.get("/", endpoint="home")
+def show_home() -> str:
+    """Is it working, for whom, and how do I know?"""
+    access.require("analyst")
+    visit, settings = current_visit(), tool().settings
+    now = clock.now()
+    with tool().database.reading() as db:
+        listed = programs.listed(db, visit.organization_id)
+        chosen = next((each for each in listed if str(each.id) == request.args.get("program")), None)
+        largest = max(listed, key=lambda each: programs.size(db, each), default=None)
+        program = chosen or largest
+        base = iri_base(db)
+        record = None
+        if program is not None:
+            said = store.scan(db, tenant=visit.organization_id, until=now)
+            former = people.former_actor_names(db, visit.organization_id)
+            record = figures.gather(said, program=f"{base}/programs/{program.id}", base=base, former=former)
+    hidden = record is None or privacy.is_hidden(len(record.mentees), settings.minimum_group)
+    summary = figures.summarize(record, now) if record and not hidden else None
+    return render_template(
+        "insight/home.html",
+        programs=listed,
+        program=program,
+        insight=summary,
+        steps=privacy.steps(summary.funnel) if summary else [],
+        minimum=settings.minimum_group,
+        count=privacy.count,
+        percent=privacy.percent,
+        explain=explain.of,
+        curl=_curl,
+    )
+
+
+def _curl(verb: str) -> str:
+    """A command that reads the statements of one verb from the record store."""
+    address = f"{tool().settings.base_url}/xapi/statements?{urlencode({'verb': verb})}"
+    return f"curl -u KEY:SECRET -H 'X-Experience-API-Version: 1.0.3' '{address}'"

@@ -1,4 +1,4 @@
-"""Removing what is over: logins, visits, used forms, access tokens, links, pickers, link codes, counted attempts."""
+"""Removing what is over: logins, visits, forms, access tokens, links, pickers, link codes, exports, attempts."""
 
 from datetime import timedelta
 
@@ -15,6 +15,7 @@ from lti_mentor.settings import Settings
 from lti_mentor.tool import Tool
 from lti_mentor.web import limits
 from lti_mentor.web.admin.link import AdminLink
+from lti_mentor.web.exports import ExportRun
 from lti_mentor.web.forms import UsedForm
 from lti_mentor.web.limits import Attempt
 from lti_mentor.web.visit import VisitRow
@@ -45,6 +46,7 @@ def _remove_batch(db: Session, settings: Settings) -> int:
     links = select(AdminLink.id).where(AdminLink.expires_at < now)
     pickers = select(Picker.id).where(Picker.expires_at < now)
     codes = select(LinkCode.id).where(LinkCode.expires_at < now)
+    runs = select(ExportRun.id).where(ExportRun.at < now - timedelta(days=1))
     attempts = select(Attempt.id).where(Attempt.at < now - limits.LONGEST)
     removed = 0
     for row, key, wanted in (
@@ -54,6 +56,7 @@ def _remove_batch(db: Session, settings: Settings) -> int:
         (AccessToken, AccessToken.sealed_token, tokens),
         (AdminLink, AdminLink.id, links),
         (Picker, Picker.id, pickers),
+        (ExportRun, ExportRun.id, runs),
         (Attempt, Attempt.id, attempts),
         (LinkCode, LinkCode.id, codes),
     ):

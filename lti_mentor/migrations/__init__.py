@@ -29,7 +29,7 @@ from lti_mentor.mentoring import (
 )
 from lti_mentor.settings import Settings
 from lti_mentor.vault import Vault
-from lti_mentor.web import forms, limits, visit
+from lti_mentor.web import exports, forms, limits, visit
 from lti_mentor.web.admin import link
 from xapi import rows
 
@@ -42,6 +42,7 @@ WITH_ROWS = (
     course_copies,
     deep_linking,
     evidence,
+    exports,
     forms,
     goals,
     gradebook,

@@ -35,7 +35,8 @@ def statements(kind: str) -> Response:
     g.caller = caller_with(keys.READ, keys.READ_MINE)
     query.only("columns", "agent", "verb", "activity", "registration", "since", "until")
     columns = exports.checked([each.strip() for each in request.args.get("columns", "").split(",") if each.strip()])
-    return download(exports.export(tool().database, g.caller.tenant, _wanted()), kind, columns)
+    made = exports.export(tool().database, g.caller.tenant, _wanted())
+    return download(made.batches(), made.count(), kind, columns)
 
 
 def _wanted() -> store.Query:

@@ -32,6 +32,7 @@ KINDS = {
     "latest_scores": "Scores for gradebooks",
     "reminders": "Cards from and to coordinators",
     "observer_consents": "Agreements with observers",
+    "export_runs": "Exports of the last day",
     "link_codes": "Codes that link accounts",
     "admin_links": "Links to the administration",
     "visits": "Visits",

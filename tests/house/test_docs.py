@@ -93,7 +93,7 @@ def test_reason_codes_have_a_sentence(page):
 def test_addresses_of_the_tool_exist(page, sqlite_database, loaded_settings):
     rules = [str(rule) for rule in create_app(loaded_settings, sqlite_database).url_map.iter_rules()]
     for address in set(re.findall(r"BASE_URL(/[\w/-]+)", page.read_text())):
-        assert any(rule == address or rule.startswith(f"{address}/") for rule in rules), address
+        assert any(rule == address or rule.startswith((f"{address}/", f"{address}.")) for rule in rules), address
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=name_of)

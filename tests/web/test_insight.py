@@ -5,6 +5,7 @@ import html
 import io
 import json
 import re
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from lti_mentor import clock
 from lti_mentor.insight import browser
 from lti_mentor.mentoring import people
 from lti_mentor.mentoring.audit import AuditEntry
+from lti_mentor.web.exports import ExportRun
 from tests.support.member import Member
 from xapi import store
 
@@ -230,3 +232,23 @@ def test_an_export_without_a_format_is_asked_for_again_with_what_was_typed(reade
     assert answer.status_code == 422
     assert "Choose CSV, JSON Lines or Parquet." in answer.text
     assert ">a.path</textarea>" in answer.text
+
+
+def test_how_far_an_export_is_stands_on_its_page(database, cast, reader):
+    put(database, cast, FOREIGN)
+    key = re.search(r'name="form_key" value="([^"]+)"', reader.get("insight/export").text)[1]
+    assert "Begins in a moment" in reader.get(f"insight/export/progress?form_key={key}").text
+    answer = reader.post("insight/export/file", "insight/export", format="jsonl", form_key=key)
+    count = len(answer.text.splitlines())
+    assert f"All {count} statements are in the file." in reader.get(f"insight/export/progress?form_key={key}").text
+    with database.transaction() as db:
+        run = db.scalars(select(ExportRun)).one()
+        run.done, run.at = 3, clock.now()
+    part = reader.get(f"insight/export/progress?form_key={key}").text
+    assert f'<progress id="done" value="3" max="{count}">' in part
+    assert "every 1s" in part
+    with database.transaction() as db:
+        db.scalars(select(ExportRun)).one().at = clock.now() - timedelta(minutes=1)
+    part = reader.get(f"insight/export/progress?form_key={key}").text
+    assert f"cut off after 3 of {count} statements" in part
+    assert "every 1s" not in part

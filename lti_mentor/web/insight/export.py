@@ -1,5 +1,7 @@
 """An export of what the filters of the statements ask for, for those who may see records."""
 
+import secrets
+
 from flask import make_response, render_template, request
 from werkzeug.wrappers import Response
 
@@ -8,7 +10,7 @@ from lti_mentor.insight import exports, readers
 from lti_mentor.insight.exports import Export
 from lti_mentor.mentoring import audit
 from lti_mentor.web import access, forms
-from lti_mentor.web.exports import download
+from lti_mentor.web.exports import begin, counted, download, of
 from lti_mentor.web.forms import Shown
 from lti_mentor.web.insight.blueprint import insight
 from lti_mentor.web.insight.statements import FILTERS, Asked, asked_for, may_see_people
@@ -36,6 +38,9 @@ def export(error: Invalid | None = None) -> Shown:
         columns=exports.COLUMNS,
         given=request.form,
         error=error,
+        run=None,
+        form_key=secrets.token_urlsafe(18),
+        is_asked=False,
     )
     return make_response(page, error.status) if error else page
 
@@ -54,12 +59,26 @@ def export_file() -> Response | str:
         asked = _asked()
     except Invalid as problem:
         return export(error=problem)
-    response = download(_made(asked), kind, columns)
-    visit = current_visit()
-    with tool().database.transaction() as db:
+    visit, database, made = current_visit(), tool().database, _made(asked)
+    count = made.count()
+    with database.transaction() as db:
+        run = begin(db, visit.person, _form_key(), count)
         about = {"actor_id": visit.person_id, "subject_id": asked.subject.id if asked.subject else None}
         audit.write(db, visit.organization_id, "exported_statements", place="insight.export", **about)
-    return response
+    return download(counted(database, run, made.batches()), count, kind, columns)
+
+
+@insight.get("/export/progress")
+def export_progress() -> str:
+    """How far the export is that the form of this key asked for."""
+    _require_records()
+    with tool().database.reading() as db:
+        run = of(db, current_visit().person, _form_key())
+    return render_template("insight/progress.html", run=run, form_key=_form_key(), is_asked=True)
+
+
+def _form_key() -> str:
+    return request.values.get("form_key", "")[:64].replace("\0", "")
 
 
 def _require_records() -> None:

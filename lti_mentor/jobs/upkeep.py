@@ -1,4 +1,4 @@
-"""Removing what is over: logins, visits, forms, access tokens, links, pickers, link codes, exports, attempts."""
+"""Removing what is over: logins, visits, forms, tokens, links, pickers, link codes, exports, counted attempts."""
 
 from datetime import timedelta
 

@@ -49,12 +49,12 @@ def launching(site, course="1"):
         yield send, lambda: sent[0].result(timeout=30)
 
 
-def until_somebody_waits(database) -> None:
-    """Until a transaction waits for what another one holds."""
+def until_somebody_waits(database, number=1) -> None:
+    """Until so many transactions wait for what another one holds."""
     waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
     for _ in range(2000):
         with database.engine.connect() as connection:
-            if connection.scalar(waiting):
+            if connection.scalar(waiting) >= number:
                 return
         threading.Event().wait(0.01)
     raise AssertionError("nobody waits")

@@ -182,7 +182,7 @@ def test_a_single_jwk_can_be_pasted(site, tmp_path):
     refused(send(site, header={"kid": "another"}), "launch.unknown_key")
 
 
-def _private_jwk() -> str:
+def private_jwk() -> str:
     return json.dumps(jwt.algorithms.RSAAlgorithm.to_jwk(SigningKey().private, as_dict=True))
 
 
@@ -194,7 +194,7 @@ def _public(key) -> str:
     ("text", "sentence"),
     [
         (lambda: pem(SigningKey(), "private"), "This is a private key"),
-        (_private_jwk, "This is a private key"),
+        (private_jwk, "This is a private key"),
         (lambda: "nothing", "There is no RS256 public key"),
         (lambda: "[]", "There is no RS256 public key"),
         (lambda: '{"keys": [{"kty": "RSA", "n": "!", "e": "AQAB"}]}', "There is no RS256 public key"),

@@ -11,7 +11,7 @@ from lti_mentor.lti.platforms import Deployment, Platform
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.practice.tokens import SigningKey
 from tests.lti.test_launch import refused, send
-from tests.lti.test_switches import FACULTY, pem
+from tests.lti.test_switches import FACULTY, pem, private_jwk
 from tests.web.test_admin import Administrator, the
 
 
@@ -157,6 +157,20 @@ def test_what_is_no_public_key_is_refused_beside_its_field(site, pasted, sentenc
     assert 'value="pasted" checked' in page.text
     assert "PRIVATE KEY" not in page.text, "what nobody else may have is not shown back"
     assert platform_of(site).pasted_keys is None
+
+
+@pytest.mark.parametrize("typed", [lambda: pem(SigningKey(), "private"), private_jwk])
+@pytest.mark.parametrize("wrong", [{"source_of_keys": "address", "jwks_uri": "x"}, {"source_of_keys": "pasted"}])
+def test_a_private_key_is_not_shown_back_whatever_is_wrong(site, typed, wrong):
+    with site.database.transaction() as db:
+        db.execute(delete(Deployment).where(Deployment.deployment_id == "2"))
+    key = typed()
+    page = change(site, Administrator(site), pasted_keys=key, leeway_seconds="many", **wrong)
+    assert page.status_code == 422
+    assert "Give a number" in page.text
+    assert 'value="many"' in page.text
+    secret = json.loads(key)["d"] if key.startswith("{") else key.splitlines()[1]
+    assert secret not in page.text
 
 
 def test_a_shared_platform_is_set_on_the_command_line_alone(site):

@@ -40,6 +40,13 @@ class PublicKeys(fields.String):
             raise ValidationError(problem.reason) from None
 
 
+class IntoOwn(fields.Boolean):
+    """The organization of the visit, or none."""
+
+    def _deserialize(self, value: Any, *others: Any, **kwargs: Any) -> Any:
+        return current_visit().organization_id if super()._deserialize(value, *others, **kwargs) else None
+
+
 class SwitchesForm(FormSchema):
     """Columns of the platform; of its keys, only those from the source that was chosen."""
 
@@ -51,7 +58,7 @@ class SwitchesForm(FormSchema):
     leeway_seconds = whole(load_default=None)
     role_map = Roles(load_default=dict)
     frame_ancestors = Lines(load_default=list)
-    adopting_id = fields.Boolean(load_default=False)  # whether new deployments are taken in
+    adopting_id = IntoOwn(load_default=None)  # whether new deployments are taken in
 
     @pre_load
     def _drop_other_keys(self, given: Mapping[str, Any], **_: Any) -> dict[str, Any]:
@@ -71,7 +78,7 @@ def show_switches(platform_id: uuid.UUID, error: Invalid | None = None) -> str:
     return render_template(
         "admin/switches.html",
         platform=platform,
-        given=_typed(error) if error else _as_kept(platform),
+        given=_typed() if error else _as_kept(platform),
         usual_leeway=tool().settings.clock_leeway_seconds,
         longest_leeway=switches.LONGEST_LEEWAY,
         may_adopt=platforms.may_decide(platform, current_visit().organization_id),
@@ -79,10 +86,9 @@ def show_switches(platform_id: uuid.UUID, error: Invalid | None = None) -> str:
     )
 
 
-def _typed(error: Invalid) -> Mapping[str, object]:
-    """What was typed, but for a private key: that is sent nowhere again."""
-    is_private = error.fields.get("pasted_keys") == "key.private"
-    return request.form.to_dict() | ({"pasted_keys": ""} if is_private else {})
+def _typed() -> Mapping[str, object]:
+    """What was typed, but for the keys: one may be private, whatever else is wrong, and is sent nowhere again."""
+    return request.form.to_dict() | {"pasted_keys": ""}
 
 
 def _as_kept(platform: Platform) -> Mapping[str, object]:
@@ -119,7 +125,7 @@ def _wanted(platform: Platform) -> dict[str, Any]:
     wrong = problems(given)
     if wrong:
         raise Invalid(wrong)
-    return given | {"adopting_id": current_visit().organization_id if given["adopting_id"] else None}
+    return given
 
 
 def _missing_keys(platform: Platform, given: Mapping[str, Any]) -> dict[str, str]:

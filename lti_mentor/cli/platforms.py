@@ -67,7 +67,7 @@ def platform_invite(organization: str, uses: int, hours: int, approve: bool) -> 
 def platform_approve(platform_id: uuid.UUID) -> None:
     """Let its launches in: for the first time, or again after it was disabled."""
     with writing() as session:
-        approved = platforms.get(session, platform_id)
+        approved = platforms.get_locked(session, platform_id)
         platform_changes.approve(session, approved)
     click.echo(f"{approved.issuer} may launch.")
 
@@ -108,7 +108,7 @@ def _deployment(deployment: platforms.Deployment) -> str:
 def platform_disable(platform_id: uuid.UUID) -> None:
     """Refuse its launches and end the visits that came from it; nothing is lost."""
     with writing() as session:
-        disabled = platforms.get(session, platform_id)
+        disabled = platforms.get_locked(session, platform_id)
         closed = platform_changes.suspend(session, disabled)
     click.echo(f"{disabled.issuer} may not launch any more; {closed} open visits are ended.")
 
@@ -119,7 +119,7 @@ def platform_disable(platform_id: uuid.UUID) -> None:
 def platform_observers(platform_id: uuid.UUID, state: str) -> None:
     """Let observers (parents, advisers) see the progress of people who agreed, or let them see nothing."""
     with writing() as session:
-        changed = platforms.get(session, platform_id)
+        changed = platforms.get_locked(session, platform_id)
         platform_changes.let_observers(session, changed, state == "on")
     seen = "the progress of people who agreed" if state == "on" else "nothing"
     click.echo(f"Observers from {changed.issuer} see {seen}.")
@@ -133,7 +133,7 @@ def platform_remove(platform_id: uuid.UUID, dry_run: bool) -> None:
     if dry_run:
         return _show_removal(platform_id)
     with writing() as session:
-        removed = platforms.get(session, platform_id)
+        removed = platforms.get_locked(session, platform_id)
         closed = platform_changes.remove(session, removed)
     click.echo(f"{removed.issuer} is not registered any more; {closed} open visits are ended.")
 

@@ -62,7 +62,7 @@ def change(
 ) -> None:
     """Change what a platform needs; lists and roles are added to what there is."""
     with writing() as db:
-        platform = platforms.get(db, platform_id)
+        platform = platforms.get_locked(db, platform_id)
         wanted = {name: value for name, value in single.items() if value not in (None, [])}
         emptied = dict(CLEARED[name] for name in cleared)
         for name, added in (("trusted_audiences", trusted), ("frame_ancestors", ancestors)):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from pylti1p3.message_validators.deep_link import DeepLinkMessageValidator
 from pylti1p3.message_validators.privacy_launch import PrivacyLaunchValidator
 from pylti1p3.message_validators.resource_message import ResourceMessageValidator
 from pylti1p3.message_validators.submission_review import SubmissionReviewLaunchValidator
-from sqlalchemy import CursorResult, and_, bindparam, exists, select, update
+from sqlalchemy import CursorResult, Update, and_, bindparam, select, update
 from sqlalchemy.orm import Session, lazyload
 
 from lti_mentor import clock
@@ -119,15 +119,19 @@ _PENDING = (
 )
 MOST_FAILURES = 5  # tokens that one login is refused with
 _LOGINS, _PLATFORMS = (Base.metadata.tables[name] for name in ("logins", "platforms"))
-_CONSUME = (
+_ACTIVE = select(_PLATFORMS.c.id).where(_PLATFORMS.c.id == bindparam("from_platform"), _PLATFORMS.c.status == "active")
+# The platform stays as it is until the visit is open: whoever suspends it, ends the visit too.
+_UNUSED = (
     update(_LOGINS)
     .where(
         _LOGINS.c.state_hash == bindparam("given"),
         _LOGINS.c.used_at.is_(None),
-        exists().where(_PLATFORMS.c.id == _LOGINS.c.platform_id, _PLATFORMS.c.status == "active"),
+        _LOGINS.c.failures < MOST_FAILURES,
+        _LOGINS.c.platform_id.in_(_ACTIVE.with_for_update(read=True, key_share=True)),
     )
-    .values(used_at=bindparam("now"))
 )
+_CONSUME = _UNUSED.values(used_at=bindparam("now"))
+_GIVE_UP = _UNUSED.values(failures=MOST_FAILURES)
 
 
 def pending(db: Session, settings: Settings, *, state: str) -> Pending:
@@ -175,27 +179,35 @@ def failed(db: Session, waiting: Pending) -> None:
 
 def consume(db: Session, launch: Launch) -> Launch:
     """Use up the login; exactly one launch can. Raises LaunchError for all others."""
-    used = cast("CursorResult[Any]", db.execute(_CONSUME, {"given": launch.state_hash, "now": clock.now()}))
-    if used.rowcount != 1:
-        platforms.require_active(platforms.get(db, launch.platform.id))  # since the login it may be suspended
-        raise LaunchError("launch.used_state")
+    _use_up(db, launch, _CONSUME, now=clock.now())
     if not launch.is_new_deployment:
         return launch
-    kept = platforms.keep_new(db, launch.platform, launch.deployment)
-    if kept is None or kept.status != "active":
+    adopted = platforms.adopt(db, launch.platform, launch.deployment)
+    if adopted.status != "active":
         raise LaunchError("launch.refused_deployment")
-    return replace(launch, deployment=kept)
+    return replace(launch, deployment=adopted)
 
 
 def announce(db: Session, launch: Launch) -> LaunchError:
-    """Use up the login of a launch from a deployment that nobody let in yet, which is kept; gives what to answer."""
-    platforms.lock(db, launch.platform.id)  # so that no more wait than may
-    consume(db, replace(launch, is_new_deployment=False))
-    kept = platforms.keep_new(db, launch.platform, launch.deployment)
+    """Keep the deployment of a launch that nobody let in yet; gives what to answer.
+
+    The login counts as one that no launch followed: for its address and not for the platform, which others use too.
+    """
+    kept = platforms.wait(db, launch.platform, launch.deployment)
+    _use_up(db, launch, _GIVE_UP)
     if kept is None:
         return LaunchError("launch.deployment")
     platforms.launched(db, kept)
     return LaunchError("launch.pending_deployment", deployment_id=kept.deployment_id)
+
+
+def _use_up(db: Session, launch: Launch, statement: Update, **values: datetime) -> None:
+    """Raises LaunchError for all but one."""
+    which = {"given": launch.state_hash, "from_platform": launch.platform.id}
+    used = cast("CursorResult[Any]", db.execute(statement, {**which, **values}))
+    if used.rowcount != 1:
+        platforms.require_active(platforms.get(db, launch.platform.id))  # since the login it may be suspended
+        raise LaunchError("launch.used_state")
 
 
 def _verified_claims(database: Database, settings: Settings, waiting: Pending, token: str) -> dict[str, Any]:

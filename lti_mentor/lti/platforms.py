@@ -8,7 +8,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, UniqueConstraint, bindparam, func, or_, select, update
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ForeignKey,
+    Select,
+    String,
+    UniqueConstraint,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, lazyload, load_only, mapped_column, relationship
 
 from lti_mentor import clock
@@ -232,6 +244,12 @@ def lock(db: Session, platform_id: uuid.UUID) -> None:
     db.get(Platform, platform_id, with_for_update=True)
 
 
+def get_locked(db: Session, platform_id: uuid.UUID) -> Platform:
+    """As ``get``, and nobody else begins to use it before this transaction is over. Raises NotFound."""
+    lock(db, platform_id)
+    return get(db, platform_id)
+
+
 def get_own(db: Session, organization_id: uuid.UUID, platform_id: uuid.UUID) -> Platform:
     """A platform of this organization alone, which it may change. Raises NotFound, and Refused for a shared one."""
     platform = get_of(db, organization_id, platform_id)
@@ -332,19 +350,25 @@ def require_active(platform: Platform) -> None:
         raise LaunchError(f"launch.{platform.status}_platform")
 
 
-def keep_new(db: Session, platform: Platform, new: Deployment) -> Deployment | None:
-    """Keep a deployment that a launch brought, one that waits or is adopted; several may bring it at the same moment.
-
-    Gives it as it is in the database; none when too many wait already.
-    """
+def adopt(db: Session, platform: Platform, new: Deployment) -> Deployment:
+    """Take in a deployment that a launch brought, also one that waits; gives it as it is in the database."""
     names = ("id", "platform_id", "organization_id", "deployment_id", "status")
-    kept = inserting(db, Deployment).values({name: getattr(new, name) for name in names})
-    if new.status == "active":
-        adopted = {name: getattr(new, name) for name in ("organization_id", "status")}
-        key, waits = ("platform_id", "deployment_id"), Deployment.status == "pending"
-        db.execute(kept.on_conflict_do_update(index_elements=key, set_=adopted, where=waits))
-    elif count_pending(db, platform) < MOST_PENDING:
-        db.execute(kept.on_conflict_do_nothing())
+    adopted = {name: getattr(new, name) for name in ("organization_id", "status")}
+    key, waits = ("platform_id", "deployment_id"), Deployment.status == "pending"
+    adding = inserting(db, Deployment).values({name: getattr(new, name) for name in names})
+    db.execute(adding.on_conflict_do_update(index_elements=key, set_=adopted, where=waits))
+    return db.scalars(_named(platform, new.deployment_id)).one()
+
+
+def wait(db: Session, platform: Platform, new: Deployment) -> Deployment | None:
+    """Keep a deployment that a launch brought until somebody decides; none when too many wait already."""
+    known = deployment(db, platform, new.deployment_id)
+    if known is not None:
+        return known
+    lock(db, platform.id)  # so that no more wait than may
+    if deployment(db, platform, new.deployment_id) is None and count_pending(db, platform) < MOST_PENDING:
+        db.add(Deployment(platform_id=platform.id, deployment_id=new.deployment_id, status="pending"))
+        db.flush()
     return deployment(db, platform, new.deployment_id)
 
 
@@ -365,6 +389,8 @@ def adopter(db: Session, platform: Platform) -> uuid.UUID | None:
 
 def deployment(db: Session, platform: Platform, deployment_id: str) -> Deployment | None:
     """Exact, case and all."""
-    return db.scalar(
-        select(Deployment).where(Deployment.platform_id == platform.id, Deployment.deployment_id == deployment_id)
-    )
+    return db.scalar(_named(platform, deployment_id))
+
+
+def _named(platform: Platform, deployment_id: str) -> Select[Deployment]:
+    return select(Deployment).where(Deployment.platform_id == platform.id, Deployment.deployment_id == deployment_id)

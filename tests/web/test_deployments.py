@@ -288,7 +288,7 @@ def test_different_deployments_at_once_are_no_more_than_may_wait(alone):
         assert list(threads.map(at_once, range(6))) == [400] * 6
     with alone.database.reading() as db:
         assert platforms.count_pending(db, db.get_one(Platform, platform_id)) == MOST_PENDING
-        assert db.scalar(select(func.count()).select_from(Login).where(Login.used_at.is_(None))) == 0
+        assert set(db.scalars(select(Login.failures))) == {launch.MOST_FAILURES}
 
 
 def test_two_administrators_who_let_it_in_at_once_do_it_once(alone):
@@ -339,3 +339,11 @@ def test_the_database_keeps_every_active_deployment_in_an_organization(alone):
             db.add(
                 Deployment(platform_id=platform_id, organization_id=organization_id, deployment_id="x", status=status)
             )
+
+
+def test_launches_that_announce_count_for_their_caller_and_not_for_the_platform(both_site):
+    limits = {"launches_a_minute_of_person": 3, "launches_a_minute_of_platform": 2}
+    stranger, elsewhere = (Desk(both_site, address=f"192.0.2.{number}", **limits) for number in (1, 2))
+    claim = {f"{launch.CLAIM}deployment_id": "new"}
+    assert [stranger.launch("stranger", **claim).status_code for _ in range(4)] == [400, 400, 400, 429]
+    assert [elsewhere.launch(f"learner-{number}").status_code for number in range(3)] == [303, 303, 429]

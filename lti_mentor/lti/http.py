@@ -91,8 +91,75 @@ def ask(
     maximum_bytes: int = MAXIMUM_BYTES,
 ) -> Answer:
     """One exchange; a redirect is an answer like any other. Raises PlatformError when there is no whole answer."""
-    if db.in_transaction():
-        raise RuntimeError("an HTTP request is not made while a transaction is open")
+    with keeping(settings) as connection:
+        return connection.ask(method, url, body=body, headers=headers, maximum_bytes=maximum_bytes)
+
+
+class Kept:
+    """A connection that is used again for the next exchange with the same host. For one thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._place: tuple[str, str, int] | None = None
+        self._connection = http.client.HTTPConnection("")
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        maximum_bytes: int = MAXIMUM_BYTES,
+    ) -> Answer:
+        """One exchange, as ``ask`` makes it."""
+        if db.in_transaction():
+            raise RuntimeError("an HTTP request is not made while a transaction is open")
+        address, place = _placed(url)
+        is_new = place != self._place or self._connection.sock is None
+        if is_new:
+            self.close()
+            self._open(address, place)
+        try:
+            with _deadline(self._connection.sock, self._settings):
+                if is_new:
+                    _greet(self._connection.sock)
+                answer = _exchange(self._connection, method, address, body, headers or {}, maximum_bytes)
+        except PlatformError:
+            self.close()
+            raise
+        if len(answer.body) > maximum_bytes:
+            self.close()
+            raise PlatformError("platform.too_large")
+        return answer
+
+    def _open(self, address: SplitResult, place: tuple[str, str, int]) -> None:
+        _, host, port = place
+        ip = _checked_address(host, port, self._settings)
+        self._connection = http.client.HTTPConnection(host, port)
+        self._connection.auto_open = 0  # never to an address that was not checked
+        try:
+            self._connection.sock = _socket(address, ip, port, self._settings)
+        except OSError:
+            raise PlatformError("platform.no_answer", retryable=True) from None
+        self._place = place
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@contextmanager
+def keeping(settings: Settings) -> Iterator[Kept]:
+    """A connection that is closed at the end."""
+    connection = Kept(settings)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _placed(url: str) -> tuple[SplitResult, tuple[str, str, int]]:
+    """The address, and its scheme, host and port. Raises PlatformError."""
     try:
         address = urlsplit(url)
         port = address.port or (443 if address.scheme == "https" else 80)
@@ -100,12 +167,7 @@ def ask(
         raise PlatformError("platform.address_refused") from None
     if address.scheme not in ("http", "https") or not address.hostname:
         raise PlatformError("platform.address_refused")
-    ip = _checked_address(address.hostname, port, settings)
-    with _connected(address, ip, port, settings) as connection:
-        answer = _exchange(connection, method, address, body, headers or {}, maximum_bytes)
-    if len(answer.body) > maximum_bytes:
-        raise PlatformError("platform.too_large")
-    return answer
+    return address, (address.scheme, address.hostname, port)
 
 
 def _checked_address(host: str, port: int, settings: Settings) -> str:
@@ -141,26 +203,18 @@ _GATEWAYS = [
 
 
 @contextmanager
-def _connected(address: SplitResult, ip: str, port: int, settings: Settings) -> Iterator[http.client.HTTPConnection]:
-    """A connection to exactly this address, cut when the whole exchange takes too long."""
-    connection = http.client.HTTPConnection(str(address.hostname), port)
-    try:
-        sock = _socket(address, ip, port, settings)
-    except OSError:
-        raise PlatformError("platform.no_answer", retryable=True) from None
-    connection.sock = sock
+def _deadline(sock: socket.socket, settings: Settings) -> Iterator[None]:
+    """Cut the connection when the whole exchange takes too long."""
     was_cut = threading.Event()
     deadline = threading.Timer(settings.answer_timeout_seconds, _cut, (sock, was_cut))
     deadline.daemon = True
     deadline.start()
     try:
-        _greet(sock)
-        yield connection
+        yield
         if was_cut.is_set():  # what was read so far looks like an answer that ended
             raise PlatformError("platform.no_answer", retryable=True)
     finally:
         deadline.cancel()
-        connection.close()
 
 
 def _socket(address: SplitResult, ip: str, port: int, settings: Settings) -> socket.socket:

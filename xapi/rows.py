@@ -3,7 +3,18 @@
 import uuid
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKeyConstraint, Index, LargeBinary, MetaData, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -165,3 +176,86 @@ class Activity(Base):
     tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     iri: Mapped[str] = mapped_column(Text, primary_key=True)
     definition: Mapped[str] = mapped_column(Text)
+
+
+class Target(Base):
+    """A record store outside that gets statements, how far it is, and how it answered the last time.
+
+    ``sealed_secret`` is sealed by the application; nothing here can open it. Everything up to ``queued_seq`` stands in
+    the queue or is not wanted; what was stored before the target was added is queued bit by bit up to ``queue_until``.
+    """
+
+    __tablename__ = "xapi_targets"
+
+    tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    label: Mapped[str]
+    endpoint: Mapped[str] = mapped_column(Text)  # without /statements and without a slash at its end
+    version: Mapped[str]
+    key: Mapped[str]
+    sealed_secret: Mapped[str] = mapped_column(Text)
+    token_endpoint: Mapped[str | None] = mapped_column(Text)  # of OAuth 2; without one it is Basic
+    scope: Mapped[str | None]
+    verbs: Mapped[list[str]] = mapped_column(JSON)  # IRIs; an empty list lets everything through
+    activities: Mapped[list[str]] = mapped_column(JSON)
+    profiles: Mapped[list[str]] = mapped_column(JSON)
+    status: Mapped[str]
+    created_at: Mapped[datetime]
+
+    queue_from: Mapped[int] = mapped_column(BigInteger)
+    queued_seq: Mapped[int] = mapped_column(BigInteger)
+    queue_until: Mapped[int] = mapped_column(BigInteger)
+    delivered: Mapped[int] = mapped_column(BigInteger)
+    delivered_at: Mapped[datetime | None]
+
+    leased_until: Mapped[datetime | None]
+    retry_at: Mapped[datetime | None]
+    failures: Mapped[int]  # in a row
+    errors: Mapped[int] = mapped_column(BigInteger)  # ever
+    problem: Mapped[str | None]  # a code
+    answer: Mapped[str | None] = mapped_column(Text)  # the beginning of what it said
+    failed_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint("status IN ('new', 'active', 'paused', 'refused')", name="status"),
+        Index("uq_xapi_targets_tenant_label", "tenant", "label", unique=True),
+    )
+
+
+_OF_TARGET = (["tenant", "target_id"], ["xapi_targets.tenant", "xapi_targets.id"])
+_OF_STATEMENT = (["tenant", "seq"], ["xapi_statements.tenant", "xapi_statements.seq"])
+
+
+class Outbound(Base):
+    """A statement that a target has not got yet; written with the statement, and gone when it is delivered."""
+
+    __tablename__ = "xapi_outbox"
+
+    tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    target_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+    __table_args__ = (
+        ForeignKeyConstraint(*_OF_TARGET, ondelete="CASCADE"),
+        ForeignKeyConstraint(*_OF_STATEMENT, ondelete="CASCADE"),
+        Index("ix_xapi_outbox_tenant_seq", "tenant", "seq"),
+    )
+
+
+class DeadLetter(Base):
+    """A statement that a target refuses, with the beginning of its answer."""
+
+    __tablename__ = "xapi_dead_letters"
+
+    tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    target_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    status: Mapped[int]  # of HTTP
+    answer: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+
+    __table_args__ = (
+        ForeignKeyConstraint(*_OF_TARGET, ondelete="CASCADE"),
+        ForeignKeyConstraint(*_OF_STATEMENT, ondelete="CASCADE"),
+        Index("ix_xapi_dead_letters_tenant_seq", "tenant", "seq"),
+    )

@@ -162,6 +162,12 @@ def _reserve(db: Session, tenant: uuid.UUID, count: int, now: datetime) -> tuple
     return row.last_seq - count + 1, _moment(row.last_stored - count + 1)
 
 
+def last_seq(db: Session, *, tenant: uuid.UUID, now: datetime) -> int:
+    """Of all statements so far; nobody stores another one until the transaction ends."""
+    following, _ = _reserve(db, tenant, 0, now)
+    return following - 1
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

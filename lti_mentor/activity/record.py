@@ -10,6 +10,7 @@ from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
+from lti_mentor.activity import outside
 from lti_mentor.activity.facts import Fact
 from lti_mentor.activity.profile import ours
 from lti_mentor.activity.statements import ACTIVITY_VERBS, Statement, statement
@@ -106,6 +107,7 @@ def record(db: Session, organization_id: UUID, fact: Fact) -> UUID:
         check(ours(), said)
     statement_id = store.append(db, tenant=organization_id, statement=said, now=clock.now(), authority=authority)
     _define(db, organization_id, said)
+    outside.queue(db, organization_id, [said])
     return statement_id
 
 

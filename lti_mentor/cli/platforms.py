@@ -5,7 +5,7 @@ import uuid
 import click
 
 from lti_mentor import settings
-from lti_mentor.activity import record
+from lti_mentor.activity import outside, record
 from lti_mentor.cli import switches
 from lti_mentor.cli.commands import main, open_vault, ready_database, sentence, writing
 from lti_mentor.lti import connection, keys, platforms, registration, tokens
@@ -171,6 +171,7 @@ def keys_reseal() -> None:
     with writing() as session:
         count = keys.reseal(session, vault) + 1
         record.reseal_pepper(session, vault)
+        count += outside.reseal(session, vault)
         tokens.forget(session)
         for each in organizations.listed(session):
             audit.write(session, each.id, "secrets_resealed", place=f"{audit.COMMAND}keys reseal")

@@ -54,7 +54,7 @@ def access_token(tool: Tool, platform: Platform, scopes: Iterable[str], *, anew:
         "client_assertion": _assertion(tool, platform, key),
         "scope": wanted,
     }
-    token, seconds = _read(_asked(tool, platform, fields))
+    token, seconds = read(_asked(tool, platform, fields))
     with tool.database.transaction() as db:
         _keep(db, platform, wanted, tool.vault.seal(PURPOSE, token.encode()), clock.now() + timedelta(seconds=seconds))
     return token
@@ -88,8 +88,8 @@ def _asked(tool: Tool, platform: Platform, fields: dict[str, str]) -> Any:
         raise
 
 
-def _read(answer: Any) -> tuple[str, int]:
-    """Token and seconds it is good for."""
+def read(answer: Any) -> tuple[str, int]:
+    """The token in the answer and the seconds it is good for. Raises PlatformError."""
     token = answer.get("access_token") if isinstance(answer, dict) else None
     if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
         raise PlatformError("platform.not_json")

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.activity import record
+from lti_mentor.activity import outside, record
 from lti_mentor.mentoring import results
 from lti_mentor.web import lrs_query as query
 from lti_mentor.web.lrs import PLACE, Answer, Wrong, needs, resource
@@ -103,6 +103,7 @@ def _put(given: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
         )
         if g.caller.may(keys.DEFINE):
             activities.define(db, tenant=g.caller.tenant, statements=taken.new)
+        outside.queue(db, g.caller.tenant, taken.new)
         results.take_statements(db, g.caller.tenant, taken.new)
     g.through = taken.through
     return taken.ids

@@ -1,0 +1,152 @@
+"""Delivery to record stores outside, on both databases: what they get, and what is known about it here."""
+
+import hashlib
+from datetime import timedelta
+
+import pytest
+
+from lti_mentor import clock
+from lti_mentor.activity import outside
+from lti_mentor.jobs import statements
+from lti_mentor.mentoring import goals, organizations
+from lti_mentor.mentoring.goals import GoalDraft
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
+from tests.support.outside import add, peer, say, statement
+from xapi.vocabulary import Verbs
+
+
+@pytest.fixture
+def tool(database, loaded_settings):
+    return Tool(loaded_settings, database, Vault(loaded_settings.secret_key))
+
+
+@pytest.fixture
+def home(database):
+    """The organization whose statements are delivered."""
+    with database.transaction() as db:
+        return organizations.named(db, "Home").id
+
+
+@pytest.fixture
+def warehouse(sqlite_template, tmp_path, loaded_settings):
+    with peer(sqlite_template, tmp_path, loaded_settings) as found:
+        yield found
+
+
+def standing(database, home):
+    with database.reading() as db:
+        (only,) = outside.standings(db, home)
+        return only
+
+
+def test_a_fact_reaches_the_record_store_outside_as_it_is_stored_here(database, cast, tool, warehouse, loaded_settings):
+    home = cast.learner.organization_id
+    add(database, loaded_settings, home, warehouse.draft())
+    with database.transaction() as db:
+        due_on = clock.today() + timedelta(days=9)
+        goals.set_goal(db, cast.learner, GoalDraft(title="Read", baseline=0, target=10, due_on=due_on))
+    assert standing(database, home).waiting == 1
+    assert statements.run(tool) == 1
+    (got,) = warehouse.statements()
+    assert got["verb"]["id"] == "http://id.tincanapi.com/verb/defined"
+    now = standing(database, home)
+    assert (now.target.status, now.waiting, now.oldest, now.target.delivered) == ("active", 0, None, 1)
+    assert statements.run(tool) == 0
+
+
+def test_what_was_there_before_is_sent_from_a_date_on_and_in_order(database, home, tool, warehouse, loaded_settings):
+    with clock.moved_to(clock.now() - timedelta(days=9)):
+        say(database, home, [statement(number) for number in range(3)])
+    older = say(database, home, [statement(number) for number in range(3, 9)])
+    add(database, loaded_settings, home, warehouse.draft(since=clock.now() - timedelta(days=1)))
+    newer = say(database, home, [statement(number) for number in range(9, 12)])
+    assert standing(database, home).progress.percent == 0
+    assert statements.run(tool) == 9
+    assert warehouse.ids() == older + newer
+    assert standing(database, home).progress is None
+
+
+def test_without_a_date_only_what_comes_from_now_on_is_sent(database, home, tool, warehouse, loaded_settings):
+    say(database, home, [statement(1)])
+    add(database, loaded_settings, home, warehouse.draft())
+    new = say(database, home, [statement(2)])
+    statements.run(tool)
+    assert warehouse.ids() == new
+
+
+@pytest.mark.parametrize("tail", ["", "/", "/statements", "/statements/", "/about"])
+def test_every_spelling_of_the_endpoint_is_the_same(sqlite_database, loaded_settings, warehouse, tail):
+    with sqlite_database.transaction() as db:
+        home = organizations.named(db, "Home").id
+    target = add(sqlite_database, loaded_settings, home, warehouse.draft(endpoint=f" {warehouse.url}/xapi{tail}"))
+    assert target.endpoint == f"{warehouse.url}/xapi"
+
+
+VERB, OTHER_VERB = "http://adlnet.gov/expapi/verbs/completed", "http://adlnet.gov/expapi/verbs/passed"
+PROFILE = "https://w3id.org/xapi/cmi5"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "numbers"),
+    [
+        ({"verbs": (OTHER_VERB,)}, [1, 4]),
+        ({"activities": ("https://lms.example.org/things/2",)}, [2, 4]),
+        ({"profiles": (PROFILE,)}, [3, 4]),
+        ({"verbs": (OTHER_VERB,), "profiles": (PROFILE,)}, [4]),
+    ],
+)
+def test_a_filter_lets_through_what_fits_and_what_voids(
+    database, home, tool, warehouse, loaded_settings, wanted, numbers
+):
+    category = {"contextActivities": {"category": [{"id": PROFILE}]}}
+    said = [
+        statement(0),
+        statement(1, verb={"id": OTHER_VERB}),
+        statement(2),
+        statement(3, context=category),
+        statement(4, verb={"id": OTHER_VERB}, context=category, object={"id": "https://lms.example.org/things/2"}),
+    ]
+    ids = say(database, home, said[:2])
+    add(database, loaded_settings, home, warehouse.draft(since=clock.now() - timedelta(days=1), **wanted))
+    ids += say(database, home, said[2:])
+    voiding = statement(
+        5, verb={"id": Verbs.VOIDED.iri}, object={"objectType": "StatementRef", "id": ids[0]}, context={}
+    )
+    ids += say(database, home, [voiding])
+    statements.run(tool)
+    assert warehouse.ids() == [ids[number] for number in [*numbers, 5]]
+
+
+def test_attachments_and_voided_statements_are_delivered_too(database, home, tool, warehouse, loaded_settings):
+    add(database, loaded_settings, home, warehouse.draft(version="2.0.0"))
+    content = b"a certificate\r\n--with a line"
+    sha2 = hashlib.sha256(content).hexdigest()
+    attached = {
+        "usageType": "http://id.tincanapi.com/attachment/certificate-of-completion",
+        "display": {"en": "Certificate"}, "contentType": "text/plain", "length": len(content), "sha2": sha2,
+    }  # fmt: skip
+    ids = say(database, home, [statement(1), statement(2, attachments=[attached]), statement(3)], {sha2: content})
+    reference = {"objectType": "StatementRef", "id": ids[0]}
+    ids += say(database, home, [statement(4, verb={"id": Verbs.VOIDED.iri}, object=reference, context={})])
+    assert statements.run(tool) == 4
+    assert warehouse.ids() == ids
+    assert warehouse.attachment(sha2) == content
+
+
+def test_two_organizations_never_see_each_others_statements(database, home, tool, warehouse, loaded_settings):
+    with database.transaction() as db:
+        elsewhere = organizations.named(db, "Elsewhere").id
+    add(database, loaded_settings, home, warehouse.draft())
+    say(database, elsewhere, [statement(1)])
+    ours = say(database, home, [statement(2)])
+    statements.run(tool)
+    assert warehouse.ids() == ours
+    with database.reading() as db:
+        assert outside.standings(db, elsewhere) == []
+
+
+def test_nothing_waits_where_nobody_wants_it(database, home):
+    say(database, home, [statement(1)])
+    with database.reading() as db:
+        assert outside.standings(db) == []

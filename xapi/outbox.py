@@ -1,0 +1,317 @@
+"""What record stores outside have not got yet: queued with the statements, claimed with a lease, marked after sending.
+
+A target is worked on by one worker at a time, in the order of the store; so whatever belongs together, such as the
+statements of one registration, arrives in that order. A lease that ends while its worker still sends does no harm: a
+statement keeps its id, and is taken once.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import (
+    CursorResult,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.orm import Session
+
+from xapi import delivery, store
+from xapi.delivery import Progress
+from xapi.facets import RELATED_AGENT, Statement, short
+from xapi.rows import DeadLetter, Facet, Outbound, StoredStatement, Target, inserting, metadata
+
+NEW, ACTIVE, PAUSED, REFUSED = "new", "active", "paused", "refused"
+A_LOOK = 500  # statements that are looked at in one transaction when older ones are queued
+_TARGETS, _OUTBOX = metadata.tables["xapi_targets"], metadata.tables["xapi_outbox"]
+
+
+# Queueing -----------------------------------------------------------------------------------------------------------
+
+_WANTING = select(_TARGETS.c.id, _TARGETS.c.verbs, _TARGETS.c.activities, _TARGETS.c.profiles).where(
+    _TARGETS.c.tenant == bindparam("of")
+)
+
+
+def add(db: Session, *, tenant: uuid.UUID, statements: Sequence[Statement]) -> None:
+    """Queue statements that were stored in this very transaction, for every target that wants them."""
+    for target in db.execute(_WANTING, {"of": tenant}).all():
+        ids = [uuid.UUID(each["id"]) for each in statements if delivery.fits(target, each)]
+        for start in range(0, len(ids), 500):
+            chosen = select(literal(tenant), literal(target.id), StoredStatement.seq).where(
+                StoredStatement.tenant == tenant, StoredStatement.statement_id.in_(ids[start : start + 500])
+            )
+            db.execute(insert(_OUTBOX).from_select(["tenant", "target_id", "seq"], chosen))
+
+
+def queue_older(db: Session, target: Target, *, since: datetime | None, now: datetime) -> None:
+    """Let the target get what was stored from this time on, or nothing, and everything that is stored from now on.
+
+    Statements of a writer that is not done yet are waited for: there is no gap.
+    """
+    last = store.last_seq(db, tenant=target.tenant, now=now)
+    start = last if since is None else _last_before(db, target.tenant, since)
+    target.queue_from = target.queued_seq = start
+    target.queue_until = last
+
+
+def _last_before(db: Session, tenant: uuid.UUID, moment: datetime) -> int:
+    earlier = select(StoredStatement.seq).where(StoredStatement.tenant == tenant, StoredStatement.stored < moment)
+    return db.scalar(earlier.order_by(StoredStatement.stored.desc()).limit(1)) or 0
+
+
+def _queue_some(db: Session, target: Target) -> None:
+    """The next ones of those that were there before the target was."""
+    wanted = select(StoredStatement.seq, StoredStatement.body).where(
+        StoredStatement.tenant == target.tenant,
+        StoredStatement.seq > target.queued_seq,
+        StoredStatement.seq <= target.queue_until,
+    )
+    rows = db.execute(wanted.order_by(StoredStatement.seq).limit(A_LOOK)).all()
+    chosen = [row.seq for row in rows if delivery.fits(target, json.loads(row.body))]
+    _queue(db, target.tenant, target.id, chosen)
+    target.queued_seq = rows[-1].seq if len(rows) == A_LOOK else target.queue_until
+
+
+def _queue(db: Session, tenant: uuid.UUID, target_id: uuid.UUID, seqs: Iterable[int]) -> None:
+    rows = [{"tenant": tenant, "target_id": target_id, "seq": seq} for seq in seqs]
+    if rows:
+        db.execute(inserting(db, Outbound).on_conflict_do_nothing(), rows)
+
+
+# Sending ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Letter:
+    seq: int
+    body: str  # as it is stored
+
+    @property
+    def has_attachments(self) -> bool:
+        """Maybe: it says so too where only a text in it looks like that."""
+        return '"attachments":' in self.body
+
+
+def claim(db: Session, *, now: datetime, until: datetime) -> Target | None:
+    """The target that waits longest for its turn, of those with something to do; ours until the lease ends."""
+    free = or_(Target.leased_until.is_(None), Target.leased_until <= now)
+    due = or_(Target.retry_at.is_(None), Target.retry_at <= now)
+    has_letters = exists().where(Outbound.tenant == Target.tenant, Outbound.target_id == Target.id)
+    has_work = or_(has_letters, Target.queued_seq < Target.queue_until)
+    works = or_(Target.status == NEW, and_(Target.status == ACTIVE, has_work))
+    wanted = select(Target).where(free, due, works).order_by(Target.leased_until.asc().nulls_first(), Target.created_at)
+    # a writer that queues for this target does not wait for us
+    target = db.scalar(wanted.limit(1).with_for_update(skip_locked=True, key_share=True))
+    if target is not None:
+        target.leased_until = until
+    return target
+
+
+def take(db: Session, claimed: Target, *, until: datetime) -> list[Letter] | None:
+    """The next letters, oldest first, with the lease renewed; none at all when the target is not ours any more."""
+    target = _ours(db, claimed)
+    if target is None or target.status != ACTIVE:
+        return None
+    target.leased_until = claimed.leased_until = until
+    letters = _letters(db, target)
+    while not letters and target.queued_seq < target.queue_until:
+        _queue_some(db, target)
+        letters = _letters(db, target)
+    return letters
+
+
+def _letters(db: Session, target: Target) -> list[Letter]:
+    """Those that are new wait until the older ones are queued, so that everything goes in order."""
+    is_whole = target.queued_seq >= target.queue_until
+    wanted = (
+        select(Outbound.seq, StoredStatement.body)
+        .join(StoredStatement, and_(StoredStatement.tenant == Outbound.tenant, StoredStatement.seq == Outbound.seq))
+        .where(Outbound.tenant == target.tenant, Outbound.target_id == target.id)
+        .where(true() if is_whole else Outbound.seq <= target.queued_seq)
+    )
+    rows = db.execute(wanted.order_by(Outbound.seq).limit(delivery.MOST))
+    return [Letter(row.seq, row.body) for row in rows]
+
+
+def _ours(db: Session, claimed: Target) -> Target | None:
+    mine = (Target.tenant == claimed.tenant, Target.id == claimed.id, Target.leased_until == claimed.leased_until)
+    wanted = select(Target).where(*mine).with_for_update(key_share=True)
+    return db.scalar(wanted.execution_options(populate_existing=True))
+
+
+def release(db: Session, claimed: Target, *, now: datetime) -> None:
+    """The turn is over; the next one is whose turn was longest ago."""
+    target = _ours(db, claimed)
+    if target is not None:
+        target.leased_until = now
+
+
+# What became of it --------------------------------------------------------------------------------------------------
+
+
+def delivered(db: Session, target: Target, letters: Iterable[Letter], *, now: datetime) -> int:
+    """They are there. Gives how many were not marked before."""
+    count = _remove(db, target, [letter.seq for letter in letters])
+    done = {"delivered": Target.delivered + count, "delivered_at": now}
+    _change(db, target, **done, failures=0, retry_at=None, problem=None, answer=None, failed_at=None)
+    return count
+
+
+def refused(db: Session, target: Target, letter: Letter, *, status: int, answer: str, now: datetime) -> None:
+    """Put it aside with the answer; not where it was erased meanwhile."""
+    if _remove(db, target, [letter.seq]):
+        values = {"status": status, "answer": answer, "at": now}
+        key = {"tenant": target.tenant, "target_id": target.id, "seq": letter.seq}
+        kept = inserting(db, DeadLetter).values(key | values)
+        db.execute(kept.on_conflict_do_update(index_elements=list(key), set_=values))
+        _change(db, target, errors=Target.errors + 1, failures=0, retry_at=None, problem=None, failed_at=None)
+
+
+def _remove(db: Session, target: Target, seqs: list[int]) -> int:
+    gone = delete(Outbound).where(
+        Outbound.tenant == target.tenant, Outbound.target_id == target.id, Outbound.seq.in_(seqs)
+    )
+    return cast("CursorResult[Any]", db.execute(gone)).rowcount
+
+
+def failed(db: Session, target: Target, problem: str, answer: str, *, now: datetime, retry_at: datetime) -> None:
+    """It does not answer as it should: nothing is sent until then."""
+    counted = {"failures": Target.failures + 1, "errors": Target.errors + 1}
+    _change(db, target, **counted, problem=problem, answer=answer, failed_at=now, retry_at=retry_at)
+
+
+def shut_out(db: Session, target: Target, problem: str, answer: str, *, now: datetime) -> None:
+    """It does not let us in: nothing is sent until somebody says so."""
+    counted = {"failures": Target.failures + 1, "errors": Target.errors + 1}
+    working = Target.status.in_((NEW, ACTIVE))
+    _change(db, target, working, **counted, problem=problem, answer=answer, failed_at=now, status=REFUSED)
+
+
+def accepted(db: Session, target: Target) -> None:
+    """A new target answered well: it gets statements from now on."""
+    _change(db, target, Target.status == NEW, status=ACTIVE, failures=0, problem=None, answer=None, retry_at=None)
+
+
+def _change(db: Session, target: Target, *conditions: Any, **values: Any) -> None:
+    this = update(Target).where(Target.tenant == target.tenant, Target.id == target.id, *conditions)
+    db.execute(this.values(values), execution_options={"synchronize_session": False})
+
+
+# Looking ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A target and what waits for it."""
+
+    target: Target
+    waiting: int
+    oldest: datetime | None  # when the oldest that waits was stored
+    dead: int
+
+    @property
+    def is_down(self) -> bool:
+        return self.target.status == REFUSED or self.target.failures >= delivery.DOWN_AFTER
+
+    @property
+    def progress(self) -> Progress | None:
+        """Of queueing what was there before; none once it is done."""
+        target = self.target
+        if target.queued_seq >= target.queue_until:
+            return None
+        return Progress(target.queued_seq - target.queue_from, target.queue_until - target.queue_from)
+
+
+def standings(db: Session, *, tenant: uuid.UUID | None = None) -> list[Standing]:
+    """All targets, of one tenant or of the whole installation, the oldest first."""
+    wanted = select(Target).order_by(Target.created_at, Target.label)
+    targets = db.scalars(wanted.where(Target.tenant == tenant) if tenant else wanted).all()
+    return [standing(db, target) for target in targets]
+
+
+def get(db: Session, *, tenant: uuid.UUID, target_id: uuid.UUID) -> Target | None:
+    return db.get(Target, (tenant, target_id))
+
+
+def named(db: Session, *, tenant: uuid.UUID, label: str) -> Target | None:
+    return db.scalar(select(Target).where(Target.tenant == tenant, Target.label == label))
+
+
+def lock(db: Session, target: Target) -> None:
+    """Read it again, and let no worker change it until the transaction ends."""
+    db.refresh(target, with_for_update={"key_share": True})
+
+
+def standing(db: Session, target: Target) -> Standing:
+    """What waits for this one."""
+    first = select(func.count(), func.min(Outbound.seq)).where(
+        Outbound.tenant == target.tenant, Outbound.target_id == target.id
+    )
+    waiting, seq = db.execute(first).one()
+    stored = select(StoredStatement.stored).where(StoredStatement.tenant == target.tenant, StoredStatement.seq == seq)
+    dead = select(func.count()).where(DeadLetter.tenant == target.tenant, DeadLetter.target_id == target.id)
+    return Standing(target, waiting, db.scalar(stored) if seq is not None else None, db.scalar(dead) or 0)
+
+
+def dead_letters(db: Session, target: Target, *, most: int) -> Sequence[Row[int, int, str, datetime, uuid.UUID, str]]:
+    """The oldest first, each with the id, the text and the time of its statement."""
+    statement = and_(StoredStatement.tenant == DeadLetter.tenant, StoredStatement.seq == DeadLetter.seq)
+    columns = (DeadLetter.seq, DeadLetter.status, DeadLetter.answer, DeadLetter.at, StoredStatement.statement_id)
+    wanted = select(*columns, StoredStatement.body).join(StoredStatement, statement)
+    return db.execute(wanted.where(*_dead(target)).order_by(DeadLetter.seq).limit(most)).all()
+
+
+# Changing -----------------------------------------------------------------------------------------------------------
+
+
+def remove(db: Session, target: Target, *, now: datetime) -> None:
+    """Forget it, with what waits for it; a writer that has just queued for it is waited for."""
+    store.last_seq(db, tenant=target.tenant, now=now)
+    db.delete(target)
+    db.flush()
+
+
+def replay(db: Session, target: Target, statement_id: uuid.UUID | None = None) -> int:
+    """Queue dead letters again, one or all; gives how many."""
+    gone = delete(DeadLetter).where(*_dead(target, statement_id)).returning(DeadLetter.seq)
+    seqs = db.scalars(gone).all()
+    _queue(db, target.tenant, target.id, seqs)
+    return len(seqs)
+
+
+def drop(db: Session, target: Target, statement_id: uuid.UUID | None = None) -> int:
+    """Forget dead letters, one or all; gives how many."""
+    return cast("CursorResult[Any]", db.execute(delete(DeadLetter).where(*_dead(target, statement_id)))).rowcount
+
+
+def _dead(target: Target, statement_id: uuid.UUID | None = None) -> list[Any]:
+    found = [DeadLetter.tenant == target.tenant, DeadLetter.target_id == target.id]
+    if statement_id is None:
+        return found
+    named = select(StoredStatement.seq).where(
+        StoredStatement.tenant == target.tenant, StoredStatement.statement_id == statement_id
+    )
+    return [*found, DeadLetter.seq.in_(named)]
+
+
+def forget_agent(db: Session, *, tenant: uuid.UUID, agent: str) -> int:
+    """Send nothing any more that speaks of somebody; gives how many letters, waiting and dead, there were."""
+    spoken = select(Facet.seq).where(Facet.tenant == tenant, Facet.kind == RELATED_AGENT, Facet.value == short(agent))
+    return sum(
+        cast("CursorResult[Any]", db.execute(delete(row).where(row.tenant == tenant, row.seq.in_(spoken)))).rowcount
+        for row in (Outbound, DeadLetter)
+    )

@@ -4,6 +4,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -38,7 +39,7 @@ def run(tool: Tool) -> int:
     with ThreadPoolExecutor(AT_ONCE, "target") as threads:
         while True:
             while len(turns) < AT_ONCE and clock.now() < until and (target := _claim(tool)):
-                turns.add(threads.submit(send_some, tool, target))
+                turns.add(threads.submit(copy_context().run, send_some, tool, target))
             if not turns:
                 return total
             done, turns = wait(turns, A_LOOK, FIRST_COMPLETED)
@@ -105,14 +106,14 @@ class _Turn:
         """Whatever cannot go together goes in halves, in the same order."""
         if self.is_over:
             return  # the rest has its turn later
+        if len(letters) > self.most:
+            return self._halve(letters)
         answer = self.speaker.send(letters)
         meaning = delivery.meaning(answer.status, len(letters))
         if meaning == Meaning.SPLIT:
-            half = (len(letters) + 1) // 2
             if answer.status == delivery.TOO_LONG:
-                self.most = min(self.most, half)
-            self._send(letters[:half])
-            self._send(letters[half:])
+                self.most = (len(letters) + 1) // 2
+            self._halve(letters)
         elif meaning == Meaning.DELIVERED:
             with self.tool.database.transaction() as db:
                 self.delivered += outbox.delivered(db, self.target, letters, now=clock.now())
@@ -121,6 +122,11 @@ class _Turn:
             self._put_aside(letters[0], answer)
         else:
             raise self.speaker.problem(answer)
+
+    def _halve(self, letters: Sequence[Letter]) -> None:
+        half = (len(letters) + 1) // 2
+        self._send(letters[:half])
+        self._send(letters[half:])
 
     def _breaks_it(self, letters: Sequence[Letter], answer: Answer) -> bool:
         """Whether everything works there, but for this statement."""

@@ -10,34 +10,8 @@ from lti_mentor.activity import outside
 from lti_mentor.jobs import statements
 from lti_mentor.mentoring import goals, organizations
 from lti_mentor.mentoring.goals import GoalDraft
-from lti_mentor.tool import Tool
-from lti_mentor.vault import Vault
-from tests.support.outside import add, peer, say, statement
+from tests.support.outside import add, say, standing, statement
 from xapi.vocabulary import Verbs
-
-
-@pytest.fixture
-def tool(database, loaded_settings):
-    return Tool(loaded_settings, database, Vault(loaded_settings.secret_key))
-
-
-@pytest.fixture
-def home(database):
-    """The organization whose statements are delivered."""
-    with database.transaction() as db:
-        return organizations.named(db, "Home").id
-
-
-@pytest.fixture
-def warehouse(sqlite_template, tmp_path, loaded_settings):
-    with peer(sqlite_template, tmp_path, loaded_settings) as found:
-        yield found
-
-
-def standing(database, home):
-    with database.reading() as db:
-        (only,) = outside.standings(db, home)
-        return only
 
 
 def test_a_fact_reaches_the_record_store_outside_as_it_is_stored_here(database, cast, tool, warehouse, loaded_settings):

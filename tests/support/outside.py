@@ -18,6 +18,7 @@ from lti_mentor.settings import Settings
 from lti_mentor.vault import Vault
 from tests.support.serving import served
 from xapi import keys, store
+from xapi.outbox import Standing
 from xapi.rows import Attachment, StoredStatement, Target
 
 AUTHORITY = {"objectType": "Agent", "account": {"homePage": "https://tool.example.org", "name": "us"}}
@@ -97,3 +98,10 @@ def say(database: Database, organization_id, statements: list[dict], contents=No
 def add(database: Database, loaded: Settings, organization_id, draft: TargetDraft) -> Target:
     with database.transaction() as db:
         return outside.add(db, Vault(loaded.secret_key), organization_id, draft)
+
+
+def standing(database: Database, organization_id) -> Standing:
+    """Of the only target."""
+    with database.reading() as db:
+        (only,) = outside.standings(db, organization_id)
+        return only

@@ -1,0 +1,336 @@
+"""Record stores outside that refuse, break, hang or come back: nothing is lost, nothing is sent twice as much."""
+
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from flask import Response
+
+from lti_mentor import clock
+from lti_mentor.activity import outside
+from lti_mentor.activity.outside import TargetDraft
+from lti_mentor.jobs import statements
+from lti_mentor.mentoring import organizations
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
+from tests.support.outside import add, say, standing, statement
+from tests.support.recording import recording
+from xapi import outbox
+
+SECRET = "a-secret-of-ours"
+
+
+class Lrs:
+    """A record store that keeps what it takes, and answers a batch as the test says: a status, or one and a text."""
+
+    def __init__(self, judge=lambda batch: 200):
+        self.judge, self.kept, self.batches, self.headers = judge, [], [], []
+
+    def __call__(self, asked):
+        if asked.address.endswith("/about"):
+            return Response('{"version": ["1.0.3"]}', mimetype="application/json")
+        self.headers.append(asked.headers)
+        if asked.method == "GET":
+            return Response("{}")
+        batch = [each["id"] for each in json.loads(asked.body)]
+        self.batches.append(len(batch))
+        answer = self.judge(batch)
+        if not isinstance(answer, Response):
+            answer = Response("[]", status=answer)
+        if answer.status_code == 200:
+            self.kept += [each for each in batch if each not in self.kept]
+        return answer
+
+
+@contextmanager
+def target(database, loaded_settings, home, lrs, label="Warehouse", **changes):
+    with recording(lrs) as (base, _):
+        draft = TargetDraft(**{"label": label, "endpoint": f"{base}/xapi", "key": "us", "secret": SECRET, **changes})
+        yield add(database, loaded_settings, home, draft)
+
+
+def later(tool, seconds):
+    """What is delivered after so many seconds."""
+    with clock.moved_to(clock.now() + timedelta(seconds=seconds)):
+        return statements.run(tool)
+
+
+def dead(database, found):
+    with database.reading() as db:
+        return outside.dead_letters(db, found, most=10)
+
+
+def test_a_conflict_about_our_own_statement_says_that_it_is_there(database, home, tool, loaded_settings):
+    lrs = Lrs(lambda batch: 409)
+    with target(database, loaded_settings, home, lrs):
+        say(database, home, [statement(number) for number in range(5)])
+        assert statements.run(tool) == 5
+    now = standing(database, home)
+    assert (now.waiting, now.dead, now.target.delivered) == (0, 0, 5)
+    assert sorted(lrs.batches) == [1, 1, 1, 1, 1, 2, 2, 3, 5]
+
+
+def test_one_bad_statement_is_put_aside_with_the_answer_and_all_others_arrive(database, home, tool, loaded_settings):
+    bad = statement(41)["id"]
+    said = Response(f"Bad \n statement. Your secret is {SECRET}. " + "x" * 9000, status=400)
+    lrs = Lrs(lambda batch: said if bad in batch else 200)
+    with target(database, loaded_settings, home, lrs) as found:
+        ids = say(database, home, [statement(number) for number in range(100)])
+        assert statements.run(tool) == 99
+        assert lrs.kept == [each for each in ids if each != bad], "in the same order"
+        assert len(lrs.batches) <= 15
+        (letter,) = dead(database, found)
+        assert (str(letter.statement_id), letter.status) == (bad, 400)
+        assert letter.answer.startswith("Bad statement. Your secret is …. xxx")
+        assert len(letter.answer) == 500
+        lrs.judge = lambda batch: 200
+        with database.transaction() as db:
+            assert outside.replay(db, found) == 1
+        assert statements.run(tool) == 1
+        assert dead(database, found) == []
+        assert set(lrs.kept) == set(ids)
+
+
+def test_a_dropped_dead_letter_is_gone_and_the_others_stay(database, home, tool, loaded_settings):
+    with target(database, loaded_settings, home, Lrs(lambda batch: 400)) as found:
+        say(database, home, [statement(number) for number in range(3)])
+        statements.run(tool)
+        first, *others = (each.statement_id for each in dead(database, found))
+        with database.transaction() as db:
+            assert outside.drop(db, found, first) == 1
+        assert [each.statement_id for each in dead(database, found)] == others
+
+
+def test_too_long_messages_are_sent_in_smaller_ones_from_then_on(database, home, tool, loaded_settings):
+    lrs = Lrs(lambda batch: 413 if len(batch) > 20 else 200)
+    with target(database, loaded_settings, home, lrs):
+        ids = say(database, home, [statement(number) for number in range(100)])
+        assert statements.run(tool) == 100
+        say(database, home, [statement(number) for number in range(100, 200)])
+        statements.run(tool)
+    assert lrs.kept[:100] == ids
+    assert max(lrs.batches[-4:]) <= 20
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_whoever_shuts_us_out_is_left_alone_until_somebody_has_looked(database, home, tool, loaded_settings, status):
+    lrs = Lrs(lambda batch: status)
+    with target(database, loaded_settings, home, lrs) as found:
+        ids = say(database, home, [statement(1)])
+        assert statements.run(tool) == 0
+        now = standing(database, home)
+        assert (now.target.status, now.target.problem, now.is_down) == ("refused", "target.shut_out", True)
+        asked = len(lrs.batches)
+        assert later(tool, 9999) == 0
+        assert len(lrs.batches) == asked
+        lrs.judge = lambda batch: 200
+        ids += say(database, home, [statement(2)])
+        with database.transaction() as db:
+            outside.resume(outside.to_change(db, home, found.id))
+        assert statements.run(tool) == 2
+        assert lrs.kept == ids
+        assert not standing(database, home).is_down
+
+
+def test_it_waits_as_long_as_it_is_asked_to(database, home, tool, loaded_settings):
+    lrs = Lrs(lambda batch: Response(status=429, headers={"Retry-After": "600"}))
+    with target(database, loaded_settings, home, lrs):
+        say(database, home, [statement(1)])
+        statements.run(tool)
+        lrs.judge = lambda batch: 200
+        assert later(tool, 590) == 0
+        assert lrs.batches == [1]
+        assert later(tool, 601) == 1
+
+
+@pytest.mark.parametrize("status", [500, 503, 404, 302])
+def test_an_error_is_waited_for_longer_each_time_and_forgotten_when_it_is_over(
+    database, home, tool, loaded_settings, status
+):
+    lrs, waits = Lrs(lambda batch: status), []
+    with target(database, loaded_settings, home, lrs):
+        ids = say(database, home, [statement(number) for number in range(3)])
+        for passed in (0, 100, 200, 300):
+            later(tool, passed)
+            now = standing(database, home).target
+            waits.append((now.retry_at - now.failed_at).total_seconds())
+        for number, each in enumerate(waits):
+            assert 0.5 * 2**number <= each <= 2**number
+        assert standing(database, home).is_down
+        assert now.problem == "target.bad_status"
+        assert now.answer.startswith(str(status))
+        lrs.judge = lambda batch: 200
+        assert later(tool, 400) == 3
+        now = standing(database, home)
+        assert (now.target.failures, now.target.problem, now.target.errors, now.is_down) == (0, None, 4, False)
+        assert lrs.kept == ids
+
+
+def test_a_statement_that_breaks_the_other_side_ends_up_alone_and_is_put_aside(database, home, tool, loaded_settings):
+    bad = statement(0)["id"]
+    lrs = Lrs(lambda batch: 500 if bad in batch else 200)
+    with target(database, loaded_settings, home, lrs) as found:
+        ids = say(database, home, [statement(number) for number in range(9)])
+        for passed in range(14):
+            later(tool, passed * 2000)
+        assert [str(each.statement_id) for each in dead(database, found)] == [bad]
+        assert lrs.kept == ids[1:]
+
+
+def test_a_store_that_hangs_is_given_up_in_time(sqlite_database, loaded_settings):
+    quick = replace(loaded_settings, answer_timeout_seconds=1, read_timeout_seconds=1)
+    tool, over = Tool(quick, sqlite_database, Vault(quick.secret_key)), threading.Event()
+    with sqlite_database.transaction() as db:
+        home = organizations.named(db, "Home").id
+
+    def hang(batch):
+        over.wait(20)
+        return 200
+
+    with target(sqlite_database, loaded_settings, home, Lrs(hang)):
+        say(sqlite_database, home, [statement(1)])
+        assert statements.run(tool) == 0
+        over.set()
+    assert standing(sqlite_database, home).target.problem == "target.no_answer"
+
+
+def test_nobody_at_the_address_is_tried_again(database, home, tool, loaded_settings):
+    with target(database, loaded_settings, home, Lrs()):
+        say(database, home, [statement(1)])
+    assert statements.run(tool) == 0
+    now = standing(database, home)
+    assert (now.target.status, now.target.problem, now.waiting) == ("new", "target.no_answer", 1)
+
+
+def test_one_that_is_slow_holds_up_no_other(database, home, tool, warehouse, loaded_settings):
+    """The slow one answers after the quick one has everything, what was said meanwhile included."""
+    is_done = threading.Event()
+
+    def slow(batch):
+        ids.extend(say(database, home, [statement(7)]) if len(ids) == 3 else [])
+        while not is_done.is_set() and warehouse.ids() != ids:
+            is_done.wait(0.05)
+        is_done.set()
+        return 200
+
+    lrs = Lrs(slow)
+    with target(database, loaded_settings, home, lrs, label="Slow"):
+        add(database, loaded_settings, home, warehouse.draft())
+        ids = say(database, home, [statement(number) for number in range(3)])
+        assert statements.run(tool) == 8
+    assert warehouse.ids() == lrs.kept == ids
+
+
+def test_a_target_is_worked_on_once_and_again_when_the_lease_ends(database, home, tool, warehouse, loaded_settings):
+    add(database, loaded_settings, home, warehouse.draft())
+    ids = say(database, home, [statement(1)])
+    now = clock.now()
+    with database.transaction() as db:
+        dying = outbox.claim(db, now=now, until=now + timedelta(seconds=60))
+        assert outbox.claim(db, now=now, until=now) is None
+    assert statements.run(tool) == 0
+    assert later(tool, 61) == 1
+    assert warehouse.ids() == ids
+    with database.transaction() as db:
+        assert outbox.take(db, dying, until=now) is None, "it is not its own any more"
+
+
+def test_what_was_sent_and_not_marked_is_sent_again_and_taken_once(database, home, tool, warehouse, loaded_settings):
+    """A worker that dies between the answer and the mark."""
+    found = add(database, loaded_settings, home, warehouse.draft())
+    ids = say(database, home, [statement(number) for number in range(4)])
+    assert statements.run(tool) == 4
+    with database.transaction() as db:
+        outside.send_older(db, outside.to_change(db, home, found.id), clock.now() - timedelta(days=1))
+    assert statements.run(tool) == 4
+    assert warehouse.ids() == ids
+
+
+def test_a_paused_target_gets_everything_once_it_is_resumed(database, home, tool, warehouse, loaded_settings):
+    found = add(database, loaded_settings, home, warehouse.draft())
+    with database.transaction() as db:
+        outside.pause(outside.to_change(db, home, found.id))
+    ids = say(database, home, [statement(1), statement(2)])
+    assert statements.run(tool) == 0
+    assert standing(database, home).waiting == 2
+    with database.transaction() as db:
+        outside.resume(outside.to_change(db, home, found.id))
+    assert statements.run(tool) == 2
+    assert warehouse.ids() == ids
+
+
+def test_a_removed_target_takes_what_waits_along(database, home, tool, loaded_settings):
+    with target(database, loaded_settings, home, Lrs(lambda batch: 400)) as found:
+        say(database, home, [statement(1)])
+        statements.run(tool)
+        say(database, home, [statement(2)])
+        with database.transaction() as db:
+            outside.remove(db, outside.to_change(db, home, found.id))
+        say(database, home, [statement(3)])
+        assert statements.run(tool) == 0
+    with database.reading() as db:
+        assert outside.standings(db) == []
+
+
+def test_a_private_address_is_not_asked(database, home, loaded_settings, warehouse):
+    careful = Tool(replace(loaded_settings, allow_private_addresses=False), database, Vault(loaded_settings.secret_key))
+    add(database, loaded_settings, home, warehouse.draft())
+    assert statements.run(careful) == 0
+    now = standing(database, home).target
+    assert (now.status, now.problem) == ("refused", "target.address_refused")
+
+
+def test_a_token_is_fetched_once_and_anew_when_it_ended(database, home, tool, loaded_settings):
+    given = []
+
+    def serve(asked):
+        if asked.address != "/token":
+            return lrs(asked)
+        given.append(asked)
+        return Response(json.dumps({"access_token": f"token-{len(given)}", "expires_in": 3600}))
+
+    lrs = Lrs()
+    with recording(serve) as (base, _):
+        draft = TargetDraft(
+            label="Cloud",
+            endpoint=f"{base}/xapi",
+            key="us:1",
+            secret=SECRET,
+            token_endpoint=f"{base}/token",
+            scope="all",
+        )
+        add(database, loaded_settings, home, draft)
+        say(database, home, [statement(1)])
+        assert statements.run(tool) == 1
+        say(database, home, [statement(2)])
+        assert statements.run(tool) == 1
+        assert [each.form for each in given] == [{"grant_type": "client_credentials", "scope": "all"}]
+        assert given[0].headers["Authorization"] == "Basic dXMlM0ExOmEtc2VjcmV0LW9mLW91cnM="
+        assert lrs.headers[-1]["Authorization"] == "Bearer token-1"
+        lrs.judge = lambda batch: 200 if "token-2" in lrs.headers[-1]["Authorization"] else 401
+        say(database, home, [statement(3)])
+        assert statements.run(tool) == 1
+        assert len(given) == 2
+
+
+def test_what_is_no_record_store_or_of_another_version_is_said(database, home, tool, loaded_settings, warehouse):
+    add(database, loaded_settings, home, warehouse.draft(endpoint=f"{warehouse.url}/nothing"))
+    statements.run(tool)
+    assert standing(database, home).target.problem == "target.no_lrs"
+    with target(database, loaded_settings, home, Lrs(), label="Old", version="2.0.0"):
+        statements.run(tool)
+    with database.reading() as db:
+        problems = [each.target.problem for each in outside.standings(db, home)]
+    assert problems == ["target.no_lrs", "target.other_version"]
+
+
+def test_the_number_of_wrong_things_about_a_new_target_is_told_at_once(sqlite_database, loaded_settings):
+    with sqlite_database.transaction() as db:
+        home = organizations.named(db, "Home").id
+    wrong = TargetDraft(label="", endpoint="ftp://x", key="a:b", secret="", version="0.9", token_endpoint=None)
+    with pytest.raises(outside.Invalid) as caught:
+        add(sqlite_database, loaded_settings, home, wrong)
+    assert list(caught.value.fields) == ["label", "endpoint", "key", "secret", "version"]

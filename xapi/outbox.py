@@ -32,7 +32,7 @@ from sqlalchemy.orm import Session
 from xapi import delivery, store
 from xapi.delivery import Progress
 from xapi.facets import RELATED_AGENT, Statement, short
-from xapi.rows import DeadLetter, Facet, Outbound, StoredStatement, Target, inserting, metadata
+from xapi.rows import DeadLetter, Facet, Head, Outbound, StoredStatement, Target, inserting, metadata
 
 NEW, ACTIVE, PAUSED, REFUSED = "new", "active", "paused", "refused"
 A_LOOK = 500  # statements that are looked at in one transaction when older ones are queued
@@ -46,7 +46,7 @@ _WANTING = select(_TARGETS.c.id, _TARGETS.c.verbs, _TARGETS.c.activities, _TARGE
 )
 
 
-def add(db: Session, *, tenant: uuid.UUID, statements: Sequence[Statement]) -> None:
+def queue(db: Session, *, tenant: uuid.UUID, statements: Sequence[Statement]) -> None:
     """Queue statements that were stored in this very transaction, for every target that wants them."""
     for target in db.execute(_WANTING, {"of": tenant}).all():
         ids = [uuid.UUID(each["id"]) for each in statements if delivery.fits(target, each)]
@@ -55,6 +55,19 @@ def add(db: Session, *, tenant: uuid.UUID, statements: Sequence[Statement]) -> N
                 StoredStatement.tenant == tenant, StoredStatement.statement_id.in_(ids[start : start + 500])
             )
             db.execute(insert(_OUTBOX).from_select(["tenant", "target_id", "seq"], chosen))
+
+
+def add_target(db: Session, target: Target, *, since: datetime | None, now: datetime) -> None:
+    """A new target; writers queue for it from now on."""
+    queue_older(db, target, since=since, now=now)
+    _count(db, target, 1)
+    db.add(target)
+    db.flush()
+
+
+def _count(db: Session, target: Target, more: int) -> None:
+    counted = update(Head).where(Head.tenant == target.tenant).values(targets=Head.targets + more)
+    db.execute(counted, execution_options={"synchronize_session": False})
 
 
 def queue_older(db: Session, target: Target, *, since: datetime | None, now: datetime) -> None:
@@ -281,6 +294,7 @@ def dead_letters(db: Session, target: Target, *, most: int) -> Sequence[Row[int,
 def remove(db: Session, target: Target, *, now: datetime) -> None:
     """Forget it, with what waits for it; a writer that has just queued for it is waited for."""
     store.last_seq(db, tenant=target.tenant, now=now)
+    _count(db, target, -1)
     db.delete(target)
     db.flush()
 

@@ -65,6 +65,7 @@ class Head(Base):
     tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     last_seq: Mapped[int] = mapped_column(BigInteger)
     last_stored: Mapped[int] = mapped_column(BigInteger)  # microseconds since 1970, so that one UPDATE can count on
+    targets: Mapped[int] = mapped_column(default=0)  # how many there are, so that no writer has to look
 
 
 class StoredStatement(Base):

@@ -54,14 +54,15 @@ class Taken:
     ids: list[uuid.UUID]
     new: list[Statement]
     through: datetime
+    is_wanted: bool  # by record stores outside, maybe: they have to be queued for them
 
 
-def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetime, authority: Statement) -> uuid.UUID:
+def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetime, authority: Statement) -> Taken:
     """Store one statement of our own making: complete, valid and new."""
-    seq, stored = _reserve(db, tenant, 1, now)
+    seq, stored, is_wanted = _reserve(db, tenant, 1, now)
     _write(db, tenant, {seq: statement}, stored - timedelta(microseconds=seq), authority)
     links.point(db, tenant, {seq: statement})
-    return uuid.UUID(statement["id"])
+    return Taken([uuid.UUID(statement["id"])], [statement], stored, is_wanted)
 
 
 def put(
@@ -86,7 +87,7 @@ def put(
         raise InvalidStatement("id", "The same id appears twice in this batch.", "xAPI 2.0, 4.1.6.1")
     for statement in given:
         statement["id"] = statement["id"].lower() if "id" in statement else str(uuid.uuid4())
-    seq, stored = _reserve(db, tenant, len(given), now)
+    seq, stored, is_wanted = _reserve(db, tenant, len(given), now)
     known = _known(db, tenant, list(named))
     for statement_id, row in known.items():
         if not _says_the_same(row, named[statement_id]):
@@ -98,7 +99,7 @@ def put(
         links.point(db, tenant, new)
         links.take_up(db, tenant, [statement for statement_id, statement in named.items() if statement_id not in known])
         attachments.keep(db, tenant, new.values(), contents, now)
-    return Taken(ids, list(new.values()), stored + timedelta(microseconds=len(given) - 1))
+    return Taken(ids, list(new.values()), stored + timedelta(microseconds=len(given) - 1), is_wanted)
 
 
 def _write(
@@ -143,14 +144,14 @@ _RESERVE = (
             else_=_NOW + _COUNT - 1,
         ),
     )
-    .returning(_HEADS.c.last_seq, _HEADS.c.last_stored)
+    .returning(_HEADS.c.last_seq, _HEADS.c.last_stored, _HEADS.c.targets)
 )
 
 
-def _reserve(db: Session, tenant: uuid.UUID, count: int, now: datetime) -> tuple[int, datetime]:
+def _reserve(db: Session, tenant: uuid.UUID, count: int, now: datetime) -> tuple[int, datetime, bool]:
     """The first ``seq`` and ``stored`` for ``count`` statements; the tenant stays locked until the transaction ends.
 
-    Each has one of its own, and those that turn out to be known leave a gap.
+    Each has one of its own, and those that turn out to be known leave a gap. And whether somebody outside wants any.
     """
     moment = _microseconds(now)
     given = {"of": tenant, "count": count, "now": moment}
@@ -159,12 +160,12 @@ def _reserve(db: Session, tenant: uuid.UUID, count: int, now: datetime) -> tuple
         first = {"tenant": tenant, "last_seq": 0, "last_stored": moment - 1}
         db.execute(inserting(db, Head).values(first).on_conflict_do_nothing())
         row = db.execute(_RESERVE, given).one()
-    return row.last_seq - count + 1, _moment(row.last_stored - count + 1)
+    return row.last_seq - count + 1, _moment(row.last_stored - count + 1), row.targets > 0
 
 
 def last_seq(db: Session, *, tenant: uuid.UUID, now: datetime) -> int:
     """Of all statements so far; nobody stores another one until the transaction ends."""
-    following, _ = _reserve(db, tenant, 0, now)
+    following, _, _ = _reserve(db, tenant, 0, now)
     return following - 1
 
 

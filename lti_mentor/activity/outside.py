@@ -1,7 +1,7 @@
 """Record stores outside: which there are, what waits for them, and what may be done about it. Secrets are sealed."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,9 +13,9 @@ from lti_mentor.db import new_id
 from lti_mentor.errors import Invalid, NotFound, Refused
 from lti_mentor.vault import Vault
 from xapi import delivery, outbox
-from xapi.facets import Statement
 from xapi.outbox import Standing
 from xapi.rows import Target
+from xapi.store import Taken
 
 PURPOSE = "lrs-target"
 LONGEST_LABEL = 100
@@ -44,9 +44,7 @@ def add(db: Session, vault: Vault, organization_id: uuid.UUID, draft: TargetDraf
     target = drafted(vault, organization_id, draft)
     if outbox.named(db, tenant=organization_id, label=target.label) is not None:
         raise Refused("target.label_taken")
-    outbox.queue_older(db, target, since=draft.since, now=clock.now())
-    db.add(target)
-    db.flush()
+    outbox.add_target(db, target, since=draft.since, now=clock.now())
     return target
 
 
@@ -112,9 +110,10 @@ def reseal(db: Session, vault: Vault) -> int:
     return len(targets)
 
 
-def queue(db: Session, organization_id: uuid.UUID, statements: Sequence[Statement]) -> None:
+def queue(db: Session, organization_id: uuid.UUID, taken: Taken) -> None:
     """Queue what was stored in this very transaction for the targets that want it."""
-    outbox.add(db, tenant=organization_id, statements=statements)
+    if taken.is_wanted:
+        outbox.queue(db, tenant=organization_id, statements=taken.new)
 
 
 def standings(db: Session, organization_id: uuid.UUID | None = None) -> list[Standing]:

@@ -105,10 +105,10 @@ def record(db: Session, organization_id: UUID, fact: Fact) -> UUID:
     said = statement(fact, base)
     if db.get_bind().engine in _CHECKED:
         check(ours(), said)
-    statement_id = store.append(db, tenant=organization_id, statement=said, now=clock.now(), authority=authority)
+    taken = store.append(db, tenant=organization_id, statement=said, now=clock.now(), authority=authority)
     _define(db, organization_id, said)
-    outside.queue(db, organization_id, [said])
-    return statement_id
+    outside.queue(db, organization_id, taken)
+    return taken.ids[0]
 
 
 def _define(db: Session, organization_id: UUID, said: Statement) -> None:

@@ -103,7 +103,7 @@ def _put(given: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
         )
         if g.caller.may(keys.DEFINE):
             activities.define(db, tenant=g.caller.tenant, statements=taken.new)
-        outside.queue(db, g.caller.tenant, taken.new)
+        outside.queue(db, g.caller.tenant, taken)
         results.take_statements(db, g.caller.tenant, taken.new)
     g.through = taken.through
     return taken.ids

@@ -91,7 +91,7 @@ def say(database: Database, organization_id, statements: list[dict], contents=No
             db, tenant=organization_id, statements=statements, now=clock.now(), authority=AUTHORITY,
             version=version, contents=contents or {},
         )  # fmt: skip
-        outside.queue(db, organization_id, taken.new)
+        outside.queue(db, organization_id, taken)
     return [str(each) for each in taken.ids]
 
 

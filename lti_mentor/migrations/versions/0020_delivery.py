@@ -14,6 +14,9 @@ depends_on = None
 
 
 def upgrade() -> None:
+    with op.batch_alter_table("xapi_heads", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("targets", sa.Integer(), nullable=False, server_default="0"))
+
     op.create_table(
         "xapi_targets",
         sa.Column("tenant", sa.Uuid(), nullable=False),

@@ -241,6 +241,15 @@ class Standing:
         return self.target.status == REFUSED or self.target.failures >= delivery.DOWN_AFTER
 
     @property
+    def state(self) -> str:
+        """In one word: new, paused, refused, down, retrying, sending or idle."""
+        if self.target.status != ACTIVE and not (self.target.status == NEW and self.target.failures):
+            return self.target.status
+        if self.target.failures:
+            return "down" if self.is_down else "retrying"
+        return "sending" if self.waiting or self.progress else "idle"
+
+    @property
     def progress(self) -> Progress | None:
         """Of queueing what was there before; none once it is done."""
         target = self.target

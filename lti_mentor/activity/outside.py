@@ -50,7 +50,7 @@ def add(db: Session, vault: Vault, organization_id: uuid.UUID, draft: TargetDraf
 
 def drafted(vault: Vault, organization_id: uuid.UUID, draft: TargetDraft) -> Target:
     """The row as it would be added. Raises Invalid."""
-    wrong = _problems(draft)
+    wrong = problems(draft)
     if wrong:
         raise Invalid(wrong)
     return Target(
@@ -74,7 +74,8 @@ def drafted(vault: Vault, organization_id: uuid.UUID, draft: TargetDraft) -> Tar
     )
 
 
-def _problems(draft: TargetDraft) -> dict[str, str]:
+def problems(draft: TargetDraft) -> dict[str, str]:
+    """A reason for each field that cannot be used."""
     wrong: dict[str, str] = {}
     if not 1 <= len(draft.label.strip()) <= LONGEST_LABEL or not draft.label.isprintable():
         wrong["label"] = "target.label"
@@ -88,6 +89,9 @@ def _problems(draft: TargetDraft) -> dict[str, str]:
         wrong["version"] = "target.version"
     if draft.token_endpoint is not None and not _is_address(draft.token_endpoint):
         wrong["token_endpoint"] = "target.token_endpoint"  # noqa: S105 (the code of a reason)
+    for name in ("verbs", "activities", "profiles"):
+        if not all(":" in iri for iri in getattr(draft, name)):
+            wrong[name] = "target.iri"
     return wrong
 
 

@@ -91,8 +91,10 @@ def person_erase(person: str, organization: str, yes: bool) -> None:
         click.confirm(f"Erase everything that is kept about {name}?", abort=True)
     with writing() as session:
         erased = find_person(session, organization, str(person_id))
-        privacy.erase(session, erased, by=None, place=f"{audit.COMMAND}person erase")
+        told = privacy.erase(session, erased, by=None, place=f"{audit.COMMAND}person erase")
     click.echo(f"Nothing is kept about {name} any more.")
+    for target in told:
+        click.echo(f"{target.label} may have statements about them: have them erased there too ({target.endpoint}).")
 
 
 @main.group()

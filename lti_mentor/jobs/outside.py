@@ -24,6 +24,20 @@ FORM = "application/x-www-form-urlencoded"
 _TOKENS: dict[tuple[uuid.UUID, str], tuple[str, datetime]] = {}  # of this process, by target and its sealed secret
 
 
+def try_out(tool: Tool, target: Target) -> None:
+    """Whether it would take statements, before it is added. Raises PlatformError."""
+    with http.keeping(tool.settings) as connection:
+        try:
+            Speaker(tool, target, connection).check()
+        except PlatformError as problem:
+            raise PlatformError(reason_of(problem), status=problem.values.get("status")) from None
+
+
+def reason_of(problem: PlatformError) -> str:
+    """What went wrong on the way is said of a record store as it is of a platform."""
+    return problem.reason.replace("platform.", "target.")
+
+
 @dataclass(frozen=True)
 class Speaker:
     """A conversation with one target over one connection."""

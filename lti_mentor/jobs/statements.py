@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from lti_mentor import clock
 from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import PlatformError
-from lti_mentor.jobs.outside import Speaker
+from lti_mentor.jobs.outside import Speaker, reason_of
 from lti_mentor.lti import http
 from lti_mentor.lti.http import Answer
 from lti_mentor.tool import Tool
@@ -144,7 +144,7 @@ class _Turn:
 
     def fail(self, problem: PlatformError) -> None:
         """Wait, or stop until somebody has looked."""
-        reason = problem.reason.replace("platform.", "target.")
+        reason = reason_of(problem)
         status, answer = problem.values.get("status"), str(problem.values.get("answer", ""))
         log.warning(
             "statements not delivered", extra={"target": str(self.target.id), "reason": reason, "status": status}

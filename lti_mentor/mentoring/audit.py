@@ -43,6 +43,10 @@ Action = Literal[
     "course_copied",
     "link_made",
     "link_used",
+    "target_added",
+    "target_changed",
+    "target_removed",
+    "left_outside",
 ]
 
 COMMAND = "lti-mentor "  # how the place of everything begins that was done on the command line

@@ -15,6 +15,7 @@ from sqlalchemy import Column, CursorResult, RowMapping, delete, or_, select
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
+from lti_mentor.activity import outside
 from lti_mentor.activity.record import iri_base
 from lti_mentor.db import referring_to
 from lti_mentor.mentoring import audit, pairing, people
@@ -23,7 +24,7 @@ from lti_mentor.mentoring.people import Account, Person, Pseudonym
 from xapi import documents as record_store
 from xapi import store
 from xapi.facets import agent_key
-from xapi.rows import Document
+from xapi.rows import Document, Target
 
 # References that stay when a person is erased, each with its reason.
 STAYS = {
@@ -124,18 +125,27 @@ def _agents(db: Session, person: Person) -> list[str]:
     return [key for key in keys if key]
 
 
-def erase(db: Session, person: Person, *, by: Person | None, place: str = "privacy") -> None:
-    """Forget the person; on record, without what was there. Their next launch is somebody new."""
+def erase(db: Session, person: Person, *, by: Person | None, place: str = "privacy") -> list[Target]:
+    """Forget the person; on record, without what was there. Their next launch is somebody new.
+
+    Gives the record stores outside that may have statements about them: those are for somebody to ask.
+    """
     db.refresh(person, with_for_update=True)  # what is being written about them is waited for
     for pair in _open_pairs(db, person):
         pairing.finish(db, pair, "ended", by=person)
     actor_id = by.id if by else None
     audit.write(db, person.organization_id, "erased", place=place, actor_id=actor_id, subject_id=person.id)
     db.flush()
-    for agent in _agents(db, person):
+    agents = _agents(db, person)
+    for agent in agents:
         record_store.forget_agent(db, tenant=person.organization_id, agent=agent)
+    told = outside.forget(db, person.organization_id, agents)
+    for target in told:
+        where = f"{target.label}: {target.endpoint}"
+        audit.write(db, person.organization_id, "left_outside", place=where, actor_id=actor_id, subject_id=person.id)
     _remove(db, person)
     people.forget(db, person)
+    return told
 
 
 def erase_again(db: Session) -> int:

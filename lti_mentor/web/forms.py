@@ -154,6 +154,11 @@ DONE = {
     "admin.revoke_invitation": "Nobody can register with this invitation any more.",
     "admin.rotate_keys": "The tool signs with a new key.",
     "admin.give_right": "The right is given.",
+    "admin.add_target": "The record store is added and checked as soon as a worker is free.",
+    "admin.pause_target": "Nothing is sent there now. Statements wait.",
+    "admin.resume_target": "It is checked again as soon as a worker is free.",
+    "admin.replay_letters": "What was refused is sent again.",
+    "admin.drop_letters": "What was refused is given up there. It stays in the record store here.",
     "admin.take_right": "The right is taken away.",
 }
 

@@ -6,12 +6,13 @@ The visit of such a launch is for this alone; whom it is about was named by the 
 from flask import Blueprint, Response, render_template, request
 from sqlalchemy.orm import Session
 
+from lti_mentor.activity import outside
 from lti_mentor.errors import Invalid, NotFound
 from lti_mentor.mentoring import people
 from lti_mentor.mentoring import privacy as data
 from lti_mentor.mentoring.people import Person
 from lti_mentor.web import access, forms, kept
-from lti_mentor.web.forms import form
+from lti_mentor.web.forms import ShownOnce, form
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit, visit_url
 
@@ -40,7 +41,7 @@ def show_home() -> str:
         counts = kept.counted(db, found) if found else []
     if found is not None:
         access.note_read(found)
-    return render_template("privacy/home.html", person=found, counts=counts)
+    return render_template("privacy/home.html", person=found, counts=counts, told=[])
 
 
 @privacy.post("/data.json")
@@ -57,14 +58,19 @@ def confirm(error: Invalid | None = None) -> str:
     """What goes, what stays, and the last question."""
     with tool().database.reading() as db:
         found = _somebody(db)
-    return render_template("privacy/erase.html", person=found, error=error)
+        targets = [each.target for each in outside.standings(db, found.organization_id)]
+    return render_template("privacy/erase.html", person=found, targets=targets, error=error)
 
 
 @privacy.post("/erase")
 @form(again=confirm)
-def erase(db: Session) -> str:
+def erase(db: Session) -> str | ShownOnce:
+    """Forget the person; where record stores outside may have something, the answer names them."""
     found = _somebody(db)
     if request.form.get("confirmed") != "yes":
         raise Invalid({"confirmed": "privacy.confirm"})
-    data.erase(db, found, by=current_visit().person)
-    return visit_url("privacy.home")
+    told = data.erase(db, found, by=current_visit().person)
+    if not told:
+        return visit_url("privacy.home")
+    page = render_template("privacy/home.html", person=None, counts=[], told=told)
+    return ShownOnce(page, visit_url("privacy.home"))

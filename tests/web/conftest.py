@@ -8,6 +8,8 @@ import pytest
 import requests
 
 from lti_mentor import clock
+from lti_mentor.activity import outside
+from lti_mentor.activity.outside import TargetDraft
 from lti_mentor.app import create_app
 from lti_mentor.db import connect
 from lti_mentor.lti import deep_linking, platforms, registration
@@ -17,6 +19,7 @@ from lti_mentor.mentoring import courses, evidence, goals, meetings, mentorships
 from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.goals import GoalDraft
 from lti_mentor.mentoring.programs import ProgramDraft
+from lti_mentor.vault import Vault
 from tests.conftest import empty, met
 from tests.support.record_store import ONE, TWO, Client, Server
 from tests.support.serving import served
@@ -32,7 +35,7 @@ REGISTRATION = platforms.Registration(
 
 
 @pytest.fixture
-def things(sqlite_database, sqlite_cast):
+def things(sqlite_database, sqlite_cast, loaded_settings):
     """Something at every address, all of it the learner's, the mentor's or the coordinator's."""
     cast = sqlite_cast
     with sqlite_database.transaction() as db:
@@ -52,8 +55,11 @@ def things(sqlite_database, sqlite_cast):
         registration.invite(db, cast.learner.organization_id)
         (invitation,) = registration.open_invitations(db, cast.learner.organization_id)
         picker = deep_linking.open_picker(db, platform.deployments[0], wanted, visit_key="another")
+        draft = TargetDraft(label="Warehouse", endpoint="https://lrs.example.org/xapi", key="k", secret="s")
+        target = outside.add(db, Vault(loaded_settings.secret_key), cast.learner.organization_id, draft)
     return {
         "platform_id": platform.id,
+        "target_id": target.id,
         "deployment_id": waiting.id,
         "invitation_id": invitation.id,
         "picker_id": picker.id,

@@ -23,7 +23,10 @@ OPEN = {
 }  # fmt: skip
 
 
-ADMIN_PAGES = ("home", "invitations", "invite", "keys", "rotate_keys", "rights", "give_right", "take_right", "log")
+ADMIN_PAGES = (
+    "home", "invitations", "invite", "keys", "rotate_keys", "rights", "give_right", "take_right", "log", "targets",
+    "add_target",
+)  # fmt: skip
 COURSE_PAGES = ("home", "course_map", "save_map", "add_item")
 
 # What else each of these may open; everything at the addresses of ``things`` is refused to them.

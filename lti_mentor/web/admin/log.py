@@ -54,6 +54,10 @@ SENTENCES: dict[Action, str] = {
     "course_copied": "Brought the set-up of a course along to a copy of it",
     "link_made": "Made a link to these pages",
     "link_used": "Came here by a link",
+    "target_added": "Added a record store outside",
+    "target_changed": "Changed what a record store outside gets",
+    "target_removed": "Removed a record store outside",
+    "left_outside": "A record store outside may still keep statements about a person who was erased",
 }
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from flask import render_template, request
 from sqlalchemy.orm import Session
 
+from lti_mentor.activity import outside
 from lti_mentor.errors import Invalid
 from lti_mentor.lti import connection_tests, contexts, keysets, platforms
 from lti_mentor.lti.connection_tests import ConnectionTest
@@ -107,7 +108,8 @@ def show_home() -> str:
     with tool().database.reading() as db:
         organization = organizations.get(db, visit.organization_id)
         rows = _connected(db, list(platforms.of_organization(db, visit.organization_id)))
-    return render_template("admin/home.html", organization=organization, rows=rows)
+        targets = outside.standings(db, visit.organization_id)
+    return render_template("admin/home.html", organization=organization, rows=rows, targets=targets)
 
 
 @admin.get("/platforms/<uuid:platform_id>", endpoint="platform")

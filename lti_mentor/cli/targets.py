@@ -1,0 +1,188 @@
+"""Record stores outside: adding them, how they stand, and what they refused."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from lti_mentor import settings
+from lti_mentor.activity import outside
+from lti_mentor.activity.outside import TargetDraft
+from lti_mentor.cli.commands import ORGANIZATION, find_organization, open_vault, ready_database, sentence, writing
+from lti_mentor.cli.lrs import lrs
+from lti_mentor.errors import Invalid, PlatformError
+from lti_mentor.jobs.outside import try_out
+from lti_mentor.mentoring import audit
+from lti_mentor.tool import Tool
+from lti_mentor.web.errors import SENTENCES
+from xapi.rows import Target
+
+WORDS = {
+    "new": "waits for a worker to check it",
+    "paused": "paused",
+    "refused": "stopped",
+    "down": "down",
+    "retrying": "failed, is tried again",
+    "sending": "is sent to",
+    "idle": "has everything",
+}
+MOST_SHOWN = 1000
+LABEL = click.argument("label")
+SINCE = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
+
+
+@lrs.group("target")
+def target_() -> None:
+    """Record stores outside that get the statements."""
+
+
+@target_.command("add")
+@ORGANIZATION
+@LABEL
+@click.argument("endpoint")
+@click.option("--key", required=True, help="Of Basic, or the client id of OAuth 2.")
+@click.option("--secret", prompt=True, hide_input=True, help="Asked for when it is not given.")
+@click.option("--version", type=click.Choice(outside.VERSIONS), default=outside.VERSIONS[0])
+@click.option("--token-endpoint", help="Where OAuth 2 client credentials get a token; without it Basic is used.")
+@click.option("--scope", help="Of the token.")
+@click.option("--verb", "verbs", multiple=True, help="Only statements with one of these verbs.")
+@click.option("--activity", "activities", multiple=True, help="Only statements that name one of these activities.")
+@click.option("--profile", "profiles", multiple=True, help="Only statements of one of these profiles (category).")
+@click.option("--since", type=SINCE, help="Also what was stored from this day on (UTC).")
+@click.option("--unchecked", is_flag=True, help="Add it although it does not answer now.")
+def target_add(organization: str, since: datetime | None, unchecked: bool, **given: Any) -> None:
+    """Send statements to ENDPOINT from now on, once it was tried out; LABEL is its name here."""
+    draft, tool = TargetDraft(**given, since=_utc(since)), Tool(settings.load(), ready_database(), open_vault())
+    try:
+        with tool.database.reading() as db:
+            owner = find_organization(db, organization)
+        if not unchecked:
+            try_out(tool, outside.drafted(tool.vault, owner.id, draft))
+        with tool.database.transaction() as db:
+            added = outside.add(db, tool.vault, owner.id, draft)
+            audit.write(db, owner.id, "target_added", place=f"{audit.COMMAND}lrs target add {added.label}")
+    except Invalid as problem:
+        raise click.ClickException(" ".join(SENTENCES[reason] for reason in problem.fields.values())) from None
+    except PlatformError as problem:
+        raise click.ClickException(f"Not added: {sentence(problem)} (--unchecked adds it anyway.)") from None
+    click.echo(f"{added.label} gets statements from now on, at {added.endpoint}/statements.")
+
+
+def _utc(day: datetime | None) -> datetime | None:
+    return day.replace(tzinfo=UTC) if day else None
+
+
+@target_.command("list")
+@ORGANIZATION
+def target_list(organization: str) -> None:
+    """How each of them stands."""
+    with ready_database().reading() as db:
+        found = outside.standings(db, find_organization(db, organization).id)
+    for each in found:
+        target = each.target
+        click.echo(f"{target.label}: {WORDS[each.state]}  {target.endpoint}  xAPI {target.version}")
+        oldest = f", the oldest stored {each.oldest:%Y-%m-%d %H:%M:%S} UTC" if each.oldest else ""
+        click.echo(f"  {target.delivered} delivered, {each.waiting} waiting{oldest}, {each.dead} dead letters")
+        if each.progress:
+            click.echo(f"  older statements: {each.progress.percent} % queued")
+        if target.problem:
+            click.echo(f"  {SENTENCES.get(target.problem, target.problem)}")
+            click.echo(f"  it said: {target.answer or 'nothing'}")
+            if target.retry_at:
+                click.echo(f"  next try: {target.retry_at:%H:%M:%S} UTC")
+
+
+def _to_change(db: Session, organization: str, label: str, action: audit.Action, command: str) -> Target:
+    """The target of this name; on record."""
+    owner = find_organization(db, organization)
+    target = outside.to_change(db, owner.id, outside.named(db, owner.id, label).id)
+    audit.write(db, owner.id, action, place=f"{audit.COMMAND}lrs {command} {label}")
+    return target
+
+
+@target_.command("pause")
+@ORGANIZATION
+@LABEL
+def target_pause(organization: str, label: str) -> None:
+    """Send nothing until it is resumed; statements wait for it."""
+    with writing() as db:
+        outside.pause(_to_change(db, organization, label, "target_changed", "target pause"))
+    click.echo(f"Nothing is sent to {label} until lti-mentor lrs target resume. Statements wait for it.")
+
+
+@target_.command("resume")
+@ORGANIZATION
+@LABEL
+def target_resume(organization: str, label: str) -> None:
+    """Check it again, and send what waits."""
+    with writing() as db:
+        outside.resume(_to_change(db, organization, label, "target_changed", "target resume"))
+    click.echo(f"{label} is checked and gets what waits for it, as soon as a worker is free.")
+
+
+@target_.command("remove")
+@ORGANIZATION
+@LABEL
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def target_remove(organization: str, label: str, yes: bool) -> None:
+    """Forget it, with what waits for it and what it refused."""
+    if not yes:
+        click.confirm(f"Forget {label}, and everything that waits for it?", abort=True)
+    with writing() as db:
+        outside.remove(db, _to_change(db, organization, label, "target_removed", "target remove"))
+    click.echo(f"{label} is removed. What it has got stays there.")
+
+
+@target_.command("backfill")
+@ORGANIZATION
+@LABEL
+@click.option("--since", type=SINCE, required=True, help="What was stored from this day on (UTC).")
+def target_backfill(organization: str, label: str, since: datetime) -> None:
+    """Send older statements too, or once more; what is there already stays as it is."""
+    with writing() as db:
+        target = _to_change(db, organization, label, "target_changed", "target backfill")
+        outside.send_older(db, target, since.replace(tzinfo=UTC))
+        count = target.queue_until - target.queue_from
+    click.echo(f"{count} older statements are looked at for {label}: lti-mentor lrs target list shows how far it is.")
+
+
+@lrs.group("dead")
+def dead_() -> None:
+    """Statements that a record store outside refused."""
+
+
+@dead_.command("list")
+@ORGANIZATION
+@LABEL
+def dead_list(organization: str, label: str) -> None:
+    """Each with the status and the answer it got."""
+    with ready_database().reading() as db:
+        target = outside.named(db, find_organization(db, organization).id, label)
+        for each in outside.dead_letters(db, target, most=MOST_SHOWN):
+            click.echo(f"{each.statement_id}  {each.at:%Y-%m-%d %H:%M} UTC  {each.status}  {each.answer}")
+
+
+@dead_.command("replay")
+@ORGANIZATION
+@LABEL
+@click.argument("statement_id", required=False, type=click.UUID)
+def dead_replay(organization: str, label: str, statement_id: uuid.UUID | None) -> None:
+    """Send them again, or only the one with this id."""
+    with writing() as db:
+        target = _to_change(db, organization, label, "target_changed", "dead replay")
+        count = outside.replay(db, target, statement_id)
+    click.echo(f"{count} statements are sent to {label} again.")
+
+
+@dead_.command("drop")
+@ORGANIZATION
+@LABEL
+@click.argument("statement_id", required=False, type=click.UUID)
+def dead_drop(organization: str, label: str, statement_id: uuid.UUID | None) -> None:
+    """Give them up, or only the one with this id; they stay in the record store here."""
+    with writing() as db:
+        target = _to_change(db, organization, label, "target_changed", "dead drop")
+        count = outside.drop(db, target, statement_id)
+    click.echo(f"{count} statements are not sent to {label} any more.")

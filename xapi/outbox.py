@@ -135,16 +135,20 @@ def claim(db: Session, *, now: datetime, until: datetime) -> Target | None:
 
 
 def take(db: Session, claimed: Target, *, until: datetime) -> list[Letter] | None:
-    """The next letters, oldest first, with the lease renewed; none at all when the target is not ours any more."""
+    """The next letters, oldest first, with the lease renewed.
+
+    An empty list when those that were looked at are not wanted; none when nothing waits or the target is not ours any
+    more.
+    """
     target = _ours(db, claimed)
     if target is None or target.status != ACTIVE:
         return None
     target.leased_until = claimed.leased_until = until
     letters = _letters(db, target)
-    while not letters and target.queued_seq < target.queue_until:
-        _queue_some(db, target)
-        letters = _letters(db, target)
-    return letters
+    if letters or target.queued_seq >= target.queue_until:
+        return letters or None
+    _queue_some(db, target)
+    return _letters(db, target)
 
 
 def _letters(db: Session, target: Target) -> list[Letter]:
@@ -195,10 +199,16 @@ def refused(db: Session, target: Target, letter: Letter, *, status: int, answer:
 
 
 def _remove(db: Session, target: Target, seqs: list[int]) -> int:
+    _lock(db, Target.tenant == target.tenant, Target.id == target.id)
     gone = delete(Outbound).where(
         Outbound.tenant == target.tenant, Outbound.target_id == target.id, Outbound.seq.in_(seqs)
     )
     return cast("CursorResult[Any]", db.execute(gone)).rowcount
+
+
+def _lock(db: Session, *which: Any) -> None:
+    """Targets before their letters: who deletes letters takes turns, and writers wait for nobody."""
+    db.execute(select(Target.id).where(*which).order_by(Target.id).with_for_update(key_share=True))
 
 
 def failed(db: Session, target: Target, problem: str, answer: str, *, now: datetime, retry_at: datetime) -> None:
@@ -333,6 +343,7 @@ def _dead(target: Target, statement_id: uuid.UUID | None = None) -> list[Any]:
 
 def forget_agent(db: Session, *, tenant: uuid.UUID, agent: str) -> int:
     """Send nothing any more that speaks of somebody; gives how many letters, waiting and dead, there were."""
+    _lock(db, Target.tenant == tenant)
     spoken = select(Facet.seq).where(Facet.tenant == tenant, Facet.kind == RELATED_AGENT, Facet.value == short(agent))
     return sum(
         cast("CursorResult[Any]", db.execute(delete(row).where(row.tenant == tenant, row.seq.in_(spoken)))).rowcount

@@ -19,7 +19,6 @@ from xapi import attachments, delivery
 from xapi.outbox import Letter
 from xapi.rows import Target
 
-MAXIMUM_BYTES = 100_000
 FORM = "application/x-www-form-urlencoded"
 _TOKENS: dict[tuple[uuid.UUID, str], tuple[str, datetime]] = {}  # of this process, by target and its sealed secret
 
@@ -54,7 +53,7 @@ class Speaker:
             raise PlatformError("target.no_lrs", status=about.status)
         if not any(version.startswith(self.target.version[:3]) for version in spoken):
             raise PlatformError("target.other_version")
-        asked = self._ask("GET", "/statements?limit=1")
+        asked = self._ask("GET", "/statements?limit=1&format=ids")
         if asked.status not in (200, 403):  # a key that may write need not be one that may read
             raise self.problem(asked)
 
@@ -98,7 +97,7 @@ class Speaker:
             **({"Content-Type": kind} if kind else {}),
         }
         url = f"{self.target.endpoint}{path}"
-        return self.connection.ask(method, url, body=body, headers=headers, maximum_bytes=MAXIMUM_BYTES)
+        return self.connection.ask(method, url, body=body, headers=headers)
 
     @property
     def _secret(self) -> str:

@@ -21,7 +21,7 @@ from xapi.outbox import Letter
 from xapi.rows import Target
 
 log = logging.getLogger(__name__)
-EVERY = timedelta(seconds=2)
+EVERY = timedelta(seconds=1)
 AT_ONCE = 8  # targets
 TURN = timedelta(seconds=10)  # of one target: it sends on until then
 RUN = timedelta(seconds=30)  # new turns begin until then; other jobs wait as long
@@ -94,13 +94,14 @@ class _Turn:
             self.speaker.check()
             with self.tool.database.transaction() as db:
                 outbox.accepted(db, self.target)
-        while not self.is_over and (letters := self._next()):
-            self._send(letters)
+        while not self.is_over and (letters := self._next()) is not None:
+            most = min(self.most, delivery.first_size(self.target.failures))
+            if letters:
+                self._send(delivery.batch(letters, most))
 
-    def _next(self) -> list[Letter]:
+    def _next(self) -> list[Letter] | None:
         with self.tool.database.transaction() as db:
-            letters = outbox.take(db, self.target, until=_lease(self.tool))
-        return delivery.batch(letters or [], min(self.most, delivery.first_size(self.target.failures)))
+            return outbox.take(db, self.target, until=_lease(self.tool))
 
     def _send(self, letters: Sequence[Letter]) -> None:
         """Whatever cannot go together goes in halves, in the same order."""

@@ -121,14 +121,11 @@ MOST_FAILURES = 5  # tokens that one login is refused with
 _LOGINS, _PLATFORMS = (Base.metadata.tables[name] for name in ("logins", "platforms"))
 _ACTIVE = select(_PLATFORMS.c.id).where(_PLATFORMS.c.id == bindparam("from_platform"), _PLATFORMS.c.status == "active")
 # The platform stays as it is until the visit is open: whoever suspends it, ends the visit too.
-_UNUSED = (
-    update(_LOGINS)
-    .where(
-        _LOGINS.c.state_hash == bindparam("given"),
-        _LOGINS.c.used_at.is_(None),
-        _LOGINS.c.failures < MOST_FAILURES,
-        _LOGINS.c.platform_id.in_(_ACTIVE.with_for_update(read=True, key_share=True)),
-    )
+_UNUSED = update(_LOGINS).where(
+    _LOGINS.c.state_hash == bindparam("given"),
+    _LOGINS.c.used_at.is_(None),
+    _LOGINS.c.failures < MOST_FAILURES,
+    _LOGINS.c.platform_id.in_(_ACTIVE.with_for_update(read=True, key_share=True)),
 )
 _CONSUME = _UNUSED.values(used_at=bindparam("now"))
 _GIVE_UP = _UNUSED.values(failures=MOST_FAILURES)

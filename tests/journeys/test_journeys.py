@@ -10,6 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Frame, FrameLocator, Page, expect
 
 from lti_mentor import clock
+from lti_mentor.activity import outside
+from lti_mentor.activity.outside import TargetDraft
 from lti_mentor.db import connect
 from lti_mentor.jobs import grades
 from lti_mentor.lti import platforms
@@ -19,6 +21,7 @@ from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from tests.journeys.conftest import EVERYWHERE
 from tests.support.story import Story
+from xapi.rows import DeadLetter
 
 
 def opened(context: BrowserContext, story: Story, person: str, course: int = 0) -> tuple[Page, FrameLocator]:
@@ -183,6 +186,12 @@ def test_an_administrator_comes_by_a_link_and_every_page_is_accessible_and_fits(
             for each in ("pending", "refused"):
                 new = {"deployment_id": f"{each}:8b1f0c2d4e6f8a9b0c1d2e3f4a5b6c7d8e9f0a1b", "status": each}
                 platform.deployments.append(platforms.Deployment(**new, last_launch_at=clock.now()))
+        endpoint = "https://records-of-learning-and-development.northwind.example.org/xapi"
+        draft = TargetDraft(label=f"Warehouse {width}", endpoint=endpoint, key="k", secret="s")
+        target = outside.add(db, Vault(story.settings.secret_key), owner.id, draft)
+        target.status, target.failures, target.problem, target.failed_at = "active", 3, "target.no_answer", clock.now()
+        letter = {"seq": 1, "status": 400, "answer": "unknown" * 70, "at": clock.now()}
+        db.add(DeadLetter(tenant=owner.id, target_id=target.id, **letter))
     database.engine.dispose()
     context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme, bypass_csp=True)
     page, wrong, kinds = context.new_page(), [], set()
@@ -210,7 +219,7 @@ def test_an_administrator_comes_by_a_link_and_every_page_is_accessible_and_fits(
     context.close()
     assert wrong == []
     assert {"/admin/", "/admin/platforms/", "/admin/platforms//removal", "/admin/keys", "/admin/log"} <= kinds
-    assert "/admin/platforms//switches" in kinds
+    assert {"/admin/platforms//switches", "/admin/targets", "/admin/targets/"} <= kinds
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 SECOND := .venv-second-platform
 
-.PHONY: install demo test check bench lock migration help
+.PHONY: install learning-locker demo test check bench lock migration help
 
 install: $(STAMP) ## build .venv with everything the project needs
 
@@ -24,6 +24,9 @@ $(SECOND)/.installed: requirements/second-platform.txt | $(STAMP)
 	@$(SECOND)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
 		-r requirements/second-platform.txt 2>$(SECOND)/problem.txt && touch $@ || \
 		echo "The second platform cannot be installed, so its tests are left out: see $(SECOND)/problem.txt"
+
+learning-locker: ## a record store of others for the tests of delivery, where there is npm
+	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .learning-locker @learninglocker/xapi-statements@7.8.0
 
 demo: install ## run the tool with a practice LMS and a seeded story
 	@$(BIN)/lti-mentor demo
@@ -52,4 +55,4 @@ migration: install ## write the next migration from the rows: make migration NAM
 	@$(BIN)/python -m tests.support.migration "$(NAME)"
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18

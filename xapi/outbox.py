@@ -299,11 +299,11 @@ def standing(db: Session, target: Target) -> Standing:
     return Standing(target, waiting, db.scalar(stored) if seq is not None else None, db.scalar(dead) or 0)
 
 
-def dead_letters(db: Session, target: Target, *, most: int) -> Sequence[Row[int, int, str, datetime, uuid.UUID, str]]:
-    """The oldest first, each with the id, the text and the time of its statement."""
+def dead_letters(db: Session, target: Target, *, most: int) -> Sequence[Row[int, int, str, datetime, uuid.UUID]]:
+    """The oldest first, each with the id of its statement."""
     statement = and_(StoredStatement.tenant == DeadLetter.tenant, StoredStatement.seq == DeadLetter.seq)
     columns = (DeadLetter.seq, DeadLetter.status, DeadLetter.answer, DeadLetter.at, StoredStatement.statement_id)
-    wanted = select(*columns, StoredStatement.body).join(StoredStatement, statement)
+    wanted = select(*columns).join(StoredStatement, statement)
     return db.execute(wanted.where(*_dead(target)).order_by(DeadLetter.seq).limit(most)).all()
 
 

@@ -74,12 +74,18 @@ def _work(tool: Tool, column: GradeColumn) -> tuple[int, bool]:
         log.exception("scores not told")  # this column waits; the others have nothing to do with it
         _failed(tool, column, "error")
     else:
-        with tool.database.transaction() as db:
-            gradebook.done(db.get_one(GradeColumn, column.id))
+        _done(tool, column)
         if tried:
             _try_to_read_back(tool, book, column, issuer)
         return told, bool(tried or counted)
     return told, True
+
+
+def _done(tool: Tool, column: GradeColumn) -> None:
+    with tool.database.transaction() as db:
+        told = db.get(GradeColumn, column.id)
+        if told is not None:  # it may be gone with its course
+            gradebook.done(told)
 
 
 def _failed(tool: Tool, column: GradeColumn, reason: str, retry_after: object = None) -> None:
@@ -106,7 +112,7 @@ def _book(tool: Tool, column: GradeColumn) -> tuple[Gradebook, str]:
     with tool.database.reading() as db:
         course = courses.get(db, column.organization_id, column.course_id)
         services = contexts.of(db, course.organization_id, course.deployment_id, course.context_id)
-        platform = platforms.of_deployment(db, course.deployment_id)
+        platform = platforms.serving(db, column.organization_id, course.deployment_id)
     if services is None or platform is None or platform.status != "active":
         raise PlatformError("grades.not_offered")
     return Gradebook(tool, platform, services), platform.issuer
@@ -153,6 +159,9 @@ def _tell(tool: Tool, book: Gradebook, column: GradeColumn, waiting: _Waiting) -
     at, was_found_anew = _later(score.sent_at), False
     for _ in range(CONFLICTS):
         address = _address(tool, book, column)
+        with tool.database.reading() as db:
+            if not gradebook.may_be_told(db, score):  # closed or erased since the batch was read
+                return 0
         try:
             book.publish(address, _said(waiting, waiting.subject, at))
         except PlatformError as problem:
@@ -217,8 +226,8 @@ def _keep_address(tool: Tool, column: GradeColumn, url: str | None) -> None:
 
 def _refused(tool: Tool, told: LatestScore, reason: str) -> None:
     with tool.database.transaction() as db:
-        score = db.get_one(LatestScore, told.id)
-        if (score.value, score.is_complete) == (told.value, told.is_complete):
+        score = db.get(LatestScore, told.id)  # none: erased meanwhile
+        if score is not None and (score.value, score.is_complete) == (told.value, told.is_complete):
             score.refused_at, score.problem = clock.now(), reason
 
 

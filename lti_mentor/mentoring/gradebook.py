@@ -393,11 +393,19 @@ def waiting(db: Session, column: GradeColumn, most: int) -> list[LatestScore]:
 
 
 # Made once: building a statement costs more than running it.
+_COLUMNS, _SCORES = (Base.metadata.tables[name] for name in ("grade_columns", "latest_scores"))
+_THIS_SCORE = (
+    _SCORES.c.organization_id == bindparam("of", type_=Uuid()),
+    _SCORES.c.id == bindparam("told", type_=Uuid()),
+)
+_MAY_BE_TOLD = (
+    select(_SCORES.c.id)
+    .join(_COLUMNS, _COLUMNS.c.id == _SCORES.c.column_id)
+    .where(*_THIS_SCORE, _SCORES.c.person_id == bindparam("person", type_=Uuid()), _COLUMNS.c.status == "open")
+)
 _TOLD = (
-    update(Base.metadata.tables["latest_scores"])
-    .where(
-        LatestScore.organization_id == bindparam("of", type_=Uuid()), LatestScore.id == bindparam("told", type_=Uuid())
-    )
+    update(_SCORES)
+    .where(*_THIS_SCORE)
     .values(
         sent_value=bindparam("told_value"),
         sent_complete=bindparam("told_complete"),
@@ -406,6 +414,12 @@ _TOLD = (
         problem=None,
     )
 )
+
+
+def may_be_told(db: Session, score: LatestScore) -> bool:
+    """Whether it is still there, of the same person and in an open column."""
+    given = {"of": score.organization_id, "told": score.id, "person": score.person_id}
+    return db.scalar(_MAY_BE_TOLD, given) is not None
 
 
 def told(db: Session, score: LatestScore, *, at: datetime) -> None:

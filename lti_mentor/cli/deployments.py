@@ -38,7 +38,7 @@ def deployment_approve(deployment_id: uuid.UUID, organization: str) -> None:
     """Let its launches into an organization, also after it was refused."""
     with writing() as session:
         owner = find_organization(session, organization)
-        platform, approved = _undecided(session, deployment_id)
+        platform, approved = _found(session, deployment_id)
         platform_changes.let_in(session, platform, approved, owner.id)
     click.echo(f"Deployment {approved.deployment_id} of {platform.title} launches for {owner.name}.")
 
@@ -46,16 +46,16 @@ def deployment_approve(deployment_id: uuid.UUID, organization: str) -> None:
 @deployment.command("refuse")
 @click.argument("deployment_id", type=click.UUID)
 def deployment_refuse(deployment_id: uuid.UUID) -> None:
-    """Refuse its launches; it asks no more."""
+    """Refuse its launches, also after it was let in, and end its visits; it asks no more, and nothing is lost."""
     with writing() as session:
-        platform, refused = _undecided(session, deployment_id)
-        platform_changes.refuse(session, platform, refused)
-    click.echo(f"Deployment {refused.deployment_id} of {platform.title} is refused.")
+        platform, refused = _found(session, deployment_id)
+        closed = platform_changes.refuse(session, platform, refused)
+    click.echo(f"Deployment {refused.deployment_id} of {platform.title} is refused; {closed} open visits are ended.")
 
 
-def _undecided(session: Session, deployment_id: uuid.UUID) -> tuple[Platform, Deployment]:
+def _found(session: Session, deployment_id: uuid.UUID) -> tuple[Platform, Deployment]:
     platform = platforms.of_deployment(session, deployment_id)
     if platform is None:
         raise NotFound("deployment.unknown")
     platforms.lock(session, platform.id)
-    return platform, platforms.undecided(session, platform, deployment_id)
+    return platform, platforms.get_deployment(session, platform, deployment_id)

@@ -40,9 +40,7 @@ def platform_add(organization: str, **given: object) -> None:
     with writing() as session:
         owner = organizations.named(session, organization)
         registration = platforms.Registration(**given)  # type: ignore[arg-type]
-        added = platforms.add(session, registration, organization_id=owner.id)
-        for organization_id in {owner.id, *added.organization_ids}:
-            audit.write(session, organization_id, "registered", place=f"{audit.COMMAND}platform add {added.title}")
+        added = platform_changes.add(session, registration, owner.id)
         click.echo(f"Platform {added.id} ({added.issuer}, client {added.client_id}) may launch for {owner.name}.")
 
 

@@ -177,6 +177,7 @@ def claim_roster(db: Session, *, besides: Collection[uuid.UUID] = ()) -> tuple[C
         .where(
             ContextServices.memberships_url.is_not(None),
             Platform.status == "active",
+            Deployment.organization_id == ContextServices.organization_id,  # it may have been refused since
             Platform.id.not_in(besides),
             due,
             or_(ContextServices.roster_leased_until.is_(None), ContextServices.roster_leased_until < now),

@@ -146,7 +146,10 @@ class Registration:
 
 
 def add(db: Session, registration: Registration, *, organization_id: uuid.UUID) -> Platform:
-    """Register a platform for an organization, or bring a known one up to date and add deployments. Raises Refused."""
+    """Register a platform for an organization, or bring a known one up to date and add deployments. Raises Refused.
+
+    A deployment that waits goes on waiting: letting it in is put on record.
+    """
     for name in ("issuer", "authorization_endpoint", "token_endpoint"):
         check_address(name, getattr(registration, name))
     check_frame_ancestors(registration.frame_ancestors)
@@ -154,6 +157,8 @@ def add(db: Session, registration: Registration, *, organization_id: uuid.UUID) 
     if platform is None:
         platform = Platform(issuer=registration.issuer, client_id=registration.client_id, frame_ancestors=[])
         db.add(platform)
+    else:
+        lock(db, platform.id)
     for name in ("authorization_endpoint", "token_endpoint"):
         setattr(platform, name, getattr(registration, name))
     for name in ("token_audience", "foreign_azp"):
@@ -198,11 +203,12 @@ def check_pasted_keys(pasted: Sequence[dict[str, str]]) -> None:
 def _deploy(db: Session, platform: Platform, deployment_id: str, organization_id: uuid.UUID) -> None:
     known = deployment(db, platform, deployment_id)
     if known is None:
-        platform.deployments.append(Deployment(organization_id=organization_id, deployment_id=deployment_id))
-    elif known.status != "active":
-        lock(db, platform.id)
-        let_in(undecided(db, platform, known.id), organization_id)
-    elif known.organization_id != organization_id:
+        known = Deployment(deployment_id=deployment_id, status="pending")
+        platform.deployments.append(known)
+        let_in(platform, known, organization_id)
+    elif known.status == "refused":
+        raise Refused("platform.deployment_refused", deployment_id=deployment_id)
+    elif known.status == "active" and known.organization_id != organization_id:
         raise Refused("platform.deployment_taken", deployment_id=deployment_id)
     db.flush()
 
@@ -263,30 +269,41 @@ def may_decide(platform: Platform, organization_id: uuid.UUID) -> bool:
     return platform.organization_ids == {organization_id} and platform.issuer not in quirks.SHARED_CLIENTS
 
 
-def undecided(db: Session, platform: Platform, deployment_id: uuid.UUID) -> Deployment:
-    """A deployment of the platform that waits or was refused, by our id. Raises NotFound, and Refused for another."""
+def get_deployment(db: Session, platform: Platform, deployment_id: uuid.UUID) -> Deployment:
+    """A deployment of the platform as it is now, by our id. Raises NotFound."""
     found = db.get(Deployment, deployment_id, populate_existing=True)
     if found is None or found.platform_id != platform.id:
         raise NotFound("deployment.unknown")
-    if found.status == "active":
-        raise Refused("deployment.decided")
     return found
 
 
-def let_in(deployment: Deployment, organization_id: uuid.UUID) -> None:
-    """Its launches are of this organization from now on."""
+def let_in(platform: Platform, deployment: Deployment, organization_id: uuid.UUID) -> None:
+    """Its launches are of this organization from now on. Raises Refused where they are of one already.
+
+    What is new there may be of either after that, so the rule of another organization ends.
+    """
+    if deployment.status == "active":
+        raise Refused("deployment.decided")
+    if platform.adopting_id != organization_id:
+        platform.adopting_id = None
     deployment.status, deployment.organization_id, deployment.last_launch_at = "active", organization_id, None
 
 
 def refuse(deployment: Deployment) -> None:
-    """Keep it, so that it does not ask again with each launch."""
-    deployment.status = "refused"
+    """Keep it, so that it does not ask again with each launch; also one that was let in."""
+    deployment.status, deployment.organization_id = "refused", None
 
 
 def of_deployment(db: Session, deployment_id: uuid.UUID) -> Platform | None:
     """The platform of a deployment, by our id of it; none when it was removed."""
     wanted = select(Platform).join(Deployment, Deployment.platform_id == Platform.id)
     return db.scalar(wanted.where(Deployment.id == deployment_id))
+
+
+def serving(db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID) -> Platform | None:
+    """The same where the deployment is of this organization now: it may have been refused or given away."""
+    wanted = select(Platform).join(Deployment, Deployment.platform_id == Platform.id)
+    return db.scalar(wanted.where(Deployment.id == deployment_id, Deployment.organization_id == organization_id))
 
 
 def approve(db: Session, platform_id: uuid.UUID) -> Platform:

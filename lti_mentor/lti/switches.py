@@ -40,6 +40,9 @@ def problems(platform: Platform, wanted: Mapping[str, Any]) -> dict[str, str]:
             wrong[name] = problem.reason
     if wanted.get("adopting_id") and platform.issuer in quirks.SHARED_CLIENTS:
         wrong["adopting_id"] = "deployment.whose"
+    others = {each.organization_id for each in platform.deployments} - {None, wanted.get("adopting_id")}
+    if wanted.get("adopting_id") and others:
+        wrong["adopting_id"] = "deployment.several"
     if not wanted.get("adopting_id", True) and all(each.status != "active" for each in platform.deployments):
         wrong["adopting_id"] = "platform.no_deployment"  # it would be of no organization
     return wrong

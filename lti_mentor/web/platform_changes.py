@@ -4,15 +4,15 @@
 """
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from lti_mentor.lti import platforms, switches
-from lti_mentor.lti.platforms import Deployment, Platform
-from lti_mentor.mentoring import audit, courses, gradebook
+from lti_mentor.lti.platforms import Deployment, Platform, Registration
+from lti_mentor.mentoring import audit, courses, gradebook, organizations
 from lti_mentor.mentoring.audit import Action
 from lti_mentor.web import visit
 from lti_mentor.web.visit import Visit
@@ -68,35 +68,70 @@ def let_observers(db: Session, platform: Platform, allowed: bool, *, by: Visit |
 
 def switch(db: Session, platform: Platform, wanted: Mapping[str, Any], *, by: Visit | None = None) -> list[str]:
     """Set what the platform needs; gives the names of what is different now, which are on record. Raises Refused."""
+    before = platform.organization_ids
     changed = switches.change(db, platform, wanted)
     if changed:
-        _write_down(db, platform, "changed", by, what=f": {', '.join(changed)}")
+        what = f"platform {platform.title}: {', '.join(changed)}"
+        _write(db, before | platform.organization_ids, "changed", what, by)
     return changed
+
+
+def add(db: Session, registration: Registration, organization_id: uuid.UUID) -> Platform:
+    """Register a platform or more deployments of it, also those that wait. Raises Refused."""
+    known = platforms.find(db, registration.issuer, registration.client_id)
+    before = known.organization_ids if known else set()
+    added = platforms.add(db, registration, organization_id=organization_id)
+    let_in_all(db, added, registration.deployment_ids, organization_id, place=f"{audit.COMMAND}platform add")
+    told = before | {organization_id} | added.organization_ids
+    _write(db, told, "registered", f"platform add {added.title}", None)
+    return added
+
+
+def let_in_all(
+    db: Session, platform: Platform, deployment_ids: Collection[str], organization_id: uuid.UUID, *, place: str
+) -> None:
+    """Let those of them in that wait: whoever registers them again knows whose they are."""
+    for each in platform.deployments:
+        if each.status == "pending" and each.deployment_id in deployment_ids:
+            platforms.let_in(platform, each, organization_id)
+            where = f"{place} {platform.title}: deployment {each.deployment_id}"
+            audit.write(db, organization_id, "deployment_approved", place=where)
 
 
 def let_in(
     db: Session, platform: Platform, deployment: Deployment, organization_id: uuid.UUID, *, by: Visit | None = None
 ) -> None:
-    """Let the launches of a deployment into the organization, which alone reads of it."""
-    platforms.let_in(deployment, organization_id)
+    """Let the launches of a deployment into the organization, which alone reads of it. Raises Refused."""
+    before = platform.organization_ids
+    platforms.let_in(platform, deployment, organization_id)
     place = f"platform {platform.title}: deployment {deployment.deployment_id}"
     _write(db, [organization_id], "deployment_approved", place, by)
+    _write(db, before - platform.organization_ids, "changed", f"platform {platform.title}: adopting_id", by)
 
 
-def refuse(db: Session, platform: Platform, deployment: Deployment, *, by: Visit | None = None) -> None:
-    """Refuse the launches of a deployment until it is let in. Of several organizations none reads which one it was."""
+def refuse(db: Session, platform: Platform, deployment: Deployment, *, by: Visit | None = None) -> int:
+    """Refuse the launches of a deployment until it is let in, and end its visits; gives how many there were.
+
+    Its organization reads of it. Where it has none, those of the platform do, but of several none reads which one it
+    was; and where that has none either, all do.
+    """
+    owner_id, ended = deployment.organization_id, 0
+    told = {owner_id} if owner_id else platform.organization_ids or {each.id for each in organizations.listed(db)}
+    which = f": deployment {deployment.deployment_id}" if len(told) == 1 else ""
+    if owner_id:
+        ended = visit.close_visits_from(db, owner_id, platform.id, deployment.id, but=by.key if by else None)
     platforms.refuse(deployment)
-    which = f": deployment {deployment.deployment_id}" if len(platform.organization_ids) == 1 else ""
-    _write_down(db, platform, "deployment_refused", by, what=which)
+    _write(db, told, "deployment_refused", f"platform {platform.title}{which}", by)
+    return ended
 
 
 def _end_visits(db: Session, platform: Platform, by: Visit | None) -> int:
     return visit.close_visits(db, platform.id, but=by.key if by else None)
 
 
-def _write_down(db: Session, platform: Platform, action: Action, by: Visit | None, *, what: str = "") -> None:
+def _write_down(db: Session, platform: Platform, action: Action, by: Visit | None) -> None:
     """For each organization that it launches for."""
-    _write(db, platform.organization_ids, action, f"platform {platform.title}{what}", by)
+    _write(db, platform.organization_ids, action, f"platform {platform.title}", by)
 
 
 def _write(db: Session, organization_ids: Iterable[uuid.UUID], action: Action, place: str, by: Visit | None) -> None:

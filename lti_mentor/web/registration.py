@@ -13,7 +13,7 @@ from lti_mentor.lti import quirks
 from lti_mentor.lti import registration as rules
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.mentoring import audit, organizations
-from lti_mentor.web import headers, limits
+from lti_mentor.web import headers, limits, platform_changes
 from lti_mentor.web.tool import tool
 
 registration = Blueprint("registration", __name__, url_prefix="/lti/register")
@@ -54,6 +54,8 @@ def register() -> str | tuple[str, int]:
                 db, offer, granted, organization_id=guest.organization_id, needs_approval=guest.needs_approval
             )
             _check_stranger(guest, is_new)
+            known_as = [granted.deployment_id] if granted.deployment_id else []
+            platform_changes.let_in_all(db, platform, known_as, guest.organization_id, place="lti/register")
             audit.write(db, guest.organization_id, "registered", place=f"lti/register {platform.title}")
     except Exception:  # whatever it was: the invitation is still good
         _give_back(invited)

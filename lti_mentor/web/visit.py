@@ -26,6 +26,7 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
+    or_,
     select,
     update,
 )
@@ -35,7 +36,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from lti_mentor import clock
 from lti_mentor.db import Base, Row, fewer_than, insert_if, new_id, one_of, same, try_insert
 from lti_mentor.errors import MentorError, NotAllowed, TooMany
-from lti_mentor.mentoring.courses import Member
+from lti_mentor.mentoring.courses import Course, Member
 from lti_mentor.mentoring.people import Grant, Person
 from lti_mentor.mentoring.programs import Participant
 from lti_mentor.vault import hashed
@@ -184,6 +185,21 @@ def count_visits(db: Session, platform_id: uuid.UUID) -> int:
 def close_visits(db: Session, platform_id: uuid.UUID, *, but: str | None = None) -> int:
     """End the open visits that came from the platform, but for the one with this key; gives how many there were."""
     ended = update(VisitRow).where(*_open_from(platform_id), VisitRow.key != (but or ""))
+    closed = db.execute(ended.values(expires_at=clock.now()), execution_options={"synchronize_session": False})
+    return cast("CursorResult[Any]", closed).rowcount
+
+
+def close_visits_from(
+    db: Session, organization_id: uuid.UUID, platform_id: uuid.UUID, deployment_id: uuid.UUID, *, but: str | None
+) -> int:
+    """The same for one deployment. A visit of no course may be from any that the organization has there."""
+    its = select(Course.id).where(Course.organization_id == organization_id, Course.deployment_id == deployment_id)
+    ended = update(VisitRow).where(
+        *_open_from(platform_id),
+        VisitRow.organization_id == organization_id,
+        or_(VisitRow.course_id.is_(None), VisitRow.course_id.in_(its)),
+        VisitRow.key != (but or ""),
+    )
     closed = db.execute(ended.values(expires_at=clock.now()), execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", closed).rowcount
 

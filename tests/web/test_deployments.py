@@ -66,9 +66,17 @@ def post(site, administrator, action) -> requests.Response:
     return administrator.request("POST", f"{administrator.home}{path_of(site, action)}", data=fields)
 
 
-def command(site, *words):
+def run(site, *words):
     surroundings = {"LTI_MENTOR_DATABASE_URL": url_of(site.database), "LTI_MENTOR_SECRET_KEY": SECRET}
-    return CliRunner().invoke(main, ["deployment", *words], env=surroundings)
+    return CliRunner().invoke(main, words, env=surroundings)
+
+
+def command(site, *words):
+    return run(site, "deployment", *words)
+
+
+def set_rule(site, *options) -> str:
+    return run(site, "platform", "set", str(the(site.database, Platform).id), *options).output
 
 
 def placed(site, action) -> list[tuple[str, str]]:
@@ -207,17 +215,12 @@ def test_a_platform_without_a_deployment_keeps_the_rule_that_makes_it_somebodys(
 
 
 def test_the_command_sets_the_rule_but_not_where_all_institutions_share_a_client(alone):
-    def set_rule(*options):
-        surroundings = {"LTI_MENTOR_DATABASE_URL": url_of(alone.database), "LTI_MENTOR_SECRET_KEY": SECRET}
-        words = ["platform", "set", str(the(alone.database, Platform).id), *options]
-        return CliRunner().invoke(main, words, env=surroundings).output
-
-    assert "adopting_id changed" in set_rule("--adopt-into", "Home")
+    assert "adopting_id changed" in set_rule(alone, "--adopt-into", "Home")
     assert knock(alone).status_code == 200
-    assert "adopting_id changed" in set_rule("--clear", "adopt-into")
+    assert "adopting_id changed" in set_rule(alone, "--clear", "adopt-into")
     with alone.database.transaction() as db:
         db.execute(update(Platform).values(issuer=next(iter(quirks.SHARED_CLIENTS))))
-    assert "All institutions use this platform with one client" in set_rule("--adopt-into", "Home")
+    assert "All institutions use this platform with one client" in set_rule(alone, "--adopt-into", "Home")
     assert the(alone.database, Platform).adopting_id is None
 
 
@@ -229,15 +232,127 @@ def test_one_that_was_refused_is_not_taken_in_by_a_rule(alone):
     refused(knock(alone), "launch.refused_deployment")
 
 
-def test_one_that_waits_is_let_in_by_adding_it(alone):
+def add(site, organization, *deployment_ids):
+    """The platform once more, with these deployments."""
+    known = the(site.database, Platform)
+    words = ["platform", "add", "--organization", organization]
+    for name in ("issuer", "client_id", "jwks_uri", "authorization_endpoint", "token_endpoint"):
+        words += [f"--{name.replace('_', '-')}", getattr(known, name)]
+    return run(site, *words, *(word for each in deployment_ids for word in ("--deployment-id", each)))
+
+
+def test_one_that_waits_is_let_in_by_adding_it_which_is_on_record(alone):
     knock(alone)
-    with alone.database.transaction() as db:
-        known = db.scalars(select(Platform)).one()
-        given = {name: getattr(known, name) for name in ("issuer", "client_id", "jwks_uri")}
-        endpoints = {name: getattr(known, name) for name in ("authorization_endpoint", "token_endpoint")}
-        registration = platforms.Registration(**given, **endpoints, deployment_ids=("2",))
-        platforms.add(db, registration, organization_id=organizations.named(db, "Elsewhere").id)
+    assert "may launch for Elsewhere" in add(alone, "Elsewhere", "2").output
     assert knock(alone).status_code == 200
+    ((who, place),) = placed(alone, "deployment_approved")
+    assert who == "Elsewhere"
+    assert place.startswith("lti-mentor platform add")
+    assert place.endswith(": deployment 2")
+
+
+def test_one_that_was_refused_is_not_let_in_by_adding_it(alone):
+    knock(alone)
+    command(alone, "refuse", str(new_one(alone).id))
+    assert "The deployment 2 was refused here." in add(alone, "Home", "2").output
+    assert new_one(alone).status == "refused"
+
+
+def test_a_rule_ends_with_the_deployment_of_another_organization(alone):
+    for let_in in (
+        lambda: add(alone, "Elsewhere", "3"),
+        lambda: command(alone, "approve", str(new_one(alone).id), "--organization", "Elsewhere"),
+    ):
+        with alone.database.transaction() as db:
+            db.execute(update(Platform).values(adopting_id=None))
+            db.execute(delete(Deployment).where(Deployment.deployment_id != "1"))
+        knock(alone)
+        with alone.database.transaction() as db:
+            db.scalars(select(Platform)).one().adopting_id = organizations.named(db, "Home").id
+        assert let_in().exit_code == 0
+        assert the(alone.database, Platform).adopting_id is None
+
+
+def test_who_loses_a_platform_by_that_reads_of_it(alone):
+    with alone.database.transaction() as db:
+        db.execute(delete(Deployment))
+        db.scalars(select(Platform)).one().adopting_id = organizations.named(db, "Home").id
+    assert "adopting_id changed" in set_rule(alone, "--adopt-into", "Elsewhere")
+    assert {who for who, _ in placed(alone, "changed")} == {"Home", "Elsewhere"}
+    with alone.database.transaction() as db:
+        db.scalars(select(Platform)).one().adopting_id = organizations.named(db, "Home").id
+    add(alone, "Elsewhere", "2")
+    assert {who for who, _ in placed(alone, "registered")} == {"Home", "Elsewhere"}
+
+
+def test_a_rule_takes_nothing_in_where_another_organization_uses_the_platform(both_site):
+    with both_site.database.transaction() as db:
+        db.scalars(select(Platform)).one().adopting_id = organizations.named(db, "Home").id  # as it may be from before
+        db.execute(update(Deployment).where(Deployment.deployment_id == "2").values(deployment_id="3"))
+    refused(knock(both_site), "launch.pending_deployment")
+    assert new_one(both_site).organization_id is None
+
+
+def test_no_rule_is_set_where_another_organization_uses_the_platform(both_site):
+    for organization in ("Home", "Elsewhere", "Third"):
+        with both_site.database.transaction() as db:
+            organizations.named(db, organization)
+        assert "Another organization uses this platform too" in set_rule(both_site, "--adopt-into", organization)
+    assert the(both_site.database, Platform).adopting_id is None
+
+
+def test_an_approval_is_taken_back_on_the_page_and_its_visits_end(alone):
+    knock(alone)
+    mine, page = Administrator(alone), f"platforms/{the(alone.database, Platform).id}"
+    mine.submit("/approved")
+    inside, beside = Visitor(), Visitor()
+    here = inside.launch(alone.lms.url, "outsider", "1b").url
+    there = beside.launch(alone.lms.url, "learner", "1").url
+    mine.open(page)
+    answer = mine.submit(f"{new_one(alone).id}/refused")
+    assert "Launches of the deployment are refused from now on." in answer.text
+    assert "Let it in after all" in answer.text
+    assert (new_one(alone).status, new_one(alone).organization_id) == ("refused", None)
+    assert inside.get(here).status_code == 401
+    assert beside.get(there).status_code == 200
+    refused(knock(alone), "launch.refused_deployment")
+    assert counts(alone, Person, Course) == [3, 2], "the administrator's too: nothing is lost"
+    assert placed(alone, "deployment_refused")[0][1].endswith("deployment 2")
+    mine.open(page)
+    mine.submit(f"{new_one(alone).id}/approved")
+    assert knock(alone).status_code == 200
+
+
+def test_the_only_deployment_of_a_platform_is_not_refused_on_the_page(alone):
+    mine = Administrator(alone)
+    assert "Refuse from now on" not in mine.open(f"platforms/{the(alone.database, Platform).id}").text
+    mine.open("invitations")
+    _, fields = mine.form("/invitations")
+    path = f"platforms/{the(alone.database, Platform).id}/deployments/{the(alone.database, Deployment).id}/refused"
+    answer = mine.request("POST", f"{mine.home}{path}", data=fields)
+    assert answer.status_code == 409
+    assert "Suspend the platform instead" in answer.text
+    assert the(alone.database, Deployment).status == "active"
+
+
+def test_an_approval_is_taken_back_by_command_and_given_to_another_organization(both_site):
+    visitor = Visitor()
+    here = visitor.launch(both_site.lms.url, "outsider", "1b").url
+    wanted = str(new_one(both_site).id)
+    assert "1 open visits are ended" in command(both_site, "refuse", wanted).output
+    assert visitor.get(here).status_code == 401
+    assert [who for who, _ in placed(both_site, "deployment_refused")] == ["Elsewhere"]
+    refused(knock(both_site), "launch.refused_deployment")
+    assert "launches for Home" in command(both_site, "approve", wanted, "--organization", "Home").output
+    assert knock(both_site).status_code == 200
+
+
+def test_refusing_on_a_platform_of_nobody_is_on_record_for_everybody(both_site):
+    with both_site.database.transaction() as db:
+        db.execute(delete(Deployment))
+    knock(both_site)
+    command(both_site, "refuse", str(new_one(both_site).id))
+    assert {who for who, _ in placed(both_site, "deployment_refused")} == {"Home", "Elsewhere"}
 
 
 def test_many_launches_at_once_announce_a_deployment_once(alone):
@@ -325,7 +440,7 @@ def test_the_command_lists_lets_in_and_refuses(both_site):
     assert knock(both_site).status_code == 200
     again = command(both_site, "approve", wanted, "--organization", "Home")
     assert again.exit_code == 1
-    assert "Somebody let this deployment in already" in again.output
+    assert "This deployment is let in already" in again.output
     assert (
         "There is no such deployment" in command(both_site, "refuse", str(the(both_site.database, Platform).id)).output
     )

@@ -49,6 +49,7 @@ class Connected:
     platform: Platform
     deployments: list[Deployment]
     undecided: list[Deployment]  # that are new and can only be of this organization
+    may_decide: bool
     problems: list[Problem]
     keys: KeySet | None
     test: ConnectionTest | None
@@ -60,6 +61,11 @@ class Connected:
     @property
     def is_shared(self) -> bool:
         return len(self.platform.organization_ids) > 1
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether one that was let in can go and the platform stays somebody's."""
+        return self.may_decide and (len(self.deployments) > 1 or self.platform.adopting_id is not None)
 
     @property
     def waiting(self) -> list[Deployment]:
@@ -91,13 +97,12 @@ def _connected(db: Session, found: list[Platform]) -> list[Connected]:
     rows = []
     for platform in found:
         ours = [each for each in platform.deployments if each.organization_id == organization_id]
-        undecided = [each for each in platform.deployments if each.organization_id is None]
-        if not platforms.may_decide(platform, organization_id):
-            undecided = []
+        may_decide = platforms.may_decide(platform, organization_id)
+        undecided = [each for each in platform.deployments if may_decide and each.organization_id is None]
         ids = {each.id for each in ours}
         theirs = [Problem(what, reason, count) for what, place, reason, count in problems if place in ids]
         kept = db.get(KeySet, platform.jwks_uri) if platform.jwks_uri else None
-        rows.append(Connected(platform, ours, undecided, theirs, kept, connection_tests.of(db, platform)))
+        rows.append(Connected(platform, ours, undecided, may_decide, theirs, kept, connection_tests.of(db, platform)))
     return rows
 
 

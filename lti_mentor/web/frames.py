@@ -25,8 +25,10 @@ from lti_mentor.web.visit import HEADER, current_visit
 PATH = "/lti/"
 KEPT = "mentor_kept"  # says that this browser keeps cookies here, and nothing else
 KEPT_SECONDS = 30 * 24 * 3600
+LOGIN = "mentor_login_"
 ASKED, TAB = "mentor_asked", "mentor_tab"  # parameters of our own at the login
 LONGEST_NAME = 100  # characters of a frame's name, and of a tab's
+MOST_LOGINS = 20  # that one browser keeps waiting: servers take 8 kB of cookies, and a page may have many frames
 MOST_STEPS = 5  # redirections from a form or a launch to its page
 
 
@@ -51,20 +53,32 @@ def set_cookie(response: AnyResponse, name: str, value: str, seconds: int) -> No
 
 def _login_of(state: str) -> str:
     """A name for each login, so that two frames of one page do not disturb each other."""
-    return f"mentor_login_{hashed(state)[:16]}"
+    return f"{LOGIN}{hashed(state)[:16]}"
+
+
+def _prefix() -> str:
+    """With encryption no other host of the domain can plant one that begins with ``__Host-`` (RFC 6265bis 4.1.3.2)."""
+    return "__Host-" if tool().settings.is_https else ""
 
 
 def cookie_of(state: str) -> str:
-    """With encryption no other host of the domain can plant one that begins with ``__Host-`` (RFC 6265bis 4.1.3.2)."""
-    return f"{'__Host-' if tool().settings.is_https else ''}{_login_of(state)}"
+    return f"{_prefix()}{_login_of(state)}"
 
 
-def _set_login_cookie(response: AnyResponse, state: str, value: str, seconds: int) -> None:
-    headers.set_cookie(response, cookie_of(state), value, path="/", seconds=seconds)  # as the prefix demands
+def _set_login_cookie(response: AnyResponse, name: str, value: str, seconds: int) -> None:
+    headers.set_cookie(response, name, value, path="/", seconds=seconds)  # as the prefix demands
 
 
 def forget_login(response: AnyResponse, state: str) -> None:
-    _set_login_cookie(response, state, "", 0)
+    if cookie_of(state) in request.cookies:
+        _set_login_cookie(response, cookie_of(state), "", 0)
+
+
+def _forget_old_logins(response: AnyResponse) -> None:
+    """A page that begins logins again and again fills no more of what a browser may send; it sends the oldest first."""
+    logins = [name for name in request.cookies if name.startswith(f"{_prefix()}{LOGIN}")]
+    for name in logins[: 1 - MOST_LOGINS]:
+        _set_login_cookie(response, name, "", 0)
 
 
 def onward(begun: Begun) -> AnyResponse:
@@ -72,7 +86,8 @@ def onward(begun: Begun) -> AnyResponse:
     keeps = KEPT in request.cookies or ASKED not in request.args
     response = redirect(begun.redirect_url, 302) if keeps else _without_cookies(begun)
     value = f"{begun.browser_secret}.{_name(request.args.get(TAB))}"
-    _set_login_cookie(response, begun.state, value, tool().settings.login_minutes * 60)
+    _forget_old_logins(response)
+    _set_login_cookie(response, cookie_of(begun.state), value, tool().settings.login_minutes * 60)
     return response
 
 

@@ -23,6 +23,14 @@ from lti_mentor.web.tool import tool
 
 lti = Blueprint("lti", __name__, url_prefix="/lti")
 log = logging.getLogger(__name__)
+# After these no launch can follow on the same login any more.
+FOR_GOOD = (
+    "launch.expired_login",
+    "launch.pending_deployment",
+    "launch.platform_error",
+    "launch.unknown_state",
+    "launch.used_state",
+)
 
 
 @dataclass(frozen=True)
@@ -205,8 +213,12 @@ def key_set() -> Response:
 
 @lti.errorhandler(LaunchError)
 @lti.errorhandler(TooMany)
-def refuse(error: MentorError) -> tuple[str, int, dict[str, str]]:
+def refuse(error: MentorError) -> Response:
     """A page that says what went wrong; the log says a little more, and nothing secret."""
     headers.let_anybody_frame()
     log.warning("launch refused", extra={"reason": error.reason, "detail": getattr(error, "detail", "")})
-    return render_template("lti/refused.html", error=error), error.status, headers.when_again(error)
+    page = render_template("lti/refused.html", error=error)
+    response = Response(page, error.status, headers.when_again(error))
+    if error.reason in FOR_GOOD:
+        frames.forget_login(response, request.form.get("state", ""))
+    return response

@@ -5,8 +5,11 @@ import re
 from urllib.parse import urljoin
 
 import requests
+from sqlalchemy import delete
 
 from lti_mentor.lti.launch import CLAIM
+from lti_mentor.lti.platforms import Deployment
+from lti_mentor.web import frames
 from tests.lti.test_launch import count, refused
 from tests.support.desk import Desk
 from tests.support.visitor import Visitor
@@ -171,3 +174,38 @@ def test_with_encryption_the_cookie_of_a_login_is_one_that_no_other_host_of_the_
 def test_without_encryption_on_the_own_machine_it_has_a_plain_name(site):
     _, begun = Desk(site).login("learner")
     assert begun.headers["Set-Cookie"].startswith("mentor_login_")
+
+
+def logins(visitor) -> list[str]:
+    """The cookies of logins that the browser keeps, the oldest first."""
+    return [name for _, _, name in visitor.cookies if "mentor_login_" in name]
+
+
+def test_a_frame_that_begins_logins_again_and_again_leaves_room_for_everything_else(site):
+    visitor = Visitor()
+    opened = visitor.launch(site.lms.url, "learner", "1").url
+    for _ in range(frames.MOST_LOGINS + 5):
+        url, fields = visitor.begin(site.lms.url, "learner", "1")
+    assert len(logins(visitor)) == frames.MOST_LOGINS
+    assert visitor.get(opened).status_code == 200
+    assert visitor.request("POST", url, data=fields).status_code == 303
+    assert len(logins(visitor)) == frames.MOST_LOGINS - 1
+
+
+def test_two_frames_at_once_both_go_on(site):
+    visitor = Visitor()
+    both = [visitor.begin(site.lms.url, "learner", "1") for _ in range(2)]
+    assert [visitor.request("POST", url, data=fields).status_code for url, fields in both] == [303, 303]
+
+
+def test_the_cookie_of_a_login_goes_once_no_launch_can_follow_it(site):
+    with site.database.transaction() as db:
+        db.execute(delete(Deployment).where(Deployment.deployment_id == "2"))
+    visitor = Visitor()
+    refused(visitor.launch(site.lms.url, "outsider", "1b"), "launch.pending_deployment")
+    url, fields = visitor.begin(site.lms.url, "learner", "1")
+    visitor.request("POST", url, data={"error": "login_required", "state": fields["state"]})
+    assert logins(visitor) == []
+    url, fields = visitor.begin(site.lms.url, "learner", "1")
+    assert visitor.request("POST", url, data={**fields, "id_token": "wrong"}).status_code == 400
+    assert visitor.request("POST", url, data=fields).status_code == 303, "it was not used up"

@@ -128,6 +128,10 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError("base_url is a public URL such as https://mentor.example.org.")
     if settings.base_url.endswith("/"):
         raise SettingsError("base_url has no slash at its end.")
+    if _is_in_memory(settings.database_url):
+        raise SettingsError(
+            "database_url needs a file, such as sqlite:///lti-mentor.db: workers share nothing in memory."
+        )
     if any(len(secret) < 32 for secret in settings.secret_key):
         raise SettingsError("Each value of secret_key has at least 32 characters: make one with openssl rand -hex 32.")
     if settings.minimum_group < 5:
@@ -140,6 +144,12 @@ def _checked(settings: Settings) -> Settings:
     for network in settings.allowed_networks:
         _check_network(network)
     return settings
+
+
+def _is_in_memory(database_url: str) -> bool:
+    scheme, _, file = database_url.partition("://")
+    is_named = file.strip("/").partition("?")[0] not in ("", ":memory:")
+    return scheme.startswith("sqlite") and (not is_named or "mode=memory" in file)
 
 
 def _check_zone(name: str) -> None:

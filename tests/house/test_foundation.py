@@ -35,6 +35,9 @@ GOOD = {"LTI_MENTOR_SECRET_KEY": "s" * 32}
     [
         ("BASE_URL", "mentor.example.org", "public URL"),
         ("BASE_URL", "https://mentor.example.org/", "no slash"),
+        ("DATABASE_URL", "sqlite://", "needs a file"),
+        ("DATABASE_URL", "sqlite:///:memory:", "needs a file"),
+        ("DATABASE_URL", "sqlite:///file:x?mode=memory&uri=true", "needs a file"),
         ("SECRET_KEY", "short", "at least 32"),
         ("MINIMUM_GROUP", "3", "below 5"),
         ("VISIT_HOURS", "many", "whole number"),

@@ -11,7 +11,7 @@ from lti_mentor.errors import SettingsError
 
 
 def hashed(secret: str) -> str:
-    """What is kept of a long random secret that only has to be recognized."""
+    """What is kept of a long random secret that only has to be recognized; see ``Vault.recognizable`` for others."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -37,6 +37,10 @@ class Vault:
     def reseal(self, purpose: str, sealed: str) -> str:
         """The same secret under the current key."""
         return self.seal(purpose, self.open(purpose, sealed))
+
+    def recognizable(self, purpose: str, text: str) -> str:
+        """What is kept of something that could be guessed, such as an address: without the key nobody can try."""
+        return _hmac(_derive(self._secret_keys[0], purpose), text.encode()).hex()
 
     def fingerprint(self, purpose: str, secret: bytes) -> bytes:
         """A fast keyed hash (32 bytes) under the current key, for random secrets only."""

@@ -18,8 +18,10 @@ from lti_mentor.errors import LaunchError, TooMany
 from lti_mentor.lti import platforms
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.settings import Settings
+from lti_mentor.tool import Tool
 from lti_mentor.vault import hashed
 
+PURPOSE = "login-caller"
 LONGEST = 2000  # characters of an issuer or an id
 
 
@@ -81,7 +83,7 @@ def fits(secret: str, kept: str) -> bool:
     return hmac.compare_digest(hashed(secret), kept)
 
 
-def begin(db: Session, settings: Settings, given: Mapping[str, str], *, address: str) -> Begun:
+def begin(db: Session, tool: Tool, given: Mapping[str, str], *, address: str) -> Begun:
     """Answer a login initiation that came from this address. Raises LaunchError and TooMany."""
     for name in ("iss", "login_hint", "target_link_uri"):
         if not given.get(name):
@@ -89,7 +91,7 @@ def begin(db: Session, settings: Settings, given: Mapping[str, str], *, address:
     for name in ("iss", "client_id", "lti_deployment_id"):
         if not given.get(name, "").isprintable() or len(given.get(name, "")) > LONGEST:
             raise LaunchError("launch.bad_parameter", name=name)
-    if not is_ours(given["target_link_uri"], settings):
+    if not is_ours(given["target_link_uri"], tool.settings):
         raise LaunchError("launch.foreign_target")
     platform = platforms.for_login(db, given["iss"], given.get("client_id"))
     state, nonce, browser_secret = (secrets.token_urlsafe(32) for _ in range(3))
@@ -99,20 +101,20 @@ def begin(db: Session, settings: Settings, given: Mapping[str, str], *, address:
         "browser_hash": hashed(browser_secret),
         "platform_id": platform.id,
         "deployment_id": given.get("lti_deployment_id") or None,
-        "address_hash": hashed(address),
-        "caller_hash": hashed(f"{given['login_hint']} {address}"),
+        "address_hash": tool.vault.recognizable(PURPOSE, address),
+        "caller_hash": tool.vault.recognizable(PURPOSE, f"{given['login_hint']} {address}"),
         "failures": 0,
         "created_at": clock.now(),
         "used_at": None,
     }
-    _keep(db, settings, values)
+    _keep(db, tool.settings, values)
     query = {
         "scope": "openid",
         "response_type": "id_token",
         "response_mode": "form_post",
         "prompt": "none",
         "client_id": platform.client_id,
-        "redirect_uri": f"{settings.base_url}/lti/launch",
+        "redirect_uri": f"{tool.settings.base_url}/lti/launch",
         "login_hint": given["login_hint"],
         "nonce": nonce,
         "state": state,

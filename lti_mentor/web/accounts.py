@@ -42,7 +42,9 @@ def use_code() -> Shown:
     Whose account it becomes is shown before; it cannot be taken back.
     """
     with tool().database.transaction() as db:
-        limits.take(db, "link", str(current_visit().person_id), each=TRIES, together=0, within=timedelta(hours=1))
+        limits.take(
+            db, tool().vault, "link", str(current_visit().person_id), each=TRIES, together=0, within=timedelta(hours=1)
+        )
     return _become_one() if request.form.get("decision") == "confirm" else _ask()
 
 

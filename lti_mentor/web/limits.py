@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from lti_mentor import clock
 from lti_mentor.db import Base, fewer_than, insert_if, new_id, same, try_insert
 from lti_mentor.errors import TooMany
-from lti_mentor.vault import hashed
+from lti_mentor.vault import Vault
 
 LONGEST = timedelta(hours=1)  # no limit looks back further
 
@@ -42,13 +42,13 @@ _COUNT = insert_if(
 )
 
 
-def take(db: Session, kind: str, caller: str, *, each: int, together: int, within: timedelta) -> None:
+def take(db: Session, vault: Vault, kind: str, caller: str, *, each: int, together: int, within: timedelta) -> None:
     """Count one more try of this caller. Raises TooMany when there were so many already; 0 is no limit.
 
     A try that is refused does not count, so that nobody is shut out for longer than ``within``.
     """
     now = clock.now()
-    values = {"id": new_id(), "kind": kind, "caller_hash": hashed(caller), "at": now}
+    values = {"id": new_id(), "kind": kind, "caller_hash": vault.recognizable(kind, caller), "at": now}
     if not try_insert(db, _COUNT, values, since=now - within, of_caller=each, of_all=together):
         raise TooMany(f"{kind}.too_many", seconds=int(within.total_seconds()))
 
@@ -66,7 +66,8 @@ def address() -> str:
 
 
 def _without_port(given: str) -> str:
-    """Some proxies name it: ``192.0.2.1:4711`` or ``[2001:db8::1]:4711``."""
+    """Some proxies name it, or put brackets: ``192.0.2.1:4711``, ``[2001:db8::1]:4711``, ``[2001:db8::1]``."""
+    if given.startswith("["):
+        return given[1:].partition("]")[0]
     host, colon, _ = given.rpartition(":")
-    is_named = colon and (host.endswith("]") or ":" not in host)
-    return host.strip("[]") if is_named else given
+    return host if colon and ":" not in host else given

@@ -51,7 +51,7 @@ def begin_login() -> AnyResponse:
     if opened is not None:
         return redirect(opened, 303)
     with tool().database.transaction() as db:
-        begun = login.begin(db, tool().settings, request.values.to_dict(), address=limits.address())
+        begun = login.begin(db, tool(), request.values.to_dict(), address=limits.address())
     return frames.onward(begun)
 
 

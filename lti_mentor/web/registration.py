@@ -69,6 +69,7 @@ def _check_pace() -> None:
     with tool().database.transaction() as db:
         limits.take(
             db,
+            tool().vault,
             "registration",
             limits.address(),
             each=settings.registrations_an_hour_of_address,

@@ -16,7 +16,7 @@ from lti_mentor.lti.login import Login
 from lti_mentor.mentoring import organizations
 from lti_mentor.mentoring.people import Person
 from lti_mentor.tool import Tool
-from lti_mentor.vault import Vault
+from lti_mentor.vault import Vault, hashed
 from lti_mentor.web import limits
 from lti_mentor.web.limits import Attempt
 from lti_mentor.web.visit import VisitRow
@@ -104,6 +104,7 @@ def test_the_address_that_a_proxy_names_counts_only_when_proxies_are_trusted(sit
         ("::ffff:192.0.2.1", "192.0.2.1"),
         ("2001:db8:0:1:a:b:c:d", "2001:db8:0:1::/64"),
         ("[2001:db8:0:1::2]:4711", "2001:db8:0:1::/64"),
+        ("[2001:db8:0:1::2]", "2001:db8:0:1::/64"),
         ("2001:db8:0:2::2", "2001:db8:0:2::/64"),
         ("unix socket", "unix socket"),
         ("", ""),
@@ -207,7 +208,9 @@ def test_attempts_at_the_same_moment_count_together(database):
     def attempt():
         try:
             with database.transaction() as db:
-                limits.take(db, "registration", "somebody", each=2, together=0, within=timedelta(hours=1))
+                limits.take(
+                    db, Vault(("x" * 32,)), "registration", "somebody", each=2, together=0, within=timedelta(hours=1)
+                )
             answers.append("counted")
         except TooMany:
             answers.append("refused")
@@ -219,6 +222,19 @@ def test_attempts_at_the_same_moment_count_together(database):
         thread.join()
     attempt()
     assert answers[-1] == "refused"
+
+
+def test_an_address_cannot_be_guessed_from_what_is_kept_of_it(site):
+    desk = Desk(site, open_registration=True)
+    desk.login("learner")
+    desk.register()
+    with site.database.reading() as db:
+        kept = {
+            *db.execute(select(Login.address_hash, Login.caller_hash)).one(),
+            db.scalars(select(Attempt)).one().caller_hash,
+        }
+    assert not kept & {hashed(desk.address), hashed(f"learner {desk.address}")}
+    assert len(kept) == 3
 
 
 def test_what_limits_count_is_found_by_an_index(site):

@@ -18,7 +18,7 @@ from lti_mentor.insight import exports
 from lti_mentor.insight.exports import FORMATS, Batch
 from lti_mentor.mentoring.people import Person
 
-CUT_OFF = timedelta(seconds=30)  # without one more statement
+CUT_OFF = timedelta(minutes=2)  # without one more statement
 
 
 class ExportRun(Row):

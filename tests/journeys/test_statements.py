@@ -38,7 +38,7 @@ def test_the_list_follows_what_is_typed_and_the_field_stays_where_it_is(statemen
 def test_a_command_is_copied_from_inside_the_frame(statements):
     _, frame = statements
     first = frame.locator("li.statement").first
-    first.get_by_text("As it is stored").click()
+    first.get_by_text("As JSON").click()
     first.get_by_role("button", name="Copy").click()
     expect(first.get_by_role("button", name="Copied")).to_be_visible()
 

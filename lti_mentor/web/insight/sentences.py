@@ -74,10 +74,14 @@ def _activity(thing: Mapping[str, Any], base: str, titles: Mapping[str, str]) ->
 
 def _score(score: Mapping[str, Any]) -> str | None:
     if "raw" in score and "max" in score:
-        return _("%(score)s of %(most)s", score=number(score["raw"]), most=number(score["max"]))
+        return _("%(score)s of %(most)s", score=_number(score["raw"]), most=_number(score["max"]))
     if "scaled" in score:
-        return _("%(percent)s %%", percent=number(round(score["scaled"] * 100, 1)))
-    return number(score["raw"]) if "raw" in score else None
+        return _("%(percent)s %%", percent=_number(score["scaled"] * 100))
+    return _number(score["raw"]) if "raw" in score else None
+
+
+def _number(value: float) -> str:
+    return number(round(value, 1))
 
 
 def _text(texts: Mapping[str, str]) -> str:

@@ -1,5 +1,5 @@
 // A button beside a text that copies it. Without this file the text is there to be marked.
-document.documentElement.classList.add("may-copy");
+document.documentElement.classList.add("scripted");
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;

@@ -4,6 +4,7 @@ import hashlib
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from lti_mentor import clock
 from lti_mentor.activity import outside
@@ -124,3 +125,26 @@ def test_nothing_waits_where_nobody_wants_it(database, home):
     say(database, home, [statement(1)])
     with database.reading() as db:
         assert outside.standings(db) == []
+
+
+def test_a_writer_looks_for_targets_only_where_there_are_some(database, home, warehouse, loaded_settings):
+    asked = []
+
+    def note(connection, cursor, text, *others):
+        asked.append(text)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        say(database, home, [statement(1)])
+        assert not any("xapi_targets" in text or "xapi_outbox" in text for text in asked)
+        add(database, loaded_settings, home, warehouse.draft())
+        asked.clear()
+        say(database, home, [statement(2), statement(3)])
+        assert sum("xapi_targets" in text or "xapi_outbox" in text for text in asked) == 2
+        with database.transaction() as db:
+            outside.remove(db, outside.named(db, home, "Warehouse"))
+        asked.clear()
+        say(database, home, [statement(4)])
+        assert not any("xapi_targets" in text or "xapi_outbox" in text for text in asked)
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)

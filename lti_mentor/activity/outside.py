@@ -176,7 +176,9 @@ def forget(db: Session, organization_id: uuid.UUID, agents: Iterable[str]) -> li
     """Send nothing any more that speaks of somebody; gives the targets that may have something already."""
     for agent in agents:
         outbox.forget_agent(db, tenant=organization_id, agent=agent)
-    return [each.target for each in outbox.standings(db, tenant=organization_id) if each.target.delivered]
+    targets = [each.target for each in outbox.standings(db, tenant=organization_id)]
+    now = clock.now()
+    return [each for each in targets if each.delivered or (each.leased_until is not None and each.leased_until > now)]
 
 
 dead_letters, replay, drop = outbox.dead_letters, outbox.replay, outbox.drop

@@ -29,7 +29,7 @@ from lti_mentor.mentoring.goals import Goal, GoalLink
 from lti_mentor.practice.tokens import SigningKey, claims
 from lti_mentor.vault import Vault
 from lti_mentor.web import visit
-from tests.bench import bare_tool, lms, served, services
+from tests.bench import bare_tool, delivery, lms, served, services
 from tests.conftest import gather_cast, register, small_world
 
 ROUNDS, BURST = 60, 5
@@ -298,6 +298,7 @@ def main() -> None:
         ]
         with lms.running(key.jwk()) as issuer:
             lines += services.lines(issuer, folder)
+        lines += delivery.lines(folder)
     text = "\n".join(lines)
     print(text)
     Path("docs/benchmarks.md").write_text(text.rstrip() + "\n", encoding="utf-8")

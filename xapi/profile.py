@@ -6,6 +6,7 @@ profiles, Three about processing them.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from xapi import times
@@ -235,15 +236,24 @@ Outcome = tuple[str, Followed]  # and what is left over
 
 
 def lives(profile: Profile, statements: Iterable[Statement]) -> dict[Life, list[Statement]]:
-    """Those that name the profile, by what ties them together, each in order of time (Two, 9.0)."""
+    """Those that name the profile, by what ties them together, each in order of time (Two, 9.0).
+
+    What happened at the same moment comes as it was stored.
+    """
     found: dict[Life, list[Statement]] = {}
-    for statement in sorted(statements, key=lambda each: times.parsed(each["timestamp"])):
+    for statement in sorted(statements, key=_moment):
         if _names(profile, statement):
             context = statement.get("context", {})
             parts = context.get("extensions", {}).get(SUBREGISTRATION, ())
             part = next((each["subregistration"] for each in parts if each["profile"] == profile.version), None)
             found.setdefault((context.get("registration"), part), []).append(statement)
     return found
+
+
+def _moment(statement: Statement) -> tuple[datetime, datetime]:
+    happened: str = statement["timestamp"]
+    stored: str = statement.get("stored", happened)
+    return times.parsed(happened), times.parsed(stored)
 
 
 def follows(profile: Profile, statements: Iterable[Statement], find: Finder = lambda _: None) -> list[str]:

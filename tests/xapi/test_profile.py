@@ -198,6 +198,14 @@ def test_a_pattern_is_matched_greedily(said, outcome):
     assert profile.match(known, "race", [[each] for each in said.split()]) == outcome
 
 
+def test_what_happened_at_the_same_moment_comes_as_it_was_stored():
+    known = profile.read(document())
+    second, first = ({**STATEMENT, "stored": f"2026-05-01T10:00:0{number}Z"} for number in (2, 1))
+    earlier = {**STATEMENT, "timestamp": "2026-05-01T11:59:59+02:00"}
+    stranger = {**STATEMENT, "context": {}}
+    assert profile.lives(known, [second, stranger, first, earlier]) == {(None, None): [earlier, first, second]}
+
+
 # Our own document ---------------------------------------------------------------------------------------------------
 
 OURS = json.loads((shipped.folder("config") / "profile.jsonld").read_text(encoding="utf-8"))

@@ -24,8 +24,17 @@ VERBS = {
 
 
 def take_statements(db: Session, organization_id: uuid.UUID, statements: Iterable[Mapping[str, Any]]) -> int:
-    """Take what the LMS says about items we know, in statements as stored; how many results that gave."""
-    return sum(_take_statement(db, organization_id, statement) for statement in statements)
+    """Take what the LMS says about items we know, in statements as stored; how many results that gave.
+
+    Person by person, always in one order: two batches about the same people do not wait for each other in a circle.
+    """
+    by_person = sorted(statements, key=_account)
+    return sum(_take_statement(db, organization_id, statement) for statement in by_person)
+
+
+def _account(statement: Mapping[str, Any]) -> tuple[str, str]:
+    account = statement["actor"].get("account") or {}
+    return account.get("homePage", ""), account.get("name", "")
 
 
 def _take_statement(db: Session, organization_id: uuid.UUID, statement: Mapping[str, Any]) -> int:

@@ -1,14 +1,16 @@
 """Goals in a real gradebook: told as their mean, read back, taken away again; private ones leave no trace there."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from sqlalchemy import select
 
 from lti_mentor import clock
 from lti_mentor.jobs import grades
-from lti_mentor.mentoring import goals, mentorships, programs
+from lti_mentor.mentoring import courses, goals, joining, mentorships, programs, results
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.goals import Goal
 from lti_mentor.mentoring.gradebook import GradeColumn, LatestScore
@@ -203,3 +205,39 @@ def test_a_goal_that_is_moved_while_another_is_counted_is_not_lost(tool, both_si
         assert grades.run(tool) == 0, "its score is held until this is over"
     assert grades.run(tool) == 1
     assert there(both_site.lms.lms) == {"learner": (70, "InProgress")}
+
+
+def graded(site, *subjects) -> list[dict[str, object]]:
+    """What a platform says of a quiz, of these people in this order."""
+    now = clock.now().isoformat()
+    return [
+        {
+            "actor": {"account": {"homePage": site.lms.url, "name": subject}},
+            "verb": {"id": "http://adlnet.gov/expapi/verbs/scored"},
+            "object": {"id": "urn:quiz"},
+            "result": {"score": {"scaled": 0.5}},
+            "timestamp": now,
+        }
+        for subject in subjects
+    ]
+
+
+def test_two_batches_of_results_about_the_same_people_do_not_wait_in_a_circle(both_site, learner, teacher):
+    show_goals(teacher, both_site)
+    with both_site.database.transaction() as db:
+        course, program = db.scalars(select(Course)).one(), db.scalars(select(Program)).one()
+        courses.add_item(db, course, activity_iri="urn:quiz", title="Quiz")
+        joining.enroll(db, program, person_of(db, "mentor"), "mentee")
+        organization_id = course.organization_id
+    both = Barrier(2)
+
+    def take(subjects):
+        for _ in range(5):
+            both.wait(20)
+            with both_site.database.transaction() as db:
+                results.take_statements(db, organization_id, graded(both_site, *subjects))
+
+    with ThreadPoolExecutor(2) as threads:
+        orders = (["learner", "mentor"] * 5, ["mentor", "learner"] * 5)
+        for done in [threads.submit(take, subjects) for subjects in orders]:
+            done.result(60)

@@ -90,15 +90,8 @@ def platform_list() -> None:
     """All platforms with their deployments and when somebody last launched from each."""
     with ready_database().reading() as session:
         for each in platforms.listed(session):
-            deployments = ", ".join(_deployment(deployment) for deployment in each.deployments)
+            deployments = ", ".join(map(switches.described, each.deployments))
             click.echo(f"{each.id}  {each.status}  {each.issuer}  client {each.client_id}  deployments {deployments}")
-
-
-def _deployment(deployment: platforms.Deployment) -> str:
-    if deployment.status != "active":
-        return f"{deployment.deployment_id} ({deployment.status})"
-    at = deployment.last_launch_at
-    return f"{deployment.deployment_id} (last launch {at:%Y-%m-%d})" if at else deployment.deployment_id
 
 
 @platform.command("disable")

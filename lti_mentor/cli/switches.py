@@ -10,7 +10,7 @@ import click
 from lti_mentor import settings
 from lti_mentor.cli.commands import find_organization, ready_database, writing
 from lti_mentor.lti import keysets, platforms, switches
-from lti_mentor.lti.platforms import Platform
+from lti_mentor.lti.platforms import Deployment, Platform
 from lti_mentor.web import platform_changes
 
 # What --clear takes, and the column it empties before anything else is set.
@@ -86,6 +86,14 @@ def show(platform_id: uuid.UUID) -> None:
         click.echo(f"{name + ':':24}{value}")
 
 
+def described(deployment: Deployment) -> str:
+    """Its id, and what is to be known of it."""
+    if deployment.status != "active":
+        return f"{deployment.deployment_id} ({deployment.status})"
+    at = deployment.last_launch_at
+    return f"{deployment.deployment_id} (last launch {at:%Y-%m-%d})" if at else deployment.deployment_id
+
+
 def _lines(platform: Platform) -> list[tuple[str, object]]:
     pasted = [key.get("kid", "without id") for key in platform.pasted_keys or ()]
     default = f"{settings.load().clock_leeway_seconds} seconds, as the settings say"
@@ -94,7 +102,7 @@ def _lines(platform: Platform) -> list[tuple[str, object]]:
         ("status", platform.status),
         ("issuer", platform.issuer),
         ("client id", platform.client_id),
-        ("deployments", ", ".join(each.deployment_id for each in platform.deployments) or "none"),
+        ("deployments", ", ".join(map(described, platform.deployments)) or "none"),
         ("new deployments", "are taken in" if platform.adopting_id else "wait for approval"),
         ("authorization endpoint", platform.authorization_endpoint),
         ("token endpoint", platform.token_endpoint),

@@ -1,4 +1,4 @@
-"""Removing what is over: logins, visits, forms, tokens, links, pickers, link codes, exports, counted attempts."""
+"""Removing what is over: logins, visits, forms, tokens, links, pickers, codes, exports, attempts, new deployments."""
 
 from datetime import timedelta
 
@@ -6,6 +6,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
+from lti_mentor.lti import platforms
 from lti_mentor.lti.deep_linking import Picker
 from lti_mentor.lti.login import Login
 from lti_mentor.lti.tokens import AccessToken
@@ -27,7 +28,7 @@ BATCH = 500
 def run(tool: Tool) -> int:
     """How many rows went, in small transactions that delay nobody."""
     with tool.database.transaction() as db:
-        total = privacy.erase_again(db)
+        total = privacy.erase_again(db) + platforms.forget_waiting(db)
     while True:
         with tool.database.transaction() as db:
             removed = _remove_batch(db, tool.settings)

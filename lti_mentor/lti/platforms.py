@@ -5,17 +5,19 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from sqlalchemy import (
     JSON,
     CheckConstraint,
+    CursorResult,
     ForeignKey,
     Select,
     String,
     UniqueConstraint,
     bindparam,
+    delete,
     func,
     or_,
     select,
@@ -30,6 +32,7 @@ from lti_mentor.lti import quirks
 
 STATES = ("pending", "active", "disabled")
 DEPLOYMENT_STATES = ("pending", "active", "refused")
+PENDING_FOR = timedelta(days=30)  # since it was last tried
 MOST_PENDING = 20  # deployments of one platform that wait at a time
 SEEN_AGAIN = timedelta(hours=1)
 
@@ -393,6 +396,12 @@ def count_pending(db: Session, platform: Platform) -> int:
     """How many of its deployments wait."""
     waiting = (Deployment.platform_id == platform.id, Deployment.status == "pending")
     return db.scalar(select(func.count()).select_from(Deployment).where(*waiting)) or 0
+
+
+def forget_waiting(db: Session) -> int:
+    """Remove deployments that wait and that nobody tries any more; gives how many."""
+    given_up = (Deployment.status == "pending", Deployment.last_launch_at < clock.now() - PENDING_FOR)
+    return cast("CursorResult[Any]", db.execute(delete(Deployment).where(*given_up))).rowcount
 
 
 def adopter(db: Session, platform: Platform) -> uuid.UUID | None:

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 import requests
@@ -11,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from lti_mentor import clock
 from lti_mentor.cli import main
+from lti_mentor.jobs import upkeep
 from lti_mentor.lti import launch, platforms, quirks
 from lti_mentor.lti.login import Login
 from lti_mentor.lti.platforms import MOST_PENDING, Deployment, Platform
@@ -18,6 +20,8 @@ from lti_mentor.mentoring import organizations
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.people import Person
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
 from lti_mentor.web.visit import VisitRow
 from tests.conftest import SECRET, url_of
 from tests.lti.test_launch import refused
@@ -462,3 +466,23 @@ def test_launches_that_announce_count_for_their_caller_and_not_for_the_platform(
     claim = {f"{launch.CLAIM}deployment_id": "new"}
     assert [stranger.launch("stranger", **claim).status_code for _ in range(4)] == [400, 400, 400, 429]
     assert [elsewhere.launch(f"learner-{number}").status_code for number in range(3)] == [303, 303, 429]
+
+
+def test_one_that_waits_and_is_tried_no_more_is_forgotten_after_a_month(alone):
+    knock(alone)
+    with alone.database.transaction() as db:
+        month, rows = clock.now() - timedelta(days=31), update(Deployment)
+        platform_id = db.scalars(select(Platform.id)).one()
+        db.add(Deployment(platform_id=platform_id, deployment_id="refused", status="refused"))
+        db.add(Deployment(platform_id=platform_id, deployment_id="old", status="pending"))
+        db.flush()
+        db.execute(rows.where(Deployment.deployment_id != "2").values(last_launch_at=month))
+    assert upkeep.run(Tool(alone.settings, alone.database, Vault(alone.settings.secret_key))) == 1
+    with alone.database.reading() as db:
+        assert set(db.scalars(select(Deployment.deployment_id))) == {"1", "2", "refused"}
+
+
+def test_the_command_shows_which_deployments_wait(alone):
+    knock(alone)
+    shown = run(alone, "platform", "show", str(the(alone.database, Platform).id)).output
+    assert "2 (pending)" in shown

@@ -16,11 +16,19 @@ from sqlalchemy.orm import Session
 
 from lti_mentor import clock, migrations, settings
 from lti_mentor.db import Database, connect
-from lti_mentor.mentoring import evidence, goals, meetings, standing
+from lti_mentor.lti import contexts, links, login, platforms
+from lti_mentor.lti.contexts import Offered
+from lti_mentor.lti.deep_linking import PlacedLink
+from lti_mentor.lti.platforms import Deployment, KeySet, Registration
+from lti_mentor.mentoring import evidence, goals, meetings, readiness_columns, standing
+from lti_mentor.mentoring.courses import Item
 from lti_mentor.mentoring.evidence import Submission, Verdict
 from lti_mentor.mentoring.goals import GoalDraft
+from lti_mentor.practice.tokens import SigningKey
+from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
-from tests.conftest import SECRET, gather_cast, url_of
+from lti_mentor.web import visit
+from tests.conftest import SECRET, Cast, gather_cast, url_of
 from tests.support import postgres
 
 FOLDER = Path(__file__).parent.parent / "house" / "releases"
@@ -45,13 +53,15 @@ def keep(release: str) -> None:
 def _fill(database: Database) -> None:
     loaded = settings.load({"LTI_MENTOR_SECRET_KEY": SECRET})
     migrations.prepare(database, loaded, Vault(loaded.secret_key))
+    tool = Tool(loaded, database, Vault(loaded.secret_key))
     with database.transaction() as db:
-        _live(db)
+        cast = gather_cast(db)
+        _live(db, cast)
+        _connect(db, tool, cast)
 
 
-def _live(db: Session) -> None:
+def _live(db: Session, cast: Cast) -> None:
     """A goal, a piece of evidence with its answer, a meeting."""
-    cast = gather_cast(db)
     soon = clock.today() + timedelta(days=9)
     goals.set_goal(db, cast.learner, GoalDraft(title="Read the guide", baseline=0, target=10, due_on=soon))
     piece = evidence.submit(db, cast.pursuit, "1", Submission(text="I did it.\nAnd wrote it down; with 'care'."))
@@ -59,6 +69,38 @@ def _live(db: Session) -> None:
     evidence.accept(db, piece, Verdict(version=1, rating=50, comment="Yes."), by=cast.mentor)
     standing.record_change(db, cast.pursuit, before)
     meetings.plan(db, cast.mentorship, planned_at=clock.now() + timedelta(days=2), minutes=30, by=cast.mentor)
+
+
+def _connect(db: Session, tool: Tool, cast: Cast) -> None:
+    """A platform with deployments of every status, somebody who came from it, a link and a column in its course."""
+    url, owner = "https://lms.example.org", cast.learner.organization_id
+    endpoints = {
+        "authorization_endpoint": f"{url}/authorize",
+        "token_endpoint": f"{url}/token",
+        "jwks_uri": f"{url}/jwks",
+    }
+    registration = Registration(issuer=url, client_id="tests", **endpoints, deployment_ids=("1",))
+    platform = platforms.add(db, registration, organization_id=owner)
+    (deployment,) = platform.deployments
+    cast.course.deployment_id = deployment.id
+    for status in ("pending", "refused"):
+        db.add(Deployment(platform_id=platform.id, deployment_id=status, status=status, last_launch_at=clock.now()))
+    body = {"keys": [SigningKey().jwk()]}
+    db.add(KeySet(jwks_uri=f"{url}/jwks", body=body, fetched_at=clock.now(), tried_at=clock.now()))
+    offered = Offered(f"{url}/memberships", f"{url}/lineitems", ())
+    contexts.keep(db, deployment, cast.course.context_id, offered)
+    given = {"iss": url, "login_hint": "learner", "target_link_uri": f"{tool.settings.base_url}/lti/launch"}
+    login.begin(db, tool, given, address="192.0.2.1")
+    visit.open_visit(
+        db, cast.learner, platform_id=platform.id, course_id=cast.course.id, framing_origins=[url], hours=8
+    )
+    where = {"organization_id": owner, "deployment_id": deployment.id, "context_id": cast.course.context_id}
+    link = PlacedLink(**where, kind="certification", target=cast.pursuit.certification_id)
+    db.add(link)
+    db.flush()
+    links.launched(db, link, deployment, cast.course.context_id, "link 1")
+    db.add(Item(organization_id=owner, course_id=cast.course.id, activity_iri=f"{url}/quiz/1", title="Quiz 1"))
+    readiness_columns.open_column(db, cast.program, cast.course, cast.pursuit.certification_id, by=cast.coordinator)
 
 
 def _write(release: str, database: Database, lines: Iterator[str] | list[str]) -> None:

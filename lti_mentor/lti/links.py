@@ -1,10 +1,10 @@
 """The ids under which platforms launch what was placed: a link has one in each course that it was copied to."""
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ForeignKey, UniqueConstraint, Uuid, bindparam, select
+from sqlalchemy import ForeignKey, UniqueConstraint, Uuid, bindparam, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -14,7 +14,10 @@ from lti_mentor.lti.platforms import Deployment
 
 
 class LaunchedLink(Row):
-    """A placed link as it stands in a context. Of several activities with the same content the first one counts."""
+    """A placed link as it stands in a context.
+
+    Of several activities with the same content the first one counts, until nobody has launched it for some days.
+    """
 
     __tablename__ = "launched_links"
 
@@ -22,7 +25,7 @@ class LaunchedLink(Row):
     deployment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("deployments.id", ondelete="CASCADE"))
     context_id: Mapped[str]
     resource_link_id: Mapped[str]
-    launched_at: Mapped[datetime] = mapped_column(default=clock.now)  # first
+    launched_at: Mapped[datetime] = mapped_column(default=clock.now)  # last, to the day
 
     __table_args__ = (
         UniqueConstraint(
@@ -31,8 +34,9 @@ class LaunchedLink(Row):
     )
 
 
+SEEN_AGAIN, GIVEN_UP = timedelta(days=1), timedelta(days=7)
 # Made once: building a statement costs more than running it.
-_IN_CONTEXT = select(LaunchedLink.id).where(
+_IN_CONTEXT = select(LaunchedLink.id, LaunchedLink.resource_link_id, LaunchedLink.launched_at).where(
     LaunchedLink.organization_id == bindparam("organization_id", type_=Uuid()),
     LaunchedLink.deployment_id == bindparam("deployment_id", type_=Uuid()),
     LaunchedLink.context_id == bindparam("context_id"),
@@ -41,16 +45,21 @@ _IN_CONTEXT = select(LaunchedLink.id).where(
 
 
 def launched(db: Session, link: PlacedLink, deployment: Deployment, context_id: str, resource_link_id: str) -> None:
-    """Remember the id that the platform gave to the link in this context."""
+    """Remember the id that the platform gave to the link in this context; most launches write nothing."""
     key: dict[str, Any] = {
         "organization_id": deployment.organization_id,
         "deployment_id": deployment.id,
         "context_id": context_id,
         "placed_link_id": link.id,
     }
-    if db.scalar(_IN_CONTEXT, key) is None:
-        values = key | {"resource_link_id": resource_link_id}
-        db.execute(inserting(db, LaunchedLink).values(values).on_conflict_do_nothing())
+    values = {"resource_link_id": resource_link_id, "launched_at": clock.now()}
+    known = db.execute(_IN_CONTEXT, key).one_or_none()
+    if known is None:
+        db.execute(inserting(db, LaunchedLink).values(key | values).on_conflict_do_nothing())
+        return
+    row_id, kept_id, launched_at = known
+    if launched_at < clock.now() - (SEEN_AGAIN if kept_id == resource_link_id else GIVEN_UP):
+        db.execute(update(LaunchedLink).where(LaunchedLink.id == row_id).values(values))
 
 
 def showing(

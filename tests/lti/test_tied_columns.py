@@ -1,10 +1,15 @@
 """A new column says which resource link it is about, so that a platform shows the score where the link is."""
 
+from datetime import timedelta
+
 from sqlalchemy import select
 
+from lti_mentor import clock
 from lti_mentor.jobs import grades
+from lti_mentor.lti import links
+from lti_mentor.lti.deep_linking import PlacedLink
 from lti_mentor.lti.links import LaunchedLink
-from lti_mentor.lti.platforms import Platform
+from lti_mentor.lti.platforms import Deployment, Platform
 from lti_mentor.mentoring import course_copies, readiness_columns
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.gradebook import GradeColumn
@@ -74,6 +79,27 @@ def test_a_column_is_tied_to_an_activity_that_a_teacher_chose_it_for(site):
     link_id = chosen(site)
     open_column(site)
     assert tied(site) == {"1": link_id}
+
+
+def test_an_activity_that_took_the_place_of_another_counts_once_that_is_launched_no_more(both_site):
+    first = chosen(both_site)
+
+    def launched(link_id, *, days_later) -> tuple[str, timedelta]:
+        """The id that counts then, and how long ago it was last noted."""
+        with both_site.database.transaction() as db:
+            db.scalars(select(LaunchedLink)).one().launched_at -= timedelta(days=days_later)
+            link = db.scalars(select(PlacedLink)).one()
+            deployment = db.scalars(select(Deployment).where(Deployment.deployment_id == "1")).one()
+            links.launched(db, link, deployment, "1", link_id)
+        with both_site.database.reading() as db:
+            kept = db.scalars(select(LaunchedLink)).one()
+            return kept.resource_link_id, clock.now() - kept.launched_at
+
+    day = timedelta(days=1)
+    assert launched("second", days_later=0)[0] == first
+    assert launched(first, days_later=6) < (first, day), "noted again"
+    assert launched("second", days_later=6)[0] == first
+    assert launched("second", days_later=2) < ("second", day)
 
 
 def test_a_column_is_tied_to_no_link_of_something_else(site):

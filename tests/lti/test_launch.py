@@ -84,7 +84,7 @@ REFUSALS = [
     ({"aud": ["tests", "somebody-else"]}, "launch.foreign_audience"),
     ({"aud": ["tests", "somebody-else"], "azp": "tests"}, "launch.foreign_audience"),
     ({"azp": "somebody-else"}, "launch.authorized_party"),
-    ({f"{CLAIM}deployment_id": "99"}, "launch.deployment"),
+    ({f"{CLAIM}deployment_id": "99"}, "launch.deployment"),  # the login named another; see test_registration for none
     ({f"{CLAIM}message_type": "LtiUnknownRequest"}, "launch.message_type"),
     ({f"{CLAIM}resource_link": {"title": "no id"}}, "launch.message"),
     ({f"{CLAIM}target_link_uri": "https://evil.example.org/lti/launch"}, "launch.foreign_target"),

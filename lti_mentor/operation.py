@@ -14,7 +14,9 @@ from lti_mentor.errors import SettingsError
 from lti_mentor.jobs import queue
 from lti_mentor.web import measured
 from lti_mentor.web.tool import tool
-from xapi.rows import Head
+from xapi import outbox
+from xapi.outbox import Standing
+from xapi.rows import Head, Target
 
 operation = Blueprint("operation", __name__)
 LATELY = timedelta(minutes=10)  # a worker is that long in one job at most
@@ -101,5 +103,26 @@ def _jobs(db: Session) -> Iterator[str]:
         yield from gauge("lti_mentor_worker_seen_timestamp_seconds", "When a worker last took a job.", seen)
 
 
+def _delivery(db: Session) -> Iterator[str]:
+    standings, now = outbox.standings(db), clock.now()
+
+    def each(number: Callable[[Standing], float]) -> list[tuple[str, float]]:
+        return [(_labels(standing.target), number(standing)) for standing in standings]
+
+    waited = each(lambda standing: (now - standing.oldest).total_seconds() if standing.oldest else 0.0)
+    yield from gauge("lti_mentor_delivery_waiting", "Statements that wait.", *each(lambda standing: standing.waiting))
+    yield from gauge("lti_mentor_delivery_oldest_seconds", "How long the oldest waits.", *waited)
+    yield from gauge("lti_mentor_delivery_dead", "Statements that were refused.", *each(lambda standing: standing.dead))
+    yield from gauge("lti_mentor_delivery_down", "1 while nothing gets through.", *each(lambda one: one.is_down))
+    errors, done = each(lambda standing: standing.target.errors), each(lambda standing: standing.target.delivered)
+    yield from gauge("lti_mentor_delivery_errors_total", "Answers that were none or refused.", *errors)
+    yield from gauge("lti_mentor_delivery_sent_total", "Statements that are there.", *done)
+
+
+def _labels(target: Target) -> str:
+    label = target.label.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{{target="{target.id}",label="{label}"}}'
+
+
 Reading = Callable[[Session], Iterator[str]]
-READINGS: list[Reading] = [_statements, _jobs]  # whoever has more numbers adds a function here
+READINGS: list[Reading] = [_statements, _jobs, _delivery]  # whoever has more numbers adds a function here

@@ -13,6 +13,7 @@ import requests
 from sqlalchemy import text
 
 from lti_mentor import clock, migrations, operation
+from lti_mentor.activity.outside import TargetDraft
 from lti_mentor.app import create_app
 from lti_mentor.db import connect
 from lti_mentor.jobs import queue, worker
@@ -23,7 +24,10 @@ from lti_mentor.vault import Vault
 from lti_mentor.web.measured import SIZE, Measures
 from tests.conftest import SECRET, url_of
 from tests.support import processes
+from tests.support.outside import add, say, statement
+from xapi.rows import Target
 
+DELIVERY = ("waiting", "oldest_seconds", "dead", "down", "errors_total", "sent_total")
 TOKEN = "a token that is only used by the tests of the numbers"
 
 
@@ -117,6 +121,20 @@ def test_the_numbers_are_about_requests_statements_and_jobs(database, cast, clie
     assert "lti_mentor_worker_seen_timestamp_seconds" not in found
     assert worker.work_once(Tool(loaded_settings, database, Vault(loaded_settings.secret_key)))
     assert float(numbers(client)["lti_mentor_worker_seen_timestamp_seconds"]) > 1_700_000_000
+
+
+def test_each_record_store_outside_has_numbers_of_its_own(database, cast, client, loaded_settings):
+    home = cast.course.organization_id
+    draft = TargetDraft(label='Ware"house', endpoint="https://lrs.example.org/xapi", key="us", secret="theirs")
+    target = add(database, loaded_settings, home, draft)
+    say(database, home, [statement(1), statement(2)])
+    with database.transaction() as db:
+        kept = db.get_one(Target, (home, target.id))
+        kept.errors, kept.delivered = 7, 40
+    found, labels = numbers(client), f'{{target="{target.id}",label="Ware\\"house"}}'
+    said = {name: found[f"lti_mentor_delivery_{name}{labels}"] for name in DELIVERY}
+    assert float(said.pop("oldest_seconds")) >= 0
+    assert said == {"waiting": "2", "dead": "0", "down": "0", "errors_total": "7", "sent_total": "40"}
 
 
 def test_more_numbers_are_a_function_more(client, monkeypatch):

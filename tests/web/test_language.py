@@ -65,6 +65,7 @@ def written_by_others() -> list[str]:
         "I did it.",
         "JSON Lines",
         "Parquet",
+        "Warehouse",
     ]
     return sorted({*catalogued, *verbs, *names}, key=len, reverse=True)
 

@@ -54,7 +54,8 @@ _TYPES = {
     "result.success": "BOOLEAN",
     "result.completion": "BOOLEAN",
 }
-_LARGE = "maximum_object_size = 67108864"  # bytes: a statement is quoted in its row
+_LARGE = "maximum_object_size = 33554432"  # bytes: a statement is quoted in its row
+_SMALL = "ROW_GROUP_SIZE 10000"  # rows that are in memory together
 Guard = Callable[[Statement], Statement]
 Batch = list[Statement]
 
@@ -125,10 +126,10 @@ def write_parquet(batches: Iterable[Batch], columns: Sequence[str], file: Path) 
                 rows.write(_json({**_row(each, types), WHOLE: _json(each)}) + "\n")
         rows.flush()
         with duckdb.connect(config={"autoinstall_known_extensions": "false", "threads": "1"}) as made:
-            made.execute("SET memory_limit = '256MB'; SET preserve_insertion_order = true")
+            made.execute("SET memory_limit = '512MB'; SET preserve_insertion_order = true")
             schema = ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in types.items())
             read = f"read_json({_quoted(rows.name)}, format = 'newline_delimited', columns = {{{schema}}}, {_LARGE})"
-            made.execute(f"COPY (SELECT * FROM {read}) TO {_quoted(str(file))} (FORMAT parquet)")  # noqa: S608
+            made.execute(f"COPY (SELECT * FROM {read}) TO {_quoted(str(file))} (FORMAT parquet, {_SMALL})")  # noqa: S608
 
 
 def parquet(batches: Iterable[Batch], columns: Sequence[str]) -> BinaryIO:
@@ -160,9 +161,15 @@ def value_at(statement: Any, path: str) -> Any:
         return value_at(statement[int(place)], rest) if inside else None
     if not isinstance(statement, dict):
         return None
-    names = [name for name in statement if path == name or path.startswith(f"{name}.")]
-    found = (value_at(statement[name], path[len(name) + 1 :]) for name in sorted(names, key=len, reverse=True))
-    return next((value for value in found if value is not None), None)
+    if path in statement:
+        return statement[path]
+    name, _, rest = path.partition(".")
+    while rest:
+        if name in statement:
+            return value_at(statement[name], rest)
+        more, _, rest = rest.partition(".")
+        name = f"{name}.{more}"
+    return None
 
 
 def _cell(value: Any) -> str:

@@ -1,10 +1,11 @@
 """Delivery to record stores outside, on both databases: what they get, and what is known about it here."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from lti_mentor import clock
 from lti_mentor.activity import outside
@@ -12,6 +13,8 @@ from lti_mentor.jobs import statements
 from lti_mentor.mentoring import goals, organizations
 from lti_mentor.mentoring.goals import GoalDraft
 from tests.support.outside import add, say, standing, statement
+from xapi import outbox
+from xapi.rows import StoredStatement
 from xapi.vocabulary import Verbs
 
 
@@ -148,3 +151,32 @@ def test_a_writer_looks_for_targets_only_where_there_are_some(database, home, wa
         assert not any("xapi_targets" in text or "xapi_outbox" in text for text in asked)
     finally:
         event.remove(database.engine, "before_cursor_execute", note)
+
+
+def test_a_target_added_while_others_write_misses_nothing_in_between(database, home, tool, warehouse, loaded_settings):
+    def write(writer):
+        return [say(database, home, [statement(writer * 100 + number)])[0] for number in range(20)]
+
+    with ThreadPoolExecutor(6) as threads:
+        writing = [threads.submit(write, writer) for writer in range(5)]
+        yesterday = clock.now() - timedelta(days=1)
+        adding = threads.submit(add, database, loaded_settings, home, warehouse.draft(since=yesterday))
+        ids = [each for done in writing for each in done.result()]
+        adding.result()
+    assert statements.run(tool) == len(ids) == 100
+    assert sorted(warehouse.ids()) == sorted(ids)
+    with database.reading() as db:
+        stored = db.scalars(select(StoredStatement.statement_id).order_by(StoredStatement.seq))
+        assert warehouse.ids() == [str(each) for each in stored]
+
+
+def test_a_long_past_is_queued_bit_by_bit_and_what_is_new_comes_after_it(
+    database, home, tool, warehouse, loaded_settings, monkeypatch
+):
+    monkeypatch.setattr(outbox, "A_LOOK", 3)
+    ids = say(database, home, [statement(number) for number in range(20)])
+    wanted = {"since": clock.now() - timedelta(days=1), "activities": ("https://lms.example.org/things/1",)}
+    add(database, loaded_settings, home, warehouse.draft(**wanted))
+    ids += say(database, home, [statement(21)])
+    assert statements.run(tool) == 5
+    assert warehouse.ids() == [ids[1], ids[6], ids[11], ids[16], ids[20]]

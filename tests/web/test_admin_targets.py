@@ -94,6 +94,26 @@ def test_the_start_page_says_that_a_record_store_takes_nothing_until_it_is_well(
         assert "paused" in administrator.submit("/paused").text
 
 
+def test_older_statements_are_sent_from_the_page_and_a_record_store_is_removed_there(site, tool, home):
+    say(site.database, home, [statement(1), statement(2)])
+    with recording(judged([Response("[]")])) as (base, _):
+        found = add(
+            site.database, site.settings, home, outside.TargetDraft(label="W", endpoint=base, key="k", secret="s")
+        )
+        assert statements.run(tool) == 0
+        administrator = Administrator(site)
+        administrator.open(f"targets/{found.id}")
+        assert administrator.submit("/older", {"since": "soon"}).status_code == 422
+        administrator.open(f"targets/{found.id}")
+        page = administrator.submit("/older", {"since": (clock.now() - timedelta(days=2)).date().isoformat()})
+        assert "0 % queued" in page.text
+        assert statements.run(tool) == 2
+        administrator.open(f"targets/{found.id}")
+        assert "The record store is removed." in administrator.submit("/removed").text
+    with site.database.reading() as db:
+        assert outside.standings(db) == []
+
+
 def test_what_is_wrong_with_a_new_record_store_stands_beside_the_field_and_nothing_is_asked(site, home):
     administrator = Administrator(site)
     administrator.open("targets")

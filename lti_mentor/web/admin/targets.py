@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Any
 
 from flask import render_template, request
@@ -66,18 +66,24 @@ def add_target(db: Session) -> str:
 def _draft(typed: Mapping[str, Any]) -> TargetDraft:
     """Also of a form that could be read in part."""
     lists = {name: tuple(typed[name].split()) for name in LISTS}
-    on = typed.get("since")
-    since = datetime.combine(on, time.min, language.zone()) if on else None
+    since = _midnight(typed["since"]) if typed.get("since") else None
     return TargetDraft(**{**typed, **lists, "since": since, "version": typed["version"] or VERSIONS[0]})
 
 
+def _midnight(on: date) -> datetime:
+    """When the day begins where the administrator is."""
+    return datetime.combine(on, time.min, language.zone())
+
+
 @admin.get("/targets/<uuid:target_id>", endpoint="target")
-def show_target(target_id: uuid.UUID) -> str:
+def show_target(target_id: uuid.UUID, error: Invalid | None = None) -> str:
     """What waits for it, how it answered, and what it refused."""
     with tool().database.reading() as db:
         row = outside.standing(db, current_visit().organization_id, target_id)
         letters = outside.dead_letters(db, row.target, most=MOST_LETTERS)
-    return render_template("admin/target.html", row=row, target=row.target, letters=letters)
+    return render_template(
+        "admin/target.html", row=row, target=row.target, letters=letters, error=error, typed=request.form
+    )
 
 
 def _to_change(db: Session, target_id: uuid.UUID, what: str) -> Target:
@@ -103,6 +109,31 @@ def resume_target(db: Session, target_id: uuid.UUID) -> str:
     """Check it again, and send what waits."""
     outside.resume(_to_change(db, target_id, "resumed"))
     return visit_url("admin.target", target_id=target_id)
+
+
+class OlderForm(FormSchema):
+    since = day(required=True)
+
+
+@admin.post("/targets/<uuid:target_id>/older")
+@form(again=show_target)
+def send_older(db: Session, target_id: uuid.UUID) -> str:
+    """Send what was stored from a day on, once more or for the first time."""
+    since = _midnight(load(OlderForm)["since"])
+    outside.send_older(db, _to_change(db, target_id, "older statements"), since)
+    return visit_url("admin.target", target_id=target_id)
+
+
+@admin.post("/targets/<uuid:target_id>/removed")
+@form()
+def remove_target(db: Session, target_id: uuid.UUID) -> str:
+    """Forget it, with what waits for it and what it refused."""
+    visit = current_visit()
+    target = outside.to_change(db, visit.organization_id, target_id)
+    place = f"admin.target {target.label}"
+    audit.write(db, visit.organization_id, "target_removed", place=place, actor_id=visit.person_id)
+    outside.remove(db, target)
+    return visit_url("admin.targets")
 
 
 @admin.post("/targets/<uuid:target_id>/replayed")

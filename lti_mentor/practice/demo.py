@@ -50,6 +50,7 @@ def run(port: int, lms_port: int) -> None:
         world.dump(Path(folder) / "world.json")
         with _processes(environment, Path(folder), port, lms_port):
             _show(world, port, invited, entrance)
+            _show_command(_write(environment, Path(folder) / "environment"))
             _wait()
     click.echo("\nStopped; nothing is left running.")
 
@@ -261,7 +262,19 @@ def _show(world: World, port: int, invited: str, entrance: str) -> None:
     click.echo(f"\nRegister the tool once more, as an LMS administrator does: open {world.issuer}/tools and paste")
     click.echo(f"  {invited}")
     click.echo(f"\nAsk for somebody's data, or erase it, as an LMS administrator does: open {world.issuer}/privacy")
-    click.echo("\nCtrl-C stops everything.", nl=True)
+
+
+def _write(environment: dict[str, str], file: Path) -> Path:
+    """What a command needs to find this demo; gone with its folder."""
+    mine = [f"{name}={value}\n" for name, value in environment.items() if name.startswith(settings.PREFIX)]
+    file.write_text("".join(mine), encoding="utf-8")
+    return file
+
+
+def _show_command(file: Path) -> None:
+    click.echo("\nRun a command on it, such as a new key of the tool while people work:")
+    click.echo(f"  env $(cat {file}) {sys.executable} -m lti_mentor.cli keys rotate")
+    click.echo("\nCtrl-C stops everything.")
     sys.stdout.flush()
 
 

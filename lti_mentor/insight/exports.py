@@ -129,6 +129,7 @@ def write_parquet(batches: Iterable[Batch], columns: Sequence[str], file: Path) 
             made.execute("SET memory_limit = '512MB'; SET preserve_insertion_order = true")
             schema = ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in types.items())
             read = f"read_json({_quoted(rows.name)}, format = 'newline_delimited', columns = {{{schema}}}, {_LARGE})"
+            # A COPY takes no parameters: every name and path in it is quoted.
             made.execute(f"COPY (SELECT * FROM {read}) TO {_quoted(str(file))} (FORMAT parquet, {_SMALL})")  # noqa: S608
 
 

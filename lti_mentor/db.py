@@ -1,5 +1,7 @@
 """Rows, and the two ways to reach them: ``transaction()`` to write, ``reading()`` to look."""
 
+import sqlite3
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -41,6 +43,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 WAIT_SECONDS = 10  # for others who write to the same file
+PAUSE = 0.0005  # seconds, until it is asked again whether they are done
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -147,13 +150,13 @@ def connect(url: str) -> Database:
 
 def _connect_sqlite(url: str) -> Database:
     """With connections of their own for looking: one that changes sides has to prepare every statement anew."""
-    # SQLite lets one write at a time and has the others ask again and again, so threads take turns at one connection.
+    # SQLite lets one write at a time, so the threads of a process take turns at one connection.
     engine = create_engine(url, hide_parameters=True, pool_size=1, max_overflow=0, pool_timeout=WAIT_SECONDS)
     reader, hasty = (create_engine(url, hide_parameters=True) for _ in range(2))
     for each, writes, seconds in ((engine, True, WAIT_SECONDS), (reader, False, WAIT_SECONDS), (hasty, True, 0)):
         event.listen(each, "handle_error", _forget_values)
         event.listen(each, "connect", partial(_prepare_sqlite, writes, seconds))
-        event.listen(each, "begin", _begin_writing if writes else _begin_reading)
+        event.listen(each, "begin", partial(_begin_writing, seconds) if writes else _begin_reading)
     for other in (reader, hasty):
         event.listen(engine, "engine_disposed", lambda _, other=other: other.dispose())
     return Database(engine, reader, hasty)
@@ -173,6 +176,8 @@ def _prepare_sqlite(writes: bool, seconds: int, connection: DBAPIConnection, ent
     patience, side = f"busy_timeout = {seconds * 1000}", f"query_only = {'OFF' if writes else 'ON'}"
     for pragma in (patience, "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", side):
         cursor.execute(f"PRAGMA {pragma}")
+    if writes:
+        cursor.execute("PRAGMA busy_timeout = 0")  # ``_begin_writing`` waits, and nobody is in the way after it
     cursor.close()
     raw.create_function("lower", 1, _lower, deterministic=True)
 
@@ -182,8 +187,19 @@ def _lower(text: str | None) -> str | None:
     return text.lower() if text is not None else None
 
 
-def _begin_writing(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin_writing(seconds: int, connection: Connection) -> None:
+    """Wait for the other processes: SQLite by itself sleeps up to a tenth of a second while they come and go."""
+    raw: Any = connection.connection.driver_connection
+    for _ in range(int(seconds / PAUSE)):
+        try:
+            raw.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                break
+            time.sleep(PAUSE)
+        else:
+            return
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises what SQLAlchemy makes of it
 
 
 def _begin_reading(connection: Connection) -> None:

@@ -104,6 +104,46 @@ def test_a_goal_and_its_statement_are_written_together_or_not_at_all(database, c
     assert (count(database, Goal), count(database, StoredStatement)) == (0, before)
 
 
+def test_processes_that_write_one_file_take_turns(sqlite_database):
+    """Two processes are two databases here, each with its own connections."""
+    other = db.connect(str(sqlite_database.engine.url))
+    with sqlite_database.transaction() as session:
+        session.add(organization := Organization(name=""))
+    failed = []
+
+    def add(database):
+        try:
+            for _ in range(25):
+                with database.transaction() as session:
+                    session.get_one(Organization, organization.id).name += "x"
+        except SQLAlchemyError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=add, args=(database,)) for database in (sqlite_database, other) * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    other.engine.dispose()
+    with sqlite_database.reading() as session:
+        assert len(session.get_one(Organization, organization.id).name) == 200
+    assert failed == []
+
+
+def test_a_writer_does_not_wait_for_ever(sqlite_database, monkeypatch):
+    monkeypatch.setattr(db, "WAIT_SECONDS", 1)
+    other = db.connect(str(sqlite_database.engine.url))
+    with sqlite_database.transaction() as session:
+        session.add(Organization(name="First"))
+        session.flush()
+        with pytest.raises(db.UNREACHABLE), other.transaction() as late:
+            late.add(Organization(name="Late"))
+    with other.transaction() as late:
+        late.add(Organization(name="Later"))
+    other.engine.dispose()
+    assert count(sqlite_database, Organization) >= 2
+
+
 def count(database, row) -> int:
     with database.reading() as session:
         return len(session.scalars(select(row)).all())

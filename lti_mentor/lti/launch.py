@@ -178,6 +178,8 @@ def consume(db: Session, launch: Launch) -> Launch:
     """Use up the login; exactly one launch can. Raises LaunchError for all others."""
     _use_up(db, launch, _CONSUME, now=clock.now())
     if not launch.is_new_deployment:
+        if not platforms.is_still(db, launch.deployment):
+            raise LaunchError("launch.refused_deployment")
         return launch
     adopted = platforms.adopt(db, launch.platform, launch.deployment)
     if adopted.status != "active":

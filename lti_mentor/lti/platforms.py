@@ -331,6 +331,15 @@ def remove(db: Session, platform_id: uuid.UUID) -> Platform:
     return platform
 
 
+_DEPLOYMENTS = Deployment.__table__.c
+_OWNER = select(_DEPLOYMENTS.organization_id).where(_DEPLOYMENTS.id == bindparam("deployment"))
+
+
+def is_still(db: Session, deployment: Deployment) -> bool:
+    """Whether it is let in by the same organization as when it was read; one that is refused is of none."""
+    return db.execute(_OWNER, {"deployment": deployment.id}).scalar() == deployment.organization_id
+
+
 def launched(db: Session, deployment: Deployment) -> None:
     """Remember when people last came from here; most launches write nothing."""
     now = clock.now()

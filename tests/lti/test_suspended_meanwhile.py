@@ -40,6 +40,17 @@ def test_a_launch_waits_for_a_suspension_that_has_begun_and_is_refused(both_site
     assert open_visits(both_site) == 0
 
 
+def test_a_launch_waits_while_its_deployment_is_refused_and_is_refused_too(both_site):
+    with launching(both_site) as (send, answer):
+        with both_site.database.transaction() as db:
+            platform = platforms.get_locked(db, db.scalars(select(Platform.id)).one())
+            for deployment in platform.deployments:
+                platform_changes.refuse(db, platform, deployment)
+            send()
+        refused(answer(), "launch.refused_deployment")
+    assert open_visits(both_site) == 0
+
+
 def test_a_suspension_waits_for_a_launch_that_has_begun_and_ends_its_visit(both_site):
     Visitor().launch(both_site.lms.url, "learner", "1")
     world = both_site.lms.world

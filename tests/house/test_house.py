@@ -89,8 +89,9 @@ def test_the_migrations_make_exactly_the_rows(database):
         assert compare_metadata(context, migrations.metadata()) == []
 
 
-def test_vendored_files_are_what_they_say():
-    folder = ROOT / "lti_mentor" / "web" / "static" / "vendor"
+@pytest.mark.parametrize("place", ["lti_mentor/web/static/vendor", "tests/journeys/clients"])
+def test_vendored_files_are_what_they_say(place):
+    folder = ROOT / place
     listed = json.loads((folder / "vendor.json").read_text())
     assert {each["file"] for each in listed} == {path.name for path in folder.iterdir()} - {"vendor.json"}
     for each in listed:

@@ -1,8 +1,7 @@
-"""The administrator's pages, over real HTTP: platforms, invitations, keys, rights and the audit log."""
+"""The administrator's pages, over real HTTP: platforms, invitations, keys and the audit log."""
 
 import html
 import re
-import threading
 from datetime import timedelta
 
 import jwt
@@ -23,7 +22,7 @@ from lti_mentor.lti.registration import Invitation
 from lti_mentor.mentoring import organizations, people
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.courses import Course
-from lti_mentor.mentoring.people import Grant, Person
+from lti_mentor.mentoring.people import Person
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from lti_mentor.web.admin import link, log
@@ -333,6 +332,25 @@ def test_the_command_says_what_removing_a_platform_would_do(site):
         assert db.scalars(select(Platform)).all() == []
 
 
+def test_a_platform_that_another_organization_begins_to_use_is_not_ones_own_any_more(database):
+    given = {
+        "authorization_endpoint": "https://a.org/a",
+        "token_endpoint": "https://a.org/t",
+        "jwks_uri": "https://a.org/k",
+    }
+    with database.transaction() as db:
+        home, other = (organizations.named(db, name).id for name in ("Home", "Elsewhere"))
+        first = platforms.Registration(issuer="https://a.org", client_id="c", deployment_ids=("1",), **given)
+        platform = platforms.add(db, first, organization_id=home)
+        assert platforms.get_own(db, home, platform.id) is platform
+        second = platforms.Registration(issuer="https://a.org", client_id="c", deployment_ids=("2",), **given)
+        platforms.add(db, second, organization_id=other)
+    with database.reading() as db:
+        assert [each.id for each in platforms.of_organization(db, other)] == [platform.id]
+    with database.transaction() as db, pytest.raises(Exception, match=r"platform\.shared"):
+        platforms.get_own(db, home, platform.id)
+
+
 # Invitations ----------------------------------------------------------------------------------------------------------
 
 
@@ -411,96 +429,3 @@ def test_keys_of_several_organizations_are_changed_on_the_command_line_alone(sit
     assert CliRunner().invoke(main, ["keys", "rotate"], env=surroundings).exit_code == 0
     with site.database.reading() as db:
         assert len(db.scalars(select(AuditEntry).where(AuditEntry.action == "keys_rotated")).all()) == 2
-
-
-# Rights ---------------------------------------------------------------------------------------------------------------
-
-
-def granted(database) -> set[tuple[str, str]]:
-    with database.reading() as db:
-        found = db.execute(select(Person.name, Grant.right).join(Person, Person.id == Grant.person_id))
-        return {(name, right) for name, right in found}
-
-
-def test_rights_are_given_and_taken_on_the_page_and_on_record(site, administrator):
-    Visitor().launch(site.lms.url, "mentor", "1")
-    assert "Nobody here has this name" in administrator.open("rights?q=nobody").text
-    administrator.open("rights?q=MENT")
-    assert administrator.submit("/rights?q", {"right": "analyst"}).status_code == 422
-    mentor = the(site.database, Person, name="Mentor")
-    administrator.open("rights?q=ment")
-    page = administrator.submit("/rights?q", {"person": str(mentor.id), "right": "records"})
-    assert "The right is given." in page.text
-    assert ("Mentor", "records") in granted(site.database)
-    url, fields = administrator.form("/rights/revoked")
-    administrator.request("POST", url, data={**fields, "person": str(mentor.id), "right": "records"})
-    assert ("Mentor", "records") not in granted(site.database)
-    with site.database.reading() as db:
-        entries = db.scalars(select(AuditEntry).where(AuditEntry.subject_id == mentor.id).order_by(AuditEntry.at))
-        assert [(entry.action, entry.place, entry.actor_id is None) for entry in entries] == [
-            ("granted", "right records", False),
-            ("revoked", "right records", False),
-        ]
-
-
-def test_nobody_takes_their_own_right_away(site, administrator):
-    page = administrator.open("rights").text
-    assert "this is you" in page
-    assert "Take away" not in page
-    me = the(site.database, Person, name="Administrator")
-    administrator.open("invitations")
-    _, fields = administrator.form("/invitations")
-    typed = {**fields, "person": str(me.id), "right": "administrator"}
-    refused = administrator.request("POST", f"{administrator.home}rights/revoked", data=typed)
-    assert refused.status_code == 409
-    assert "right.own" in refused.text
-    assert ("Administrator", "administrator") in granted(site.database)
-
-
-def test_two_administrators_who_take_each_others_right_at_once_leave_one(database, cast, loaded_settings):
-    with database.transaction() as db:
-        people.grant(db, db.merge(cast.mentor), "administrator")
-    both = [cast.administrator, cast.mentor]
-    members = [Member(database, loaded_settings, person, cast.course) for person in both]
-    gate, answers = threading.Barrier(2), []
-
-    def take(member: Member, other: Person) -> None:
-        hidden = dict(re.findall(r'name="(csrf|once)" value="([^"]*)"', member.get("admin/invitations").text))
-        typed = {**hidden, "person": str(other.id), "right": "administrator"}
-        gate.wait()
-        answers.append(member.again("admin/rights/revoked", typed).status_code)
-
-    threads = [threading.Thread(target=take, args=pair) for pair in zip(members, reversed(both), strict=True)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert answers.count(303) == 1
-    assert len([right for _, right in granted(database) if right == "administrator"]) == 1
-
-
-def test_a_right_that_was_taken_away_ends_the_pages_at_once(site, administrator):
-    with site.database.transaction() as db:
-        people.revoke(db, db.scalars(select(Person).where(Person.name == "Administrator")).one(), "administrator")
-    answer = administrator.open()
-    assert answer.status_code == 403
-    assert "Only administrators see these pages" in answer.text
-
-
-def test_a_platform_that_another_organization_begins_to_use_is_not_ones_own_any_more(database):
-    given = {
-        "authorization_endpoint": "https://a.org/a",
-        "token_endpoint": "https://a.org/t",
-        "jwks_uri": "https://a.org/k",
-    }
-    with database.transaction() as db:
-        home, other = (organizations.named(db, name).id for name in ("Home", "Elsewhere"))
-        first = platforms.Registration(issuer="https://a.org", client_id="c", deployment_ids=("1",), **given)
-        platform = platforms.add(db, first, organization_id=home)
-        assert platforms.get_own(db, home, platform.id) is platform
-        second = platforms.Registration(issuer="https://a.org", client_id="c", deployment_ids=("2",), **given)
-        platforms.add(db, second, organization_id=other)
-    with database.reading() as db:
-        assert [each.id for each in platforms.of_organization(db, other)] == [platform.id]
-    with database.transaction() as db, pytest.raises(Exception, match=r"platform\.shared"):
-        platforms.get_own(db, home, platform.id)

@@ -42,7 +42,7 @@ IDENTIFIERS = ("mbox", "mbox_sha1sum", "openid", "account")
 _MAILTO = re.compile(r"mailto:[^\s@\x00\ud800-\udfff]+@[^\s@\x00\ud800-\udfff]+")
 _SHA1 = re.compile(r"[0-9a-fA-F]{40}")
 _SHA2 = re.compile(r"[0-9a-fA-F]{56,128}")
-_MEDIA = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(\s*;[^\x00\ud800-\udfff]*)?")
+_MEDIA = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:[ \t]*;[^\x00-\x1f\x7f\ud800-\udfff]*)?", re.ASCII)
 _VERSIONS = {
     ONE: (re.compile(r"1\.0(\.\d+)?"), "It has to be 1.0 or 1.0.x."),
     TWO: (re.compile(r"[12]\.0(\.\d+)?"), "It has to be 1.0, 1.0.x, 2.0 or 2.0.x."),

@@ -77,8 +77,16 @@ def boolean(value: Any) -> None:
 
 
 def number(value: Any) -> None:
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
-        wrong("It has to be a number.", "Part Two, 2.2")
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not _is_finite(value):
+        wrong("It has to be a number, and not too large a one.", "Part Two, 2.2")
+
+
+def _is_finite(value: float) -> bool:
+    """Whether there is such a float: a whole number may be too large for one."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def whole_number(value: Any) -> None:

@@ -1,5 +1,6 @@
 """Results of course items: reported by the LMS as xAPI statements, or typed."""
 
+import math
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -59,16 +60,22 @@ def _share(statement: Mapping[str, Any]) -> float | None:
     if statement["verb"]["id"] not in VERBS:
         return None
     score = statement.get("result", {}).get("score", {})
-    if "raw" in score and "max" in score and score["max"] > score.get("min", 0):
-        low = score.get("min", 0)
-        return _within(float((score["raw"] - low) / (score["max"] - low)))
-    if "scaled" in score:
-        return _within(float(score["scaled"]))
-    return VERBS[statement["verb"]["id"]]
+    share = _of_maximum(score)
+    if share is None:
+        share = score.get("scaled", VERBS[statement["verb"]["id"]])
+    return None if share is None else min(max(float(share), 0.0), 1.0)
 
 
-def _within(share: float) -> float:
-    return min(max(share, 0.0), 1.0)
+def _of_maximum(score: Mapping[str, Any]) -> float | None:
+    """None where raw and max are not given, or so far apart that no number says it."""
+    low = score.get("min", 0)
+    if "raw" not in score or "max" not in score or score["max"] <= low:
+        return None
+    try:
+        above, span = float(score["raw"] - low), float(score["max"] - low)
+    except OverflowError:
+        return None
+    return above / span if math.isfinite(above) and math.isfinite(span) else None
 
 
 def _moment(text: str) -> datetime:

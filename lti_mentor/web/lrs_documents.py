@@ -129,6 +129,6 @@ def _tags(given: ETags) -> frozenset[str]:
 
 def _content() -> Content:
     content_type = request.headers.get("Content-Type", "application/octet-stream")
-    if not content_type.isprintable():
-        raise InvalidDocument("The content type has to be text.")
+    if not (content_type.isascii() and content_type.isprintable()):
+        raise InvalidDocument("The content type has to be plain text.")
     return Content(request.get_data(), content_type)

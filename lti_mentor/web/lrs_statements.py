@@ -26,6 +26,7 @@ from xapi.multipart import Part
 statements = resource("lrs_statements")
 JSON, MIXED = "application/json", "multipart/mixed"
 FRESH = timedelta(milliseconds=20)
+MOST_LANGUAGES = 10  # that are looked for in every text
 
 
 @statements.after_request
@@ -205,7 +206,12 @@ def _formatted(db: Session, bodies: list[str]) -> list[str]:
         return [_text(formats.ids(each)) for each in found]
     iris = {iri for each in found for iri in formats.activities_of(each)}
     known = activities.definitions(db, tenant=g.caller.tenant, iris=iris)
-    return [_text(formats.canonical(each, list(request.accept_languages.values()), known)) for each in found]
+    return [_text(formats.canonical(each, _languages(), known)) for each in found]
+
+
+def _languages() -> list[str]:
+    """What the reader takes, the best one first."""
+    return [language for language, quality in request.accept_languages if quality > 0][:MOST_LANGUAGES]
 
 
 def _text(statement: Statement) -> str:

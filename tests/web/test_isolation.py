@@ -27,6 +27,7 @@ from tests.conftest import gather_cast
 from tests.support.desk import Desk
 from tests.support.walk import ask, open_visit, routes
 from xapi import keys
+from xapi.rows import StoredStatement
 
 MARK = "of the first organization"
 WRITTEN = frozenset({"name", "title", "label", "email", "unit", "text", "comment", "link"})
@@ -126,10 +127,11 @@ def test_no_key_of_the_record_store_reads_another_organization(database, cast, l
             fingerprint=lambda text: record.key_hashes(db, vault, text)[0],
         )
         given_away = traces(db, first)
-        statement_ids = [row[0] for row in rows_of(db, first)["xapi_statements"] if isinstance(row[0], uuid.UUID)]
+        statement_ids = db.scalars(select(StoredStatement.statement_id).where(StoredStatement.tenant == first)).all()
         name = people.actor_name(db, cast.learner.id)
     headers = {"X-Experience-API-Version": "1.0.3"}
     agent = f'{{"account": {{"homePage": "{loaded_settings.base_url}", "name": "{name}"}}}}'
+    assert statement_ids
     asked = [{}, {"agent": agent}, {"limit": "500"}, {"ascending": "true"}]
     asked += [{word: str(one)} for one in statement_ids for word in ("statementId", "voidedStatementId")]
     for query in asked:

@@ -348,6 +348,16 @@ def test_a_form_stands_for_a_request_in_1_0_3_alone(one, two):
     assert two.ask("POST", STATE, {"method": "PUT"}, encoded, **typed).status_code == 400
 
 
+def test_a_media_type_that_no_header_can_say_is_refused(one):
+    query = place(STATE)
+    form = {"agent": json.dumps(AGENT), **without(query, "agent"), "content": "x"}
+    for content_type, status in (("text/plain; charset=utf-8", 204), ("text/\u0142", 400), ("text/plain\r\nX: y", 400)):
+        encoded = requests.models.RequestEncodingMixin._encode_params(form | {"Content-Type": content_type})
+        typed = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert one.ask("POST", STATE, {"method": "PUT"}, encoded, **typed).status_code == status
+        assert one.get(STATE, query).status_code == 200
+
+
 def statement(**changes) -> dict:
     return {
         "actor": AGENT,

@@ -401,7 +401,16 @@ def test_ids_are_no_more_than_tells_things_apart(lrs_client):
     assert short["id"] == given["id"]
 
 
-LANGUAGES = [("de", "de"), ("de-AT, en;q=0.5", "de"), ("fr, en;q=0.3", "en"), ("fr", "en"), (None, "en")]
+MANY = ", ".join(f"x{number:05}" for number in range(2000))
+LANGUAGES = [
+    ("de", "de"),
+    ("de-AT, en;q=0.5", "de"),
+    ("fr, en;q=0.3", "en"),
+    ("fr", "en"),
+    (None, "en"),
+    ("de;q=0, fr", "en"),
+    (f"{MANY}, de", "en"),  # as many as nobody reads
+]
 
 
 def test_canonical_is_what_is_known_in_one_language(lrs_client):

@@ -147,6 +147,8 @@ def _meant() -> dict[str, Any]:
 
 
 def _answer_to(meant: dict[str, Any]) -> Response:
+    """To another request than the one that came; it is counted and logged in its stead."""
+    g.pop("began")
     with current_app.app_context(), current_app.request_context(meant):  # a ``g`` of its own
         return current_app.full_dispatch_request()
 
@@ -204,20 +206,28 @@ def caller_with(*scopes: str) -> keys.Caller:
 
 
 def _caller() -> keys.Caller:
-    given = request.authorization
-    if given is None or given.type != "basic" or not given.username:
-        raise Wrong(401, "key.missing", "Send a key and its secret with Basic authentication.")
-    secret, vault = given.password or "", tool().vault
+    key, secret = _credentials()
+    vault = tool().vault
     with tool().database.reading() as db:
-        caller = keys.find(
-            db, key=given.username, secret=secret, fingerprints=lambda text: record.key_hashes(db, vault, text)
-        )
+        caller = keys.find(db, key=key, secret=secret, fingerprints=lambda text: record.key_hashes(db, vault, text))
     if caller is None:
         raise Wrong(401, "key.unknown", "This key is not known, or its secret is wrong.")
     if caller.is_aged:
         with tool().database.transaction() as db:
             keys.renew(db, caller, record.key_hashes(db, vault, secret.encode())[0])
     return caller
+
+
+def _credentials() -> tuple[str, str]:
+    """A key and its secret; the header may have anything in it. Raises Wrong."""
+    try:
+        given = request.authorization
+    except ValueError:  # letters outside ASCII, where there should be base64
+        given = None
+    key, secret = (given.username, given.password) if given is not None and given.type == "basic" else (None, None)
+    if not key or not (key.isascii() and key.isprintable()):
+        raise Wrong(401, "key.missing", "Send a key and its secret with Basic authentication.")
+    return key, secret or ""
 
 
 # About, and whatever is not here ------------------------------------------------------------------------------------

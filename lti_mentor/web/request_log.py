@@ -51,6 +51,8 @@ def _begin() -> None:
 
 
 def _end(response: Response) -> Response:
+    if "began" not in g:
+        return response  # of another request that this one stood for
     response.headers["X-Request-Id"] = g.request_id
     taken = round((time.perf_counter() - g.began) * 1000, 1)
     log.info(

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from base64 import b64encode
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from lti_mentor.mentoring import standing
 from lti_mentor.mentoring.courses import Result
 from lti_mentor.mentoring.pursuits import Pursuit
 from lti_mentor.vault import Vault
+from lti_mentor.web.measured import measures
 from tests.conftest import url_of
 from tests.mentoring.test_rules import grade, mapped_item
 from xapi import keys, store
@@ -80,6 +82,20 @@ def test_every_answer_says_the_version_and_errors_are_json(client, key):
         assert status == 200 or set(answer.json) == {"error", "message"}
 
 
+NO_KEYS = [
+    "Basic é",
+    "Basic",
+    "Basic ====",
+    *(f"Basic {b64encode(each).decode()}" for each in (b":", b"a\0b:c", b"\xc3\xa9:c")),
+]
+
+
+@pytest.mark.parametrize("given", NO_KEYS)
+def test_a_header_without_a_key_in_it_lets_nobody_in(client, key, given):
+    answer = client.get("/xapi/statements", headers=VERSION | {"Authorization": given})
+    assert (answer.status_code, answer.json["error"]) == (401, "key.missing")
+
+
 @pytest.mark.parametrize(
     ("spoken", "status", "answered"),
     [
@@ -119,6 +135,23 @@ def test_a_form_stands_for_another_request_in_the_older_version_alone(client, ke
     ):
         answer = client.post(address, data=given, auth=key, headers={"X-Experience-API-Version": version})
         assert answer.status_code == 400, (given, address, version)
+
+
+def test_a_request_that_stands_for_another_is_counted_and_logged_once(client, key, caplog):
+    caplog.set_level("INFO", "lti_mentor.request")
+    app, named = client.application, {"X-Request-Id": "of-this-request"}
+    answers = [
+        client.post("/xapi//statements?method=GET", data=VERSION, auth=key, headers=named),
+        client.get("/xapi//statements", auth=key, headers=VERSION | named),
+    ]
+    assert [(answer.status_code, answer.headers.getlist("X-Request-Id")) for answer in answers] == [
+        (200, ["of-this-request"])
+    ] * 2
+    said = [(record.endpoint, record.status) for record in caplog.records if record.name == "lti_mentor.request"]
+    assert said == [("lrs_statements.get_statements", 200)] * 2
+    with app.app_context():
+        counted = [line for line in measures().lines() if line.startswith("lti_mentor_requests_total")]
+    assert counted == ['lti_mentor_requests_total{endpoint="lrs_statements.get_statements",status="200"} 2']
 
 
 def test_pages_of_other_sites_may_ask(client, key):
@@ -172,6 +205,7 @@ def test_an_agent_is_searched_as_json(client, key):
 UNSOUND = [
     b'"result": {"score": {"raw": 1e999}}',
     b'"result": {"score": {"raw": 1, "max": 1e999}}',
+    b'"result": {"score": {"raw": 1' + b"0" * 400 + b"}}",
     b'"result": {"extensions": {"https://lms.example.org/x": 1e999}}',
     b'"result": {"response": "half a pair: \\ud800"}',
     b'"result": {"response": "a NUL: \\u0000"}',
@@ -225,6 +259,21 @@ def test_a_score_below_its_minimum_counts_as_nothing(database, cast, client, key
     assert client.post("/xapi/statements", json=low, auth=key, headers=VERSION).status_code == 200
     with database.reading() as db:
         assert db.scalars(select(Result)).one().score == 0
+
+
+FAR_APART = {"raw": 1e308, "min": -1e308, "max": 1.5e308}
+
+
+@pytest.mark.parametrize(
+    ("score", "kept"), [(FAR_APART, []), (FAR_APART | {"raw": 0}, []), (FAR_APART | {"scaled": 0.5}, [50])]
+)
+def test_a_score_of_which_no_number_is_the_share_is_none(database, cast, client, key, score, kept):
+    with database.transaction() as db:
+        mapped_item(db, cast)
+    answer = client.post("/xapi/statements", json=statement(result={"score": score}), auth=key, headers=VERSION)
+    assert answer.status_code == 200
+    with database.reading() as db:
+        assert [result.score for result in db.scalars(select(Result))] == kept
 
 
 def test_a_statement_that_only_claims_to_be_ours_never_counts_in_a_figure(database, cast, client, key, loaded_settings):

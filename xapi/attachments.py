@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,16 +18,19 @@ _HASHES = {56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}  # by the le
 _DATA, _PARTS = "Part Two, 2.4.11", "Part Three, 1.5.2"
 
 
-def check(statements: Sequence[Statement], contents: Mapping[str, bytes], version: str) -> None:
-    """Whether all that is named came along and nothing else, and signatures fit. Raises InvalidStatement."""
-    named: set[str] = set()
-    for statement in statements:
-        for path, attachment in _of(statement):
-            sha2 = attachment["sha2"].lower()
-            named.add(sha2)
-            if sha2 not in contents and "fileUrl" not in attachment:
-                raise InvalidStatement(path, "It has neither a fileUrl nor a part of the message.", _PARTS)
-        signatures.check(statement, contents, version)
+def check(statement: Statement, contents: Mapping[str, bytes], version: str) -> None:
+    """Whether all that the statement names came along, and signatures fit. Raises InvalidStatement."""
+    for path, attachment in _of(statement):
+        if attachment["sha2"].lower() not in contents and "fileUrl" not in attachment:
+            raise InvalidStatement(path, "It has neither a fileUrl nor a part of the message.", _PARTS)
+    signatures.check(statement, contents, version)
+
+
+def check_parts(statements: Iterable[Statement], contents: Mapping[str, bytes]) -> None:
+    """Whether nothing else came along, and each part is what it says. Raises InvalidStatement."""
+    if not contents:
+        return
+    named = _hashes(statements)
     for sha2, content in contents.items():
         if sha2 not in named:
             raise InvalidStatement("", f"A part of the message has the hash {sha2}, which no attachment names.", _PARTS)
@@ -40,10 +43,9 @@ def keep(
     db: Session, tenant: uuid.UUID, statements: Iterable[Statement], contents: Mapping[str, bytes], now: datetime
 ) -> None:
     """Store what these statements name, unless it is there."""
-    named = {attachment["sha2"].lower() for statement in statements for _, attachment in _of(statement)}
     rows = [
         {"tenant": tenant, "sha2": sha2, "content": contents[sha2], "stored": now}
-        for sha2 in sorted(named & contents.keys())
+        for sha2 in sorted(_hashes(statements) & contents.keys())
     ]
     if rows:
         db.execute(inserting(db, Attachment).on_conflict_do_nothing(), rows)
@@ -70,6 +72,10 @@ def load(db: Session, *, tenant: uuid.UUID, hashes: Iterable[str]) -> dict[str, 
         )
         found |= {row.sha2: row.content for row in rows}
     return found
+
+
+def _hashes(statements: Iterable[Statement]) -> set[str]:
+    return {attachment["sha2"].lower() for statement in statements for _, attachment in _of(statement)}
 
 
 def _of(statement: Statement) -> Iterator[tuple[str, dict[str, Any]]]:

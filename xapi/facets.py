@@ -6,6 +6,7 @@ from typing import Any
 
 Statement = dict[str, Any]
 LONGEST = 1000  # bytes
+BROADEST = 2000  # facets of one statement, and of all together that one is found by because they are about each other
 
 VERB = "verb"
 AGENT, RELATED_AGENT = "agent", "related_agent"

@@ -8,41 +8,51 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import and_, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from xapi.facets import Statement, facets
-from xapi.rows import Facet, StoredStatement, inserting, metadata
+from xapi.errors import InvalidStatement
+from xapi.facets import BROADEST, Statement, facets
+from xapi.rows import Facet, Reference, StoredStatement, inserting, metadata
 from xapi.vocabulary import Verbs
 
-FARTHEST = 100  # steps from one statement to others: whoever builds longer chains does not fill the store
+Said = tuple[int, str, str]  # the seq of a statement, and one of its facets
+
+# Whoever builds long chains, or says much about them at once, neither fills the store nor keeps others waiting.
+FARTHEST = 100  # steps from one statement to others
+MOST_COPIES = 100_000  # facets that the statements of one batch, or those about one, get from others
 _REFERENCES = metadata.tables["xapi_references"]
 
 
 def point(db: Session, tenant: uuid.UUID, statements: Mapping[int, Statement]) -> None:
-    """Let these statements, just stored under their seq, be found by what they are about."""
-    pointing = {seq: statement for seq, statement in statements.items() if _target(statement)}
+    """Let these statements, just stored under their seq, be found by what they are about. Raises InvalidStatement."""
+    pointing = {seq: target_id for seq, statement in statements.items() if (target_id := _target(statement))}
     if not pointing:
         return
-    targets = [{"tenant": tenant, "target_id": _target(statement), "seq": seq} for seq, statement in pointing.items()]
+    targets = [{"tenant": tenant, "target_id": target_id, "seq": seq} for seq, target_id in pointing.items()]
     db.execute(insert(_REFERENCES), targets)
-    for seq, statement in pointing.items():
-        _find_by(db, tenant, [seq], _chain(db, tenant, _target(statement)))
-        if statement["verb"]["id"] == Verbs.VOIDED.iri:
-            _void(db, tenant, _target(statement), by=uuid.UUID(statement["id"]))
+    chains: dict[uuid.UUID, list[Said]] = {}
+    copies = 0
+    for seq, target_id in pointing.items():
+        if target_id not in chains:
+            chains[target_id] = _chain(db, tenant, target_id)
+        copies += len(chains[target_id])
+        if copies > MOST_COPIES:
+            raise InvalidStatement("", "What this batch is about says too much together: send fewer at once.")
+        _find_by(db, tenant, [seq], chains[target_id])
+        if statements[seq]["verb"]["id"] == Verbs.VOIDED.iri:
+            _void(db, tenant, target_id, by=uuid.UUID(statements[seq]["id"]))
 
 
-def take_up(db: Session, tenant: uuid.UUID, statements: Iterable[Statement]) -> None:
+def take_up(db: Session, tenant: uuid.UUID, ids: Iterable[uuid.UUID]) -> None:
     """Let what refers to these statements, and was there before them, be found by them."""
-    ids = [uuid.UUID(statement["id"]) for statement in statements]
-    for target_id, seq in _referring(db, tenant, ids):
-        _find_by(db, tenant, _above(db, tenant, target_id), _chain(db, tenant, target_id))
-        voiding = select(StoredStatement.statement_id).where(
-            StoredStatement.tenant == tenant, StoredStatement.seq == seq, StoredStatement.verb == Verbs.VOIDED.iri
-        )
-        by = db.scalar(voiding)
-        if by is not None:
-            _void(db, tenant, target_id, by=by)
+    targets = sorted({target_id for target_id, _ in _referring(db, tenant, list(ids))})
+    for target_id in targets:
+        chain = _chain(db, tenant, target_id)
+        first = sorted(_above(db, tenant, target_id))[: MOST_COPIES // len(chain)]
+        _find_by(db, tenant, first, chain)
+    for target_id, by in _voiding(db, tenant, targets):
+        _void(db, tenant, target_id, by=by)
 
 
 def _target(statement: Statement) -> uuid.UUID | None:
@@ -56,20 +66,19 @@ def _void(db: Session, tenant: uuid.UUID, target_id: uuid.UUID | None, *, by: uu
     db.execute(update(StoredStatement).where(*target, StoredStatement.verb != Verbs.VOIDED.iri).values(voided_by=by))
 
 
-def _find_by(db: Session, tenant: uuid.UUID, seqs: Iterable[int], chain: Mapping[int, Statement]) -> None:
+def _find_by(db: Session, tenant: uuid.UUID, seqs: Iterable[int], chain: Iterable[Said]) -> None:
     rows = [
         {"tenant": tenant, "kind": kind, "value": value, "seq": seq, "source": source}
-        for source, statement in chain.items()
-        for kind, value in facets(statement)
+        for source, kind, value in chain
         for seq in seqs
     ]
     if rows:
         db.execute(inserting(db, Facet).on_conflict_do_nothing(), rows)
 
 
-def _chain(db: Session, tenant: uuid.UUID, first: uuid.UUID | None) -> dict[int, Statement]:
-    """The statement, what it is about, and so on, by seq."""
-    found: dict[int, Statement] = {}
+def _chain(db: Session, tenant: uuid.UUID, first: uuid.UUID) -> list[Said]:
+    """What the statement says, then what the one says that it is about, and so on."""
+    found: dict[int, set[tuple[str, str]]] = {}
     following: uuid.UUID | None = first
     while following is not None and len(found) < FARTHEST:
         row = db.execute(
@@ -79,9 +88,13 @@ def _chain(db: Session, tenant: uuid.UUID, first: uuid.UUID | None) -> dict[int,
         ).one_or_none()
         if row is None or row.seq in found:
             break
-        found[row.seq] = json.loads(row.body)
-        following = _target(found[row.seq])
-    return found
+        statement = json.loads(row.body)
+        said = facets(statement)
+        if found and sum(map(len, found.values())) + len(said) > BROADEST:
+            break
+        found[row.seq] = said
+        following = _target(statement)
+    return [(source, kind, value) for source, said in found.items() for kind, value in said]
 
 
 def _above(db: Session, tenant: uuid.UUID, target_id: uuid.UUID) -> set[int]:
@@ -108,6 +121,20 @@ def _referring(db: Session, tenant: uuid.UUID, ids: Sequence[uuid.UUID]) -> list
         rows = db.execute(_REFERRING, {"tenant": tenant, "ids": ids[start : start + 500]})
         found += [(row.target_id, row.seq) for row in rows]
     return found
+
+
+def _voiding(db: Session, tenant: uuid.UUID, targets: Sequence[uuid.UUID]) -> Iterator[tuple[uuid.UUID, uuid.UUID]]:
+    """Which of them are voided, and by what, in the order of storing."""
+    for start in range(0, len(targets), 500):
+        wanted = (
+            select(Reference.target_id, StoredStatement.statement_id)
+            .join(
+                StoredStatement, and_(StoredStatement.tenant == Reference.tenant, StoredStatement.seq == Reference.seq)
+            )
+            .where(Reference.tenant == tenant, Reference.target_id.in_(targets[start : start + 500]))
+            .where(StoredStatement.verb == Verbs.VOIDED.iri)
+        )
+        yield from db.execute(wanted.order_by(StoredStatement.seq)).all()
 
 
 def _ids(db: Session, tenant: uuid.UUID, seqs: Sequence[int]) -> Iterator[uuid.UUID]:

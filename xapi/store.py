@@ -33,6 +33,7 @@ from xapi.errors import Conflict, InvalidStatement
 from xapi.facets import (
     ACTIVITY,
     AGENT,
+    BROADEST,
     REGISTRATION,
     RELATED_ACTIVITY,
     RELATED_AGENT,
@@ -59,8 +60,9 @@ class Taken:
 
 def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetime, authority: Statement) -> Taken:
     """Store one statement of our own making: complete, valid and new."""
+    ready = _ready(statement, authority)
     seq, stored, is_wanted = _reserve(db, tenant, 1, now)
-    _write(db, tenant, {seq: statement}, stored - timedelta(microseconds=seq), authority)
+    _write(db, tenant, {seq: ready}, stored - timedelta(microseconds=seq))
     links.point(db, tenant, {seq: statement})
     return Taken([uuid.UUID(statement["id"])], [statement], stored, is_wanted)
 
@@ -80,38 +82,76 @@ def put(
     ``contents`` are their attachments by SHA-2. One that is stored already and says the same is left as it is. Raises
     InvalidStatement and Conflict.
     """
-    given = [validation.checked(statement, version) for statement in statements]
-    attachments.check(given, contents, version)
-    named = {uuid.UUID(statement["id"]): statement for statement in given if "id" in statement}
-    if len(named) < sum("id" in statement for statement in given):
-        raise InvalidStatement("id", "The same id appears twice in this batch.", "xAPI 2.0, 4.1.6.1")
-    for statement in given:
-        statement["id"] = statement["id"].lower() if "id" in statement else str(uuid.uuid4())
+    given = _checked(statements, authority, version, contents)
+    named = _named(given)
     seq, stored, is_wanted = _reserve(db, tenant, len(given), now)
     known = _known(db, tenant, list(named))
     for statement_id, row in known.items():
         if not _says_the_same(row, named[statement_id]):
             raise Conflict(statement_id)
-    ids = [uuid.UUID(statement["id"]) for statement in given]
-    new = {seq + place: statement for place, statement in enumerate(given) if ids[place] not in known}
+    ids = [uuid.UUID(each.statement.setdefault("id", str(uuid.uuid4()))) for each in given]
+    new = {seq + place: each for place, each in enumerate(given) if ids[place] not in known}
+    said = {at: each.statement for at, each in new.items()}
     if new:
-        _write(db, tenant, new, stored - timedelta(microseconds=seq), authority)
-        links.point(db, tenant, new)
-        links.take_up(db, tenant, [statement for statement_id, statement in named.items() if statement_id not in known])
-        attachments.keep(db, tenant, new.values(), contents, now)
-    return Taken(ids, list(new.values()), stored + timedelta(microseconds=len(given) - 1), is_wanted)
+        _write(db, tenant, new, stored - timedelta(microseconds=seq))
+        links.point(db, tenant, said)
+        links.take_up(db, tenant, named.keys() - known.keys())
+        attachments.keep(db, tenant, said.values(), contents, now)
+    return Taken(ids, list(said.values()), stored + timedelta(microseconds=len(given) - 1), is_wanted)
 
 
-def _write(
-    db: Session, tenant: uuid.UUID, statements: Mapping[int, Statement], base: datetime, authority: Statement
-) -> None:
+@dataclass(frozen=True)
+class _Ready:
+    """A statement with all that can be made of it before anybody has to wait for it."""
+
+    statement: Statement
+    digest: bytes
+    facets: set[tuple[str, str]]
+
+
+def _ready(statement: Statement, authority: Statement) -> _Ready:
+    statement["authority"] = authority
+    return _Ready(statement, equality.digest(statement), facets(statement))
+
+
+def _checked(
+    statements: Sequence[Any], authority: Statement, version: str, contents: Mapping[str, bytes]
+) -> list[_Ready]:
+    """Raises InvalidStatement, with the place in the list where there are several."""
+    given: list[_Ready] = []
+    for place, statement in enumerate(statements):
+        try:
+            ready = _ready(validation.checked(statement, version), authority)
+            attachments.check(ready.statement, contents, version)
+            if len(ready.facets) > BROADEST:
+                raise InvalidStatement("", f"It can be found by at most {BROADEST} agents and activities.")
+        except InvalidStatement as error:
+            raise (error.inside(f"[{place}]") if len(statements) > 1 else error) from None
+        given.append(ready)
+    attachments.check_parts([each.statement for each in given], contents)
+    return given
+
+
+def _named(given: Sequence[_Ready]) -> dict[uuid.UUID, _Ready]:
+    """Those that come with an id, in small letters from now on. Raises InvalidStatement."""
+    named: dict[uuid.UUID, _Ready] = {}
+    for place, each in enumerate(given):
+        if "id" in each.statement:
+            statement_id = uuid.UUID(each.statement["id"])
+            each.statement["id"] = str(statement_id)
+            if statement_id in named:
+                raise InvalidStatement(f"[{place}].id", "It appears twice in this batch.", "xAPI 2.0, 4.1.6.1")
+            named[statement_id] = each
+    return named
+
+
+def _write(db: Session, tenant: uuid.UUID, statements: Mapping[int, _Ready], base: datetime) -> None:
     """Each under its ``seq``, and as many microseconds after the base."""
     rows, found = [], []
-    for seq, statement in statements.items():
-        moment = base + timedelta(microseconds=seq)
-        digest = equality.digest(statement)
+    for seq, ready in statements.items():
+        moment, statement = base + timedelta(microseconds=seq), ready.statement
         statement.setdefault("timestamp", times.written(moment))
-        statement |= {"stored": times.written(moment), "authority": authority}
+        statement["stored"] = times.written(moment)
         statement.setdefault("version", "1.0.0")
         rows.append(
             {
@@ -121,12 +161,12 @@ def _write(
                 "stored": moment,
                 "timestamp": times.parsed(statement["timestamp"]),
                 "verb": statement["verb"]["id"],
-                "digest": digest,
+                "digest": ready.digest,
                 "body": _canonical(statement),
             }
         )
         at = {"tenant": tenant, "seq": seq, "source": seq}
-        found += [at | {"kind": kind, "value": value} for kind, value in facets(statement)]
+        found += [at | {"kind": kind, "value": value} for kind, value in ready.facets]
     db.execute(insert(_STATEMENTS), rows)
     db.execute(insert(_FACETS), found)
 
@@ -193,15 +233,14 @@ def _known(db: Session, tenant: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uui
     return known
 
 
-def _says_the_same(known: Row[Any], statement: Statement) -> bool:
+def _says_the_same(known: Row[Any], given: _Ready) -> bool:
     """Also as it is given back, with its time, and where an older version made the digest."""
-    digest = equality.digest(statement)
-    if known.digest == digest:
+    if known.digest == given.digest:
         return True
     stored = json.loads(known.body)
-    return (
-        equality.digest({name: stored[name] for name in stored if name != "timestamp" or name in statement}) == digest
-    )
+    if "timestamp" not in given.statement:
+        del stored["timestamp"]
+    return equality.digest(stored) == given.digest
 
 
 def _canonical(statement: Statement) -> str:

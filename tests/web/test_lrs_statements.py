@@ -119,8 +119,10 @@ def test_another_statement_with_the_same_id_conflicts(lrs_client):
 def test_a_batch_is_stored_as_a_whole_or_not_at_all(lrs_client):
     """XAPI-00326; the same id twice: IEEE 9274.1.1, 4.1.6.1."""
     good, twice = statement(), statement()
-    post(lrs_client, [good, statement(verb={"id": "scored"})], 400)
-    post(lrs_client, [good, twice, twice], 400)
+    said = post(lrs_client, [good, statement(verb={"id": "scored"})], 400).json()["message"]
+    assert said.startswith("[1].verb.id: ")
+    assert post(lrs_client, statement(verb={"id": "scored"}), 400).json()["message"].startswith("verb.id: ")
+    assert post(lrs_client, [good, twice, twice], 400).json()["message"].startswith("[2].id: ")
     one(lrs_client, good["id"], 404)
     ids = post(lrs_client, [good, twice]).json()
     assert ids == [good["id"], twice["id"]]

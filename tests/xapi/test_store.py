@@ -3,12 +3,12 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from lti_mentor.db import Database
 from xapi import keys, links, store
 from xapi.errors import Conflict, InvalidStatement
-from xapi.facets import agent_key
+from xapi.facets import BROADEST, agent_key, facets
 from xapi.rows import StoredStatement
 
 TENANT, OTHER = uuid.uuid4(), uuid.uuid4()
@@ -97,6 +97,42 @@ def test_a_long_chain_of_statements_is_followed_so_far_and_no_farther(database):
         own = list(store.scan(db, tenant=TENANT, activity=item))
     assert len(pages) == links.FARTHEST + 1
     assert [each["id"] for each in own] == [str(first)]
+
+
+def test_what_waited_for_a_statement_finds_it_once_however_many_there_are(database):
+    target, waiting = uuid.uuid4(), 60
+    put(database, [about(target) for _ in range(waiting)])
+    copied = []
+
+    def count(connection, cursor, text, parameters, context, executemany):
+        if text.startswith("INSERT INTO xapi_facets"):
+            copied.append(len(context.compiled_parameters))
+
+    event.listen(database.engine, "before_cursor_execute", count)
+    put(database, [statement(id=str(target))])
+    event.remove(database.engine, "before_cursor_execute", count)
+    assert len(found(database, activity="https://lms.example.org/items/1")) == waiting + 1
+    own = len(facets(statement() | {"authority": AUTHORITY}))
+    assert sum(copied) == own * (waiting + 1)
+
+
+def group(size):
+    return {"objectType": "Group", "member": [{"mbox": f"mailto:{number}@example.org"} for number in range(size)]}
+
+
+def test_nobody_fills_the_store_with_much_that_is_said_of_much(sqlite_database):
+    with pytest.raises(InvalidStatement) as refused:
+        put(sqlite_database, [statement(), statement(actor=group(BROADEST // 2))])
+    assert refused.value.path == "[1]"
+    (broad,) = put(sqlite_database, [statement(actor=group(BROADEST // 2 - 5))])
+    some = links.MOST_COPIES // BROADEST
+    put(sqlite_database, [about(broad) for _ in range(some)])
+    assert len(found(sqlite_database, agent="mbox mailto:7@example.org")) == some + 1
+    with pytest.raises(InvalidStatement):
+        put(sqlite_database, [about(broad) for _ in range(some + 1)])
+    (narrow,) = put(sqlite_database, [about(broad)])
+    put(sqlite_database, [about(narrow)])  # goes as far as there is room
+    assert len(found(sqlite_database, agent="mbox mailto:ann@example.org")) == some + 2
 
 
 def test_an_export_has_what_names_the_agent_itself(database):

@@ -3,6 +3,7 @@
 import json
 import uuid
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -13,14 +14,17 @@ from lti_mentor.activity import record
 from lti_mentor.app import create_app
 from lti_mentor.db import connect
 from lti_mentor.insight import figures
-from lti_mentor.mentoring import standing
+from lti_mentor.mentoring import goals, gradebook, standing
 from lti_mentor.mentoring.courses import Result
+from lti_mentor.mentoring.goals import Goal, GoalDraft
 from lti_mentor.mentoring.pursuits import Pursuit
 from lti_mentor.vault import Vault
 from lti_mentor.web.measured import measures
 from tests.conftest import url_of
+from tests.lti.test_linked_meanwhile import until_somebody_waits
 from tests.mentoring.test_rules import grade, mapped_item
 from xapi import keys, store
+from xapi.facets import agent_key
 from xapi.rows import Key
 
 VERSION = {"X-Experience-API-Version": "1.0.3"}
@@ -259,6 +263,25 @@ def test_a_score_below_its_minimum_counts_as_nothing(database, cast, client, key
     assert client.post("/xapi/statements", json=low, auth=key, headers=VERSION).status_code == 200
     with database.reading() as db:
         assert db.scalars(select(Result)).one().score == 0
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_score_in_the_moment_of_a_form_about_the_same_learner_is_taken(database, cast, client, key):
+    """Each of the two holds what the other one needs next. SQLite has one writer at a time."""
+    organization = cast.course.organization_id
+    with database.transaction() as db:
+        mapped_item(db, cast)
+        gradebook.open_column(db, cast.program, cast.course, None)
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as db:
+            gradebook.goals_moved(db, organization, [cast.learner.id])
+            sent = thread.submit(client.post, "/xapi/statements", json=statement(), auth=key, headers=VERSION)
+            until_somebody_waits(database)
+            goals.set_goal(db, cast.learner, GoalDraft(title="Read", baseline=0, target=1, due_on=clock.today()))
+        assert sent.result(30).status_code == 200
+    with database.reading() as db:
+        assert len(db.scalars(select(Result)).all()) == len(db.scalars(select(Goal)).all()) == 1
+        assert len(list(store.scan(db, tenant=organization, agent=agent_key(statement()["actor"])))) == 1
 
 
 FAR_APART = {"raw": 1e308, "min": -1e308, "max": 1.5e308}

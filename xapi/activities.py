@@ -12,12 +12,13 @@ from typing import Any
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from xapi.facets import Statement
+from xapi.facets import Statement, activities_in
 from xapi.rows import Activity, inserting, metadata
+from xapi.validation import COMPONENT_LISTS
 
 Definition = dict[str, Any]
 _MERGED = ("name", "description", "extensions")
-_INTERACTION = ("interactionType", "correctResponsesPattern", "choices", "scale", "source", "target", "steps")
+_INTERACTION = ("interactionType", "correctResponsesPattern", *COMPONENT_LISTS)
 _ACTIVITIES = metadata.tables["xapi_activities"]
 _KNOWN = select(_ACTIVITIES.c.iri, _ACTIVITIES.c.definition).where(
     _ACTIVITIES.c.tenant == bindparam("tenant"), _ACTIVITIES.c.iri.in_(bindparam("iris", expanding=True))
@@ -81,16 +82,6 @@ def _merged(known: str | None, said: list[Definition]) -> str:
 
 
 def _said(statement: Statement) -> Iterator[tuple[str, Definition]]:
-    for thing in _activities(statement):
+    for thing in activities_in(statement):
         if thing.get("definition"):
             yield thing["id"], thing["definition"]
-
-
-def _activities(statement: Statement) -> Iterator[dict[str, Any]]:
-    for listed in statement.get("context", {}).get("contextActivities", {}).values():
-        yield from listed if isinstance(listed, list) else [listed]
-    thing = statement["object"]
-    if thing.get("objectType") == "SubStatement":
-        yield from _activities(thing)
-    elif thing.get("objectType", "Activity") == "Activity":
-        yield thing

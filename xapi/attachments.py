@@ -2,17 +2,18 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, insert, select
 from sqlalchemy.orm import Session
 
-from xapi import signatures
+from xapi import multipart, signatures
 from xapi.errors import InvalidStatement
 from xapi.facets import Statement
-from xapi.rows import Attachment, inserting
+from xapi.multipart import Part
+from xapi.rows import Attachment, Enclosure, StoredStatement, inserting
 
 _HASHES = {56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}  # by the length of the digest
 _DATA, _PARTS = "Part Two, 2.4.11", "Part Three, 1.5.2"
@@ -40,34 +41,47 @@ def check_parts(statements: Iterable[Statement], contents: Mapping[str, bytes]) 
 
 
 def keep(
-    db: Session, tenant: uuid.UUID, statements: Iterable[Statement], contents: Mapping[str, bytes], now: datetime
+    db: Session, tenant: uuid.UUID, statements: Mapping[int, Statement], contents: Mapping[str, bytes], now: datetime
 ) -> None:
-    """Store what these statements name, unless it is there."""
-    rows = [
-        {"tenant": tenant, "sha2": sha2, "content": contents[sha2], "stored": now}
-        for sha2 in sorted(_hashes(statements) & contents.keys())
+    """Store what came along with these statements, which stand under their seq."""
+    enclosed = [
+        (seq, sha2) for seq, statement in statements.items() for sha2 in sorted(_hashes([statement]) & contents.keys())
     ]
-    if rows:
+    if enclosed:
+        rows = [
+            {"tenant": tenant, "sha2": sha2, "content": contents[sha2], "stored": now}
+            for sha2 in sorted({sha2 for _, sha2 in enclosed})
+        ]
         db.execute(inserting(db, Attachment).on_conflict_do_nothing(), rows)
+        db.execute(insert(Enclosure), [{"tenant": tenant, "seq": seq, "sha2": sha2} for seq, sha2 in enclosed])
 
 
-def named_in(statements: Iterable[Statement]) -> dict[str, str]:
-    """The SHA-2 of all attachments of these statements, with their media types, in order."""
-    return {
-        attachment["sha2"].lower(): attachment["contentType"]
-        for statement in statements
-        for _, attachment in _of(statement)
-    }
+def parts(db: Session, *, tenant: uuid.UUID, statements: Iterable[Statement]) -> list[Part]:
+    """What came along with these statements, each content once; of others a statement says where they are."""
+    named: dict[str, str] = {}  # the media type of each digest
+    ids = []
+    for statement in statements:
+        found = {attachment["sha2"].lower(): attachment["contentType"] for _, attachment in _of(statement)}
+        named |= found
+        if found:
+            ids.append(uuid.UUID(statement["id"]))
+    enclosed = _enclosed(db, tenant, ids) if ids else set()
+    contents = _load(db, tenant, [sha2 for sha2 in named if sha2 in enclosed])
+    return [multipart.attachment(sha2, named[sha2], contents[sha2]) for sha2 in named if sha2 in contents]
 
 
-def load(db: Session, *, tenant: uuid.UUID, hashes: Iterable[str]) -> dict[str, bytes]:
-    """Those that are here: of the others a statement says where they are."""
-    wanted = list(hashes)
+def _enclosed(db: Session, tenant: uuid.UUID, statement_ids: Sequence[uuid.UUID]) -> set[str]:
+    statement = and_(StoredStatement.tenant == Enclosure.tenant, StoredStatement.seq == Enclosure.seq)
+    wanted = select(Enclosure.sha2).join(StoredStatement, statement).where(StoredStatement.tenant == tenant)
+    return set(db.scalars(wanted.where(StoredStatement.statement_id.in_(statement_ids))))
+
+
+def _load(db: Session, tenant: uuid.UUID, hashes: Sequence[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    for start in range(0, len(wanted), 500):
+    for start in range(0, len(hashes), 500):
         rows = db.execute(
             select(Attachment.sha2, Attachment.content).where(
-                Attachment.tenant == tenant, Attachment.sha2.in_(wanted[start : start + 500])
+                Attachment.tenant == tenant, Attachment.sha2.in_(hashes[start : start + 500])
             )
         )
         found |= {row.sha2: row.content for row in rows}

@@ -1,19 +1,19 @@
 """What to send to a record store outside, what its answers mean, and how long to wait. Nothing is read or sent here."""
 
-import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from xapi import facets
+from xapi import facets, multipart
 from xapi.facets import Statement
-from xapi.multipart import Part, written
+from xapi.multipart import Part
+from xapi.validation import ONE, TWO
 from xapi.vocabulary import Verbs
 
-VERSIONS = ("1.0.3", "2.0.0")
+VERSIONS = (ONE, TWO)
 MOST = 100  # statements in a batch
 MOST_BYTES = 500_000  # of a batch of more than one
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=15)
@@ -94,17 +94,10 @@ def first_size(failures: int) -> int:
     return max(1, MOST >> failures)
 
 
-def message(bodies: Iterable[str], named: Mapping[str, str], contents: Mapping[str, bytes]) -> tuple[bytes, str]:
-    """The stored texts as one message, and its content type; ``named`` gives the media types of the attachments."""
+def message(bodies: Iterable[str], attached: Sequence[Part]) -> tuple[bytes, str]:
+    """The stored texts and their attachments as one message, and its content type."""
     text = f"[{','.join(bodies)}]".encode()
-    if not contents:
-        return text, JSON
-    parts = [Part({"Content-Type": JSON}, text)]
-    for sha2, content in contents.items():
-        headers = {"Content-Type": named[sha2], "Content-Transfer-Encoding": "binary", "X-Experience-API-Hash": sha2}
-        parts.append(Part(headers, content))
-    boundary = secrets.token_hex(24)
-    return written(parts, boundary), f"multipart/mixed; boundary={boundary}"
+    return multipart.message(text, attached) if attached else (text, JSON)
 
 
 class Meaning(Enum):

@@ -3,11 +3,10 @@
 import hashlib
 import json
 import re
-from typing import Any
 
 from xapi import times
+from xapi.facets import Statement, in_one_spelling
 
-Statement = dict[str, Any]
 _NOT_COMPARED = frozenset({"id", "stored", "authority", "version", "timestamp", "attachments"})
 _FRACTION = re.compile(r"[.,](\d{1,2})\d*(?=S$)")
 
@@ -45,10 +44,7 @@ def _object(said: Statement) -> Statement:
 
 
 def _agent(said: Statement) -> Statement:
-    kept = {"objectType": "Agent", **said}
-    if "mbox" in said:
-        name, at, domain = said["mbox"].rpartition("@")
-        kept["mbox"] = name + at + domain.lower()
+    kept = {"objectType": "Agent", **in_one_spelling(said)}
     if "member" in said:
         kept["member"] = sorted(
             (_agent(member) for member in said["member"]), key=lambda each: json.dumps(each, sort_keys=True)

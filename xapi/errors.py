@@ -41,6 +41,13 @@ class Conflict(RecordStoreError):
         super().__init__(f"A different statement with the id {statement_id} is stored already.")
 
 
+class VoidingRefused(RecordStoreError):
+    """Somebody else has stored the statement."""
+
+    def __init__(self, statement_id: uuid.UUID) -> None:
+        super().__init__(f"The statement {statement_id} is of another key: a key with the scope all voids it.")
+
+
 class InvalidDocument(RecordStoreError):
     """The message is a sentence."""
 

@@ -1,7 +1,7 @@
 """What a statement can be found by: its verb, the agents and activities in it, direct and related, its registration."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 Statement = dict[str, Any]
@@ -18,19 +18,32 @@ def agent_key(agent: Statement) -> str | None:
     """The identifier of an agent as one text; none for an anonymous group."""
     if "account" in agent:
         return f"account {agent['account']['homePage']} {agent['account']['name']}"
+    agent = in_one_spelling(agent)
     for kind in ("mbox", "mbox_sha1sum", "openid"):
         if kind in agent:
             return f"{kind} {agent[kind]}"
     return None
 
 
+def in_one_spelling(agent: Statement) -> Statement:
+    """The same agent: capitals in the domain of an address, or in a digest, say nothing."""
+    if "mbox" in agent:
+        name, at, domain = agent["mbox"].rpartition("@")
+        return agent | {"mbox": name + at + domain.lower()}
+    if "mbox_sha1sum" in agent:
+        return agent | {"mbox_sha1sum": agent["mbox_sha1sum"].lower()}
+    return agent
+
+
 def facets(statement: Statement) -> set[tuple[str, str]]:
     """Every (kind, value) of the statement."""
     found = {(VERB, statement["verb"]["id"])}
-    found |= {(AGENT, key) for key in _direct_agents(statement)}
-    found |= {(ACTIVITY, iri) for iri in _direct_activities(statement)}
-    found |= {(RELATED_AGENT, key) for key in _related_agents(statement)}
-    found |= {(RELATED_ACTIVITY, iri) for iri in _related_activities(statement)}
+    found |= {(AGENT, key) for agent in _direct_agents(statement) if (key := agent_key(agent))}
+    found |= {(RELATED_AGENT, key) for agent in agents_in(statement) if (key := agent_key(agent))}
+    thing = statement["object"]
+    if thing.get("objectType", "Activity") == "Activity":
+        found.add((ACTIVITY, thing["id"]))
+    found |= {(RELATED_ACTIVITY, activity["id"]) for activity in activities_in(statement)}
     registration = statement.get("context", {}).get("registration")
     if registration:
         found.add((REGISTRATION, registration.lower()))
@@ -43,43 +56,38 @@ def short(value: str) -> str:
     return value if len(plain) <= LONGEST else f"sha256 {hashlib.sha256(plain).hexdigest()}"
 
 
-def _direct_agents(statement: Statement) -> Iterator[str]:
-    yield from _keys([statement["actor"]])
-    if statement["object"].get("objectType") in ("Agent", "Group"):
-        yield from _keys([statement["object"]])
-
-
-def _direct_activities(statement: Statement) -> Iterator[str]:
-    if statement["object"].get("objectType", "Activity") == "Activity":
-        yield statement["object"]["id"]
-
-
-def _related_agents(statement: Statement) -> Iterator[str]:
+def agents_in(statement: Statement) -> Iterator[Statement]:
+    """All agents, all groups, and the members of the groups."""
     yield from _direct_agents(statement)
     context = statement.get("context", {})
-    yield from _keys(
-        agent for agent in (statement.get("authority"), context.get("instructor"), context.get("team")) if agent
-    )
-    yield from _keys(each["agent"] for each in context.get("contextAgents", ()))
-    yield from _keys(each["group"] for each in context.get("contextGroups", ()))
+    for agent in (statement.get("authority"), context.get("instructor"), context.get("team")):
+        if agent:
+            yield from _with_members(agent)
+    for each in context.get("contextAgents", ()):
+        yield from _with_members(each["agent"])
+    for each in context.get("contextGroups", ()):
+        yield from _with_members(each["group"])
     if statement["object"].get("objectType") == "SubStatement":
-        yield from _related_agents(statement["object"])
+        yield from agents_in(statement["object"])
 
 
-def _related_activities(statement: Statement) -> Iterator[str]:
-    yield from _direct_activities(statement)
+def _direct_agents(statement: Statement) -> Iterator[Statement]:
+    yield from _with_members(statement["actor"])
+    if statement["object"].get("objectType") in ("Agent", "Group"):
+        yield from _with_members(statement["object"])
+
+
+def _with_members(agent: Statement) -> Iterator[Statement]:
+    yield agent
+    yield from agent.get("member", ())
+
+
+def activities_in(statement: Statement) -> Iterator[Statement]:
+    """All activities; the one that the statement is about comes last."""
     for activities in statement.get("context", {}).get("contextActivities", {}).values():
-        for activity in activities if isinstance(activities, list) else [activities]:
-            yield activity["id"]
-    if statement["object"].get("objectType") == "SubStatement":
-        yield from _related_activities(statement["object"])
-
-
-def _keys(agents: Iterable[Statement]) -> Iterator[str]:
-    """Of the agents, of the groups, and of the members of the groups."""
-    for agent in agents:
-        yield from _keys(agent.get("member", ()))
-        key = agent_key(agent)
-        if key:
-            yield key
-        yield from _keys(agent.get("member", []))
+        yield from activities if isinstance(activities, list) else [activities]
+    thing = statement["object"]
+    if thing.get("objectType") == "SubStatement":
+        yield from activities_in(thing)
+    elif thing.get("objectType", "Activity") == "Activity":
+        yield thing

@@ -1,10 +1,10 @@
 """Statements as they are asked for (Part Three, 2.1.3): ids alone, or canonical and in one language."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from xapi.facets import Statement
-from xapi.validation import IDENTIFIERS
+from xapi.validation import COMPONENT_LISTS, IDENTIFIERS
 
 Thing = dict[str, Any]
 _NAMED = ("actor", "authority")
@@ -26,18 +26,6 @@ def canonical(statement: Statement, languages: Sequence[str], definitions: Mappi
         return {**said, "definition": _in_one_language(definition, languages)} if definition else said
 
     return _mapped(statement, agent=lambda said: said, verb=verb, activity=activity)
-
-
-def activities_of(statement: Statement) -> Iterator[str]:
-    """The ids of all activities in it."""
-    found: list[str] = []
-
-    def note(said: Thing) -> Thing:
-        found.append(said["id"])
-        return said
-
-    _mapped(statement, agent=lambda said: said, verb=lambda said: said, activity=note)
-    yield from found
 
 
 def _mapped(
@@ -83,15 +71,12 @@ def _bare_agent(said: Thing) -> Thing:
     return bare
 
 
-_LISTS = ("choices", "scale", "source", "target", "steps")
-
-
 def _in_one_language(definition: Thing, languages: Sequence[str]) -> Thing:
     made = {**definition}
     for name in ("name", "description"):
         if name in made:
             made[name] = _chosen(made[name], languages)
-    for name in _LISTS:
+    for name in COMPONENT_LISTS:
         if name in made:
             made[name] = [
                 {**each, "description": _chosen(each["description"], languages)} if "description" in each else each

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sqlalchemy import and_, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from xapi.errors import InvalidStatement
+from xapi.errors import InvalidStatement, VoidingRefused
 from xapi.facets import BROADEST, Statement, facets
 from xapi.rows import Facet, Reference, StoredStatement, inserting, metadata
 from xapi.vocabulary import Verbs
@@ -24,8 +24,11 @@ MOST_COPIES = 100_000  # facets that the statements of one batch, or those about
 _REFERENCES = metadata.tables["xapi_references"]
 
 
-def point(db: Session, tenant: uuid.UUID, statements: Mapping[int, Statement]) -> None:
-    """Let these statements, just stored under their seq, be found by what they are about. Raises InvalidStatement."""
+def point(db: Session, tenant: uuid.UUID, statements: Mapping[int, Statement], *, whose: str | None) -> None:
+    """Let these statements, just stored under their seq, be found by what they are about, and void it.
+
+    They void statements of this authority, or without one anything. Raises InvalidStatement and VoidingRefused.
+    """
     pointing = {seq: target_id for seq, statement in statements.items() if (target_id := _target(statement))}
     if not pointing:
         return
@@ -41,18 +44,21 @@ def point(db: Session, tenant: uuid.UUID, statements: Mapping[int, Statement]) -
             raise InvalidStatement("", "What this batch is about says too much together: send fewer at once.")
         _find_by(db, tenant, [seq], chains[target_id])
         if statements[seq]["verb"]["id"] == Verbs.VOIDED.iri:
-            _void(db, tenant, target_id, by=uuid.UUID(statements[seq]["id"]))
+            _void(db, tenant, target_id, by=uuid.UUID(statements[seq]["id"]), whose=whose)
 
 
-def take_up(db: Session, tenant: uuid.UUID, ids: Iterable[uuid.UUID]) -> None:
-    """Let what refers to these statements, and was there before them, be found by them."""
+def take_up(db: Session, tenant: uuid.UUID, ids: Iterable[uuid.UUID], *, whose: str) -> None:
+    """Let what refers to these statements, and was there before them, be found by them; if it voids, it does so now.
+
+    Only what is of the same authority: what else its key might have voided is not known any more.
+    """
     targets = sorted({target_id for target_id, _ in _referring(db, tenant, list(ids))})
     for target_id in targets:
         chain = _chain(db, tenant, target_id)
         first = sorted(_above(db, tenant, target_id))[: MOST_COPIES // len(chain)]
         _find_by(db, tenant, first, chain)
-    for target_id, by in _voiding(db, tenant, targets):
-        _void(db, tenant, target_id, by=by)
+    for target_id, by in _voiding(db, tenant, targets, whose):
+        _void(db, tenant, target_id, by=by, whose=whose)
 
 
 def _target(statement: Statement) -> uuid.UUID | None:
@@ -60,10 +66,17 @@ def _target(statement: Statement) -> uuid.UUID | None:
     return uuid.UUID(thing["id"]) if thing.get("objectType") == "StatementRef" else None
 
 
-def _void(db: Session, tenant: uuid.UUID, target_id: uuid.UUID | None, *, by: uuid.UUID) -> None:
+def _void(db: Session, tenant: uuid.UUID, target_id: uuid.UUID, *, by: uuid.UUID, whose: str | None) -> None:
     """A voiding statement itself cannot be voided (Part Two, 2.3.2)."""
-    target = (StoredStatement.tenant == tenant, StoredStatement.statement_id == target_id)
-    db.execute(update(StoredStatement).where(*target, StoredStatement.verb != Verbs.VOIDED.iri).values(voided_by=by))
+    target = (
+        StoredStatement.tenant == tenant,
+        StoredStatement.statement_id == target_id,
+        StoredStatement.verb != Verbs.VOIDED.iri,
+    )
+    authority = db.scalar(select(StoredStatement.authority).where(*target))
+    if authority is not None and whose not in (None, authority):
+        raise VoidingRefused(target_id)
+    db.execute(update(StoredStatement).where(*target).values(voided_by=by))
 
 
 def _find_by(db: Session, tenant: uuid.UUID, seqs: Iterable[int], chain: Iterable[Said]) -> None:
@@ -123,7 +136,9 @@ def _referring(db: Session, tenant: uuid.UUID, ids: Sequence[uuid.UUID]) -> list
     return found
 
 
-def _voiding(db: Session, tenant: uuid.UUID, targets: Sequence[uuid.UUID]) -> Iterator[tuple[uuid.UUID, uuid.UUID]]:
+def _voiding(
+    db: Session, tenant: uuid.UUID, targets: Sequence[uuid.UUID], whose: str
+) -> Iterator[tuple[uuid.UUID, uuid.UUID]]:
     """Which of them are voided, and by what, in the order of storing."""
     for start in range(0, len(targets), 500):
         wanted = (
@@ -132,7 +147,7 @@ def _voiding(db: Session, tenant: uuid.UUID, targets: Sequence[uuid.UUID]) -> It
                 StoredStatement, and_(StoredStatement.tenant == Reference.tenant, StoredStatement.seq == Reference.seq)
             )
             .where(Reference.tenant == tenant, Reference.target_id.in_(targets[start : start + 500]))
-            .where(StoredStatement.verb == Verbs.VOIDED.iri)
+            .where(StoredStatement.verb == Verbs.VOIDED.iri, StoredStatement.authority == whose)
         )
         yield from db.execute(wanted.order_by(StoredStatement.seq)).all()
 

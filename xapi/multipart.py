@@ -1,6 +1,7 @@
 """Messages of several parts (RFC 2046): statements, and what is sent along with them (Part Three, 1.5.2)."""
 
 import re
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -52,6 +53,23 @@ def contents(attached: Iterable[Part]) -> dict[str, bytes]:
             raise InvalidStatement("", "Each attachment has a header Content-Transfer-Encoding: binary.", _SECTION)
         found[sha2.lower()] = part.content
     return found
+
+
+def attachment(sha2: str, media_type: str, content: bytes) -> Part:
+    """As a part of a message. What was stored before media types were checked may have line ends in it."""
+    headers = {
+        "Content-Type": " ".join(media_type.split()),
+        "Content-Transfer-Encoding": "binary",
+        "X-Experience-API-Hash": sha2,
+    }
+    return Part(headers, content)
+
+
+def message(text: bytes, attached: Iterable[Part]) -> tuple[bytes, str]:
+    """JSON and its attachments as one message, and its content type."""
+    boundary = secrets.token_hex(24)
+    parts = [Part({"Content-Type": "application/json"}, text), *attached]
+    return written(parts, boundary), f"multipart/mixed; boundary={boundary}"
 
 
 def written(parts: Iterable[Part], boundary: str) -> bytes:

@@ -79,6 +79,7 @@ class StoredStatement(Base):
     stored: Mapped[datetime]
     timestamp: Mapped[datetime]
     verb: Mapped[str] = mapped_column(Text)
+    authority: Mapped[str] = mapped_column(Text)  # as facets.agent_key writes it, and short
     digest: Mapped[bytes] = mapped_column(LargeBinary)  # of what may not differ in a repeat
     voided_by: Mapped[uuid.UUID | None]
     body: Mapped[str] = mapped_column(Text)
@@ -133,6 +134,20 @@ class Attachment(Base):
     sha2: Mapped[str] = mapped_column(primary_key=True)  # in small letters
     content: Mapped[bytes] = mapped_column(LargeBinary)
     stored: Mapped[datetime]
+
+
+class Enclosure(Base):
+    """Which attachments came along with a statement: to name a digest is not enough to get its content."""
+
+    __tablename__ = "xapi_enclosures"
+
+    tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    sha2: Mapped[str] = mapped_column(primary_key=True)
+
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant", "seq"], ["xapi_statements.tenant", "xapi_statements.seq"], ondelete="CASCADE"),
+    )
 
 
 class Key(Base):

@@ -39,6 +39,7 @@ from xapi.facets import (
     RELATED_AGENT,
     VERB,
     Statement,
+    agent_key,
     facets,
     short,
 )
@@ -63,7 +64,7 @@ def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetim
     ready = _ready(statement, authority)
     seq, stored, is_wanted = _reserve(db, tenant, 1, now)
     _write(db, tenant, {seq: ready}, stored - timedelta(microseconds=seq))
-    links.point(db, tenant, {seq: statement})
+    links.point(db, tenant, {seq: statement}, whose=_key_of(authority))
     return Taken([uuid.UUID(statement["id"])], [statement], stored, is_wanted)
 
 
@@ -76,11 +77,13 @@ def put(
     authority: Statement,
     version: str = validation.ONE,
     contents: Mapping[str, bytes] = MappingProxyType({}),
+    voids_all: bool = False,
 ) -> Taken:
     """Store statements from outside by the rules of this version, all or none.
 
-    ``contents`` are their attachments by SHA-2. One that is stored already and says the same is left as it is. Raises
-    InvalidStatement and Conflict.
+    ``contents`` are their attachments by SHA-2. One that is stored already and says the same is left as it is. They
+    void what has the same authority, or with ``voids_all`` anything. Raises InvalidStatement, Conflict and
+    VoidingRefused.
     """
     given = _checked(statements, authority, version, contents)
     named = _named(given)
@@ -94,9 +97,9 @@ def put(
     said = {at: each.statement for at, each in new.items()}
     if new:
         _write(db, tenant, new, stored - timedelta(microseconds=seq))
-        links.point(db, tenant, said)
-        links.take_up(db, tenant, named.keys() - known.keys())
-        attachments.keep(db, tenant, said.values(), contents, now)
+        links.point(db, tenant, said, whose=None if voids_all else _key_of(authority))
+        links.take_up(db, tenant, named.keys() - known.keys(), whose=_key_of(authority))
+        attachments.keep(db, tenant, said, contents, now)
     return Taken(ids, list(said.values()), stored + timedelta(microseconds=len(given) - 1), is_wanted)
 
 
@@ -161,6 +164,7 @@ def _write(db: Session, tenant: uuid.UUID, statements: Mapping[int, _Ready], bas
                 "stored": moment,
                 "timestamp": times.parsed(statement["timestamp"]),
                 "verb": statement["verb"]["id"],
+                "authority": _key_of(statement["authority"]),
                 "digest": ready.digest,
                 "body": _canonical(statement),
             }
@@ -169,6 +173,10 @@ def _write(db: Session, tenant: uuid.UUID, statements: Mapping[int, _Ready], bas
         found += [at | {"kind": kind, "value": value} for kind, value in ready.facets]
     db.execute(insert(_STATEMENTS), rows)
     db.execute(insert(_FACETS), found)
+
+
+def _key_of(authority: Statement) -> str:
+    return short(agent_key(authority) or "")
 
 
 _HEADS = metadata.tables["xapi_heads"]
@@ -287,7 +295,7 @@ def _found(tenant: uuid.UUID, wanted: Query) -> Select[int]:
     """The seq of one statement more than fit on the page.
 
     The rarest filter leads, and what else is asked for has to be said by the same statement: the one found, or one that
-    it is about.
+    it is about. Whoever sees only what is their own finds it only by what it says itself.
     """
     filters = list(_filters(wanted))
     own = [(RELATED_AGENT, short(wanted.authority))] if wanted.authority else []
@@ -298,16 +306,19 @@ def _found(tenant: uuid.UUID, wanted: Query) -> Select[int]:
     found = select(said.seq).distinct().where(said.tenant == tenant, said.kind == kind, said.value == value)
     for kind, value in others:
         found = found.where(_has(tenant, kind, value, said.seq, said.source))
-    by_itself = said.source.between(said.seq, said.seq)  # an "=" PostgreSQL takes for rare, and sorts all there are
-    for kind, value in own:
-        found = found.where(_has(tenant, kind, value, said.seq, said.seq) if filters else by_itself)
+    if own:  # an "=" PostgreSQL takes for rare, and sorts all there are
+        found = found.where(said.source.between(said.seq, said.seq))
     found = found.join(StoredStatement, StoredStatement.seq == said.seq).where(*_present(tenant, wanted))
     return _paged(found, said.seq, tenant, wanted)
 
 
 def _present(tenant: uuid.UUID, wanted: Query) -> tuple[ColumnElement[bool], ...]:
-    of_tenant = StoredStatement.tenant == tenant
-    return (of_tenant,) if wanted.also_voided else (of_tenant, StoredStatement.voided_by.is_(None))
+    found = [StoredStatement.tenant == tenant]
+    if not wanted.also_voided:
+        found.append(StoredStatement.voided_by.is_(None))
+    if wanted.authority:
+        found.append(StoredStatement.authority == short(wanted.authority))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

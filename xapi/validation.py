@@ -35,7 +35,7 @@ from xapi.values import (
 )
 from xapi.vocabulary import Verbs
 
-__all__ = ["IDENTIFIERS", "ONE", "TWO", "checked", "checked_agent", "is_iri", "is_uuid"]
+__all__ = ["COMPONENT_LISTS", "IDENTIFIERS", "ONE", "TWO", "checked", "checked_agent", "is_iri", "is_uuid"]
 
 ONE, TWO = "1.0.3", "2.0.0"
 IDENTIFIERS = ("mbox", "mbox_sha1sum", "openid", "account")
@@ -159,7 +159,7 @@ _INTERACTIONS: dict[str, tuple[str, ...]] = {
     "numeric": (),
     "other": (),
 }
-_COMPONENT_LISTS = ("choices", "scale", "source", "target", "steps")
+COMPONENT_LISTS = ("choices", "scale", "source", "target", "steps")
 _definition_shape = shape(
     {
         "name": language_map,
@@ -169,7 +169,7 @@ _definition_shape = shape(
         "extensions": extensions,
         "interactionType": one_of(*_INTERACTIONS, section=_ACTIVITIES),
         "correctResponsesPattern": list_of(text, _ACTIVITIES),
-        **dict.fromkeys(_COMPONENT_LISTS, _components),
+        **dict.fromkeys(COMPONENT_LISTS, _components),
     },
     _ACTIVITIES,
 )
@@ -178,7 +178,7 @@ _definition_shape = shape(
 def _definition(value: Any) -> None:
     _definition_shape(value)
     kind = value.get("interactionType")
-    lists = [name for name in _COMPONENT_LISTS if name in value]
+    lists = [name for name in COMPONENT_LISTS if name in value]
     if kind is None:
         if lists or "correctResponsesPattern" in value:
             wrong("It is missing.", _ACTIVITIES, "interactionType")

@@ -16,6 +16,7 @@ from lti_mentor.lti import http, services, tokens
 from lti_mentor.lti.http import Answer, Kept
 from lti_mentor.tool import Tool
 from xapi import attachments, delivery
+from xapi.multipart import Part
 from xapi.outbox import Letter
 from xapi.rows import Target
 
@@ -75,13 +76,12 @@ class Speaker:
         return delivery.shown(answer.body, (self._secret, self._basic.partition(" ")[2], token))
 
     def _message(self, letters: Sequence[Letter]) -> tuple[bytes, str]:
-        named: dict[str, str] = {}
-        contents: dict[str, bytes] = {}
+        attached: list[Part] = []
         if any(letter.has_attachments for letter in letters):
-            named = attachments.named_in(json.loads(letter.body) for letter in letters)
+            statements = [json.loads(letter.body) for letter in letters]
             with self.tool.database.reading() as db:
-                contents = attachments.load(db, tenant=self.target.tenant, hashes=named)
-        return delivery.message((letter.body for letter in letters), named, contents)
+                attached = attachments.parts(db, tenant=self.target.tenant, statements=statements)
+        return delivery.message((letter.body for letter in letters), attached)
 
     def _ask(self, method: str, path: str, body: bytes | None = None, kind: str | None = None) -> Answer:
         """A token that ended is asked for anew once."""

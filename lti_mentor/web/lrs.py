@@ -27,11 +27,12 @@ from xapi.errors import (
     InvalidQuery,
     InvalidStatement,
     PreconditionFailed,
+    VoidingRefused,
 )
+from xapi.validation import ONE, TWO
 
 log = logging.getLogger(__name__)
 
-ONE, TWO = "1.0.3", "2.0.0"
 NEITHER = "0.95"  # said to whoever speaks no version: a client of either kind then knows that it was not understood
 PLACE = "/xapi"
 Answer = Response | tuple[Response, int]
@@ -54,6 +55,7 @@ def resource(name: str) -> Blueprint:
     made.register_error_handler(InvalidStatement, lambda error: _problem(400, "statement.invalid", str(error)))
     made.register_error_handler(InvalidQuery, lambda error: _problem(400, "query.invalid", str(error)))
     made.register_error_handler(Conflict, lambda error: _problem(409, "statement.conflict", str(error)))
+    made.register_error_handler(VoidingRefused, lambda error: _problem(403, "statement.not_yours", str(error)))
     made.register_error_handler(InvalidDocument, lambda error: _problem(400, "document.invalid", str(error)))
     made.register_error_handler(DocumentConflict, lambda error: _problem(409, "document.conflict", str(error)))
     made.register_error_handler(PreconditionFailed, lambda error: _problem(412, "document.changed", str(error)))

@@ -1,7 +1,6 @@
 """Statements over HTTP (xAPI 1.0.3 Part Three, 2.1; xAPI 2.0 4.1.6.1): stored by PUT and POST, found by GET."""
 
 import json
-import secrets
 import uuid
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -21,8 +20,7 @@ from lti_mentor.web.lrs import PLACE, Answer, Wrong, needs, resource
 from lti_mentor.web.tool import tool
 from xapi import activities, attachments, formats, keys, multipart, store, times
 from xapi.errors import InvalidQuery, InvalidStatement
-from xapi.facets import Statement, agent_key
-from xapi.multipart import Part
+from xapi.facets import Statement, activities_in, agent_key
 
 statements = resource("lrs_statements")
 JSON, MIXED = "application/json", "multipart/mixed"
@@ -112,6 +110,7 @@ def _store(given: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
             authority=_authority(db),
             version=g.version,
             contents=contents,
+            voids_all=g.caller.may(keys.ALL),
         )
         if g.caller.may(keys.DEFINE):
             activities.define(db, tenant=g.caller.tenant, statements=taken.new)
@@ -215,8 +214,8 @@ def _formatted(db: Session, bodies: list[str]) -> list[str]:
     found = [json.loads(body) for body in bodies]
     if wanted == "ids":
         return [_text(formats.ids(each)) for each in found]
-    iris = {iri for each in found for iri in formats.activities_of(each)}
-    known = activities.definitions(db, tenant=g.caller.tenant, iris=iris)
+    iris = {activity["id"] for each in found for activity in activities_in(each)}
+    known = {} if _mine(db) else activities.definitions(db, tenant=g.caller.tenant, iris=iris)
     return [_text(formats.canonical(each, _languages(), known)) for each in found]
 
 
@@ -233,15 +232,6 @@ def _answer(db: Session, text: str, bodies: list[str]) -> Response:
     """In JSON, or with the attachments of these statements where they are asked for."""
     if not query.flag("attachments"):
         return Response(text, mimetype=JSON)
-    named = attachments.named_in(json.loads(body) for body in bodies)
-    loaded = attachments.load(db, tenant=g.caller.tenant, hashes=named)
-    parts = [Part({"Content-Type": JSON}, text.encode())]
-    for sha2, content in loaded.items():
-        headers = {
-            "Content-Type": named[sha2],
-            "Content-Transfer-Encoding": "binary",
-            "X-Experience-API-Hash": sha2,
-        }
-        parts.append(Part(headers, content))
-    boundary = secrets.token_hex(24)
-    return Response(multipart.written(parts, boundary), content_type=f"{MIXED}; boundary={boundary}")
+    attached = attachments.parts(db, tenant=g.caller.tenant, statements=[json.loads(body) for body in bodies])
+    body, content_type = multipart.message(text.encode(), attached)
+    return Response(body, content_type=content_type)

@@ -65,6 +65,17 @@ def test_attachments_come_back_as_they_were_sent(lrs_client):
         assert [each.content for each in others if each.headers["content-type"] == "image/png"] == contents[1:]
 
 
+def test_whoever_only_names_a_content_does_not_get_it(lrs_server, lrs_session):
+    """An address in place of the content; the other one has sent it."""
+    owner, other = (lrs_server.client(lrs_session, organization="Named") for _ in range(2))
+    given, naming = (statement(attachments=[attached(PDF, fileUrl="https://lms.example.org/x")]) for _ in range(2))
+    send(owner, given, part(PDF))
+    post(other, naming)
+    for said, has_it in ((naming, False), (given, True)):
+        answer = other.get("statements", {"statementId": said["id"], "attachments": "true"})
+        assert (PDF in answer.content) is has_it
+
+
 def test_a_statement_without_attachments_may_come_in_parts_too(lrs_client):
     given = statement(attachments=[attached(b"x", fileUrl="https://lms.example.org/x")])
     send(lrs_client, [given, statement()])

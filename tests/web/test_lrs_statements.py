@@ -459,18 +459,53 @@ def test_a_key_does_what_its_scope_says_and_no_more(lrs_server, lrs_session):
             one(client, given["id"], 404 if mine else 200)
 
 
-def test_a_key_that_reads_its_own_sees_them_all(lrs_server, lrs_session):
+def test_a_key_that_reads_its_own_sees_them_all_and_nothing_else(lrs_server, lrs_session):
     other = lrs_server.client(lrs_session, organization="Mine")
     client = lrs_server.client(lrs_session, keys.WRITE, keys.READ_MINE, organization="Mine")
-    theirs, own = statement(), statement()
-    post(other, theirs)
-    post(client, own)
-    reference, void = about(theirs), voiding(own)
+    theirs, own, voided = statement(), statement(object={"id": EXAM}), statement()
+    post(client, [own, voided])
+    me = one(client, own["id"]).json()["authority"]
+    of_me = statement(context={"instructor": me})
+    post(other, [theirs, of_me])
+    reference, void = about(theirs), voiding(voided)
     post(client, [reference, void])
-    assert found(client) == [void["id"], reference["id"]]
+    assert found(client) == [void["id"], reference["id"], own["id"]]
     assert found(client, verb=VOIDED) == [void["id"]]
-    assert one(client, own["id"], name="voidedStatementId")
-    assert found(client, activity=EXAM) == [void["id"], reference["id"]]  # by what they are about
+    assert one(client, voided["id"], name="voidedStatementId")
+    assert found(client, activity=EXAM) == [own["id"]]  # by what it says itself: what it is about may be theirs
+    assert found(client, agent=ANN) == found(client, agent=ANN, verb=SCORED) == [own["id"]]
+    assert of_me["id"] not in found(client, agent=me, related_agents="true")
+    assert "definition" not in one(client, own["id"], format="canonical").json()["object"]
+    everything = lrs_server.client(lrs_session, keys.READ, organization="Mine")
+    assert one(everything, own["id"], format="canonical").json()["object"]["definition"]
+
+
+def test_a_key_voids_what_is_its_own_and_one_for_everything_anything(lrs_server, lrs_session):
+    """Part Two, 2.3.2."""
+    first, second = (lrs_server.client(lrs_session, *keys.USUAL, organization="Void") for _ in range(2))
+    whole = lrs_server.client(lrs_session, organization="Void")
+    theirs, own, late = statement(), statement(), statement()
+    post(first, [theirs, late])
+    post(second, own)
+    along = statement()
+    refused = post(second, [along, voiding(theirs)], 403)
+    assert refused.json()["error"] == "statement.not_yours"
+    one(second, along["id"], 404)
+    one(second, theirs["id"])
+    post(second, voiding(own))
+    one(second, own["id"], 404)
+    post(whole, voiding(theirs))
+    one(first, theirs["id"], 404)
+
+
+def test_a_voiding_statement_that_comes_first_voids_what_comes_from_the_same_key(lrs_server, lrs_session):
+    first, second = (lrs_server.client(lrs_session, *keys.USUAL, organization="Void early") for _ in range(2))
+    given, other = statement(), statement()
+    post(second, [voiding(given), voiding(other)])
+    post(first, given)
+    post(second, other)
+    one(first, given["id"])
+    one(second, other["id"], 404)
 
 
 def test_only_a_key_that_may_define_changes_what_is_known(lrs_server, lrs_session):

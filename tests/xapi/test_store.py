@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event, update
 
 from lti_mentor.db import Database
-from xapi import keys, links, store
+from xapi import agents, keys, links, store
 from xapi.errors import Conflict, InvalidStatement
 from xapi.facets import BROADEST, agent_key, facets
 from xapi.rows import StoredStatement
@@ -220,6 +220,22 @@ def test_long_names_are_found_and_fit_into_every_index(database):
     actor = {"account": {"homePage": "https://lms.example.org", "name": name}}
     put(database, [statement(actor=actor, object={"id": iri})])
     assert len(found(database, agent=agent_key(actor), activity=iri)) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ({"mbox": "mailto:Ann@Example.ORG"}, {"mbox": "mailto:Ann@example.org"}),
+        ({"mbox_sha1sum": "A" * 40}, {"mbox_sha1sum": "a" * 40}),
+    ],
+)
+def test_an_agent_is_found_however_its_domain_or_digest_is_written(database, said, asked):
+    put(database, [statement(actor=said | {"name": "Ann"})])
+    for agent in (said, asked):
+        assert len(found(database, agent=agent_key(agent))) == 1
+        with database.reading() as db:
+            assert agents.person(db, tenant=TENANT, agent=agent)["name"] == ["Ann"]
+    assert found(database, agent="mbox mailto:ann@example.org") == []
 
 
 def test_a_voided_statement_is_only_found_as_one(database):

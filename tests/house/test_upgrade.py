@@ -1,9 +1,13 @@
 """A database of every released schema is brought up to date, and everything in it is still there."""
 
+import hashlib
 import json
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import create_engine, func, inspect, select, table
+from sqlalchemy import create_engine, func, insert, inspect, select, table
 
 from lti_mentor import migrations
 from lti_mentor.db import connect
@@ -17,7 +21,9 @@ from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.vault import Vault
 from tests.support import release
 from tests.support.member import Member
-from xapi import store, times
+from xapi import attachments, documents, store, times
+from xapi.documents import Place
+from xapi.rows import Attachment, Document, Facet, StoredStatement
 
 RELEASES = sorted(release.FOLDER.glob("*.sql"))
 
@@ -77,6 +83,64 @@ def test_an_upgraded_database_of_a_release_has_lost_nothing(empty_database, file
     page = Member(database, loaded_settings, learner, course).get("learner/goals")
     assert page.status_code == 200
     assert "Read the guide" in page.text
+
+
+ANN, ANNS = {"mbox": "mailto:Ann@Example.org"}, "mbox mailto:Ann@example.org"
+PDF, DIGEST = b"%PDF", "a" * 64
+WITH_ADDRESS = {"sha2": DIGEST.upper(), "contentType": "application/pdf", "fileUrl": "https://lms.example.org/x"}
+WITHOUT = {"sha2": DIGEST, "contentType": "application/pdf"}
+
+
+def older_statement(connection, tenant, seq, key, attachment):
+    authority = {"account": {"homePage": "https://tool.example.org", "name": key}}
+    body = {"id": str(uuid.UUID(int=seq)), "actor": ANN, "verb": {"id": "urn:x:scored"}, "object": {"id": "urn:x:exam"}}
+    body |= {"authority": authority, "attachments": [attachment]}
+    times = dict.fromkeys(("stored", "timestamp"), datetime(2026, 5, 1, tzinfo=UTC))
+    row = {"statement_id": uuid.UUID(int=seq), "verb": "urn:x:scored", "digest": b"", "body": json.dumps(body), **times}
+    at = {"tenant": tenant, "seq": seq}
+    connection.execute(insert(StoredStatement.__table__).values(at | row))
+    for kind in ("agent", "related_agent"):
+        facet = {"source": seq, "kind": kind, "value": f"mbox {ANN['mbox']}"}
+        connection.execute(insert(Facet.__table__).values(at | facet))
+    return body
+
+
+def older_document(connection, tenant, agent, name):
+    names = ["agent_profile", agent, None, None, name]
+    row = {"kind": "agent_profile", "agent": agent, "document_id": name, "content_type": "text/plain", "etag": "1"}
+    row |= {"place": hashlib.sha256(json.dumps(names).encode()).digest(), "body": agent.encode()}
+    modified = datetime(2026, 5, 1 if agent == ANNS else 2, tzinfo=UTC)
+    connection.execute(insert(Document.__table__).values(row | {"tenant": tenant, "modified": modified}))
+
+
+@pytest.mark.parametrize("empty_database", ["sqlite", "postgresql"], indirect=True)
+def test_older_statements_get_an_owner_their_attachments_and_one_spelling(empty_database, loaded_settings):
+    database, tenant = empty_database, uuid.uuid4()
+    kind = "sqlite" if database.is_sqlite else "postgresql"
+    release.bring_back(database, release.FOLDER / f"0.1.0-0022-{kind}.sql")
+    with database.engine.begin() as connection:
+        sent = [
+            older_statement(connection, tenant, seq, key, attachment)
+            for seq, key, attachment in ((1, "first", WITH_ADDRESS), (2, "second", WITH_ADDRESS), (3, "third", WITHOUT))
+        ]
+        content = {"tenant": tenant, "sha2": DIGEST, "content": PDF, "stored": datetime(2026, 5, 1, tzinfo=UTC)}
+        connection.execute(insert(Attachment.__table__).values(content))
+        for agent, name in ((ANNS, "both"), (f"mbox {ANN['mbox']}", "both"), (f"mbox {ANN['mbox']}", "one")):
+            older_document(connection, tenant, agent, name)
+    migrations.prepare(database, loaded_settings, Vault(loaded_settings.secret_key))
+    with database.reading() as db:
+        for wanted, count in (
+            ({"agent": ANNS, "related_agents": True}, 3),
+            ({"agent": ANNS, "authority": "account https://tool.example.org second"}, 1),
+        ):
+            assert len(store.query(db, tenant=tenant, wanted=store.Query(**wanted)).statements) == count
+        came = [[part.content for part in attachments.parts(db, tenant=tenant, statements=[each])] for each in sent]
+        place = Place(tenant=tenant, kind=documents.AGENT_PROFILE, agent=ANNS)
+        kept = [documents.get(db, replace(place, document_id=name)).body for name in ("both", "one")]
+        assert documents.ids(db, place)[0] == ["both", "one"]
+        assert len(documents.of_agent(db, tenant=tenant, agent=ANNS)) == 3
+    assert came == [[PDF], [], [PDF]]
+    assert kept == [ANNS.encode(), f"mbox {ANN['mbox']}".encode()]
 
 
 def test_every_kind_of_database_of_the_newest_schema_is_kept(sqlite_database):

@@ -23,6 +23,7 @@ from xapi.rows import Document, inserting
 STATE, AGENT_PROFILE, ACTIVITY_PROFILE = "state", "agent_profile", "activity_profile"
 JSON = "application/json"
 ANY = "*"  # the entity tag of whatever document there is
+Clock = Callable[[], datetime]
 _TICK = timedelta(microseconds=1)
 
 
@@ -92,7 +93,7 @@ def ids(db: Session, place: Place, *, since: datetime | None = None) -> tuple[li
     return sorted({row.document_id for row in rows}), max((row.modified for row in rows), default=None)
 
 
-def put(db: Session, place: Place, content: Content, terms: Terms, *, now: datetime) -> None:
+def put(db: Session, place: Place, content: Content, terms: Terms, *, now: Clock) -> None:
     """Keep this document. Raises DocumentConflict, DocumentTooLong, InvalidDocument and PreconditionFailed."""
 
     def replaced(kept: Document | None) -> Content:
@@ -106,7 +107,7 @@ def put(db: Session, place: Place, content: Content, terms: Terms, *, now: datet
     _write(db, place, replaced, terms, now)
 
 
-def post(db: Session, place: Place, content: Content, terms: Terms, *, now: datetime) -> None:
+def post(db: Session, place: Place, content: Content, terms: Terms, *, now: Clock) -> None:
     """Merge this JSON object into the one there is, property by property; where there is none, keep it.
 
     Raises DocumentTooLong, InvalidDocument and PreconditionFailed.
@@ -147,9 +148,12 @@ def forget_agent(db: Session, *, tenant: uuid.UUID, agent: str) -> int:
 
 
 def _write(
-    db: Session, place: Place, content_over: Callable[[Document | None], Content], terms: Terms, now: datetime
+    db: Session, place: Place, content_over: Callable[[Document | None], Content], terms: Terms, now: Clock
 ) -> None:
-    """Where two make the same document at once, the second finds the first's and is asked again."""
+    """Where two make the same document at once, the second finds the first's and is asked again.
+
+    The clock is read once nobody has to be waited for: whoever comes later is the later one.
+    """
     is_written = False
     while not is_written:
         kept = _locked(db, place)
@@ -161,7 +165,7 @@ def _write(
             "content_type": content.content_type,
             "body": content.body,
             "etag": hashlib.sha1(content.body, usedforsecurity=False).hexdigest(),  # SHA-1 is what 1.0.3 demands
-            "modified": now if kept is None else max(now, kept.modified + _TICK),  # whoever had to wait is the later
+            "modified": now() if kept is None else max(now(), kept.modified + _TICK),
         }
         if kept is None:
             is_written = _insert(db, place, values)

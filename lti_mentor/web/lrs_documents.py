@@ -96,12 +96,12 @@ def _show(place: Place) -> Answer:
 
 
 def _write(place: Place) -> Answer:
-    content, terms, now = _content(), _terms(place), clock.now()  # all is read before anybody has to wait
+    content, terms = _content(), _terms(place)  # all is read before anybody has to wait
     with tool().database.transaction() as db:
         if request.method == "PUT":
-            kept.put(db, place, content, terms, now=now)
+            kept.put(db, place, content, terms, now=clock.now)
         elif request.method == "POST":
-            kept.post(db, place, content, terms, now=now)
+            kept.post(db, place, content, terms, now=clock.now)
         else:
             kept.delete_one(db, place, terms)
     return Response(status=204)

@@ -67,6 +67,12 @@ SAME = {
     "members in another order": lambda said: said["context"]["team"]["member"].reverse(),
     "finer duration": lambda said: said["result"].update(duration="PT1H0.5678S"),
     "a domain in capitals": lambda said: said["context"]["instructor"].update(mbox="mailto:ben@EXAMPLE.org"),
+    "ids in capitals": lambda said: said["context"].update(
+        registration=UUID.upper(), statement={"objectType": "StatementRef", "id": UUID.upper()}
+    ),
+    "a number with a point": lambda said: said["result"].update(
+        score={"raw": 80.0, "scaled": 0.5}, extensions={EXAM: [{"of": 1e2}]}
+    ),
 }
 DIFFERENT = {
     "another verb": lambda said: said["verb"].update(id=CONFIRMED),
@@ -74,16 +80,23 @@ DIFFERENT = {
     "another object": lambda said: said["object"].update(id=COURSE),
     "another time": lambda said: said.update(timestamp="2026-05-01T10:00:01Z"),
     "another duration": lambda said: said["result"].update(duration="PT1H0.57S"),
+    "another score": lambda said: said["result"]["score"].update(raw=80.5),
+    "another registration": lambda said: said["context"].update(registration=str(uuid.uuid4())),
     "no result": lambda said: said.pop("result"),
     "one member less": lambda said: said["context"]["team"]["member"].pop(),
 }
 
 
+UUID = "7f0c2f0e-3c1d-4a56-9e8a-0d8e6f7c1b2a"
+
+
 def whole():
     return statement(
         timestamp="2026-05-01T10:00:00Z",
-        result={"duration": "PT1H0.56S"},
+        result={"duration": "PT1H0.56S", "score": {"raw": 80, "scaled": 0.5}, "extensions": {EXAM: [{"of": 100}]}},
         context={
+            "registration": UUID,
+            "statement": {"objectType": "StatementRef", "id": UUID},
             "team": {"objectType": "Group", "member": [copy.deepcopy(ANN), copy.deepcopy(BEN)]},
             "instructor": {**BEN},
         },
@@ -101,6 +114,25 @@ def test_the_same_statement_again_changes_nothing(lrs_client):
         (put if number % 2 else post)(lrs_client, again)
         assert one(lrs_client, given["id"]).json() == first, name
         put(lrs_client, first)  # as it came back
+
+
+def test_agents_of_the_context_say_the_same_however_they_are_written(lrs_client):
+    """IEEE 9274.1.1, 4.2.2.5."""
+    if lrs_client.version == TWO:
+        group = {"objectType": "Group", "member": [ANN, BEN]}
+        given = statement(
+            object={"objectType": "StatementRef", "id": UUID},
+            context={
+                "contextAgents": [{"objectType": "contextAgent", "agent": BEN}],
+                "contextGroups": [{"objectType": "contextGroup", "group": group}],
+            },
+        )
+        again = copy.deepcopy(given)
+        again["object"]["id"] = UUID.upper()
+        again["context"]["contextAgents"][0]["agent"] = {"name": "Ben", "mbox": "mailto:ben@Example.org"}
+        again["context"]["contextGroups"][0]["group"]["member"].reverse()
+        post(lrs_client, given)
+        put(lrs_client, again)
 
 
 def test_another_statement_with_the_same_id_conflicts(lrs_client):

@@ -3,12 +3,14 @@
 import json
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 
+from tests.lti.test_linked_meanwhile import until_somebody_waits
 from xapi import documents
 from xapi.documents import ACTIVITY_PROFILE, AGENT_PROFILE, STATE, Bare, Content, Place, Terms
 from xapi.errors import DocumentConflict, DocumentTooLong, InvalidDocument, PreconditionFailed
@@ -29,12 +31,12 @@ def said(**values) -> Content:
 
 def put(database, place=BOOKMARK, content=ANY_BYTES, terms=FREE, now=NOW):
     with database.transaction() as db:
-        documents.put(db, place, content, terms, now=now)
+        documents.put(db, place, content, terms, now=lambda: now)
 
 
 def post(database, place=BOOKMARK, content=ANY_BYTES, terms=FREE, now=NOW):
     with database.transaction() as db:
-        documents.post(db, place, content, terms, now=now)
+        documents.post(db, place, content, terms, now=lambda: now)
 
 
 def delete(database, place=BOOKMARK, terms=FREE):
@@ -196,6 +198,29 @@ def test_a_change_is_never_earlier_than_the_one_before_it(database):
     put(database, content=said(a=1), now=NOW - timedelta(seconds=9))  # began first, and had to wait
     assert kept(database).modified > NOW
     assert ids(database, since=NOW) == ["bookmark"]
+
+
+def test_whoever_has_to_wait_reads_the_clock_afterwards(database):
+    put(database)
+    happened = []
+
+    def now():
+        happened.append("clock")
+        return NOW
+
+    def wait_and_put():
+        with database.transaction() as db:
+            documents.put(db, BOOKMARK, said(a=2), FREE, now=now)
+
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as db:
+            documents.put(db, BOOKMARK, said(a=1), FREE, now=lambda: NOW)
+            waiting = thread.submit(wait_and_put)
+            if not database.is_sqlite:
+                until_somebody_waits(database)
+            happened.append("done")
+        waiting.result(30)
+    assert happened == ["done", "clock"]
 
 
 def test_a_whole_context_is_deleted_and_nothing_beside_it(database):

@@ -16,6 +16,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
+from xapi import strict
 from xapi.errors import DocumentConflict, DocumentTooLong, InvalidDocument, PreconditionFailed
 from xapi.facets import short
 from xapi.rows import Document, inserting
@@ -217,13 +218,9 @@ def _among(place: Place) -> list[ColumnElement[bool]]:
 
 def _parsed(content: Content) -> Any:
     try:
-        return json.loads(content.body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        return strict.parsed(content.body)
+    except ValueError:
         raise InvalidDocument("The document is not valid JSON.") from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _json_object(content: Content) -> dict[str, Any]:

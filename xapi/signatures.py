@@ -1,7 +1,6 @@
 """Signed statements (Part Two, 2.6): a JSON web signature over the statement, sent along as an attachment."""
 
 import base64
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.algorithms import RSAAlgorithm
 
-from xapi import equality, validation
+from xapi import equality, strict, validation
 from xapi.errors import InvalidStatement
 from xapi.facets import Statement
 
@@ -41,7 +40,7 @@ def _opened(attachment: dict[str, Any], content: bytes | None, path: str) -> dic
         raise InvalidStatement(path, "A signature comes along as a part of the message.", _SECTION)
     try:
         whole = jwt.api_jws.decode_complete(content, options={"verify_signature": False})
-        whole["payload"] = json.loads(whole["payload"])
+        whole["payload"] = strict.parsed(whole["payload"])
     except (jwt.PyJWTError, ValueError, RecursionError):
         raise InvalidStatement(path, "It has to be a JSON web signature over a statement.", _SECTION) from None
     if whole["header"].get("alg") not in ALGORITHMS:

@@ -48,7 +48,7 @@ def _wanted() -> store.Query:
         activity=query.iri("activity") if "activity" in request.args else None,
         related_activities=True,
         registration=str(registration) if registration else None,
-        since=query.since(),
+        since=query.moment("since"),
         until=query.moment("until"),
         authority=_mine(),
     )

@@ -65,7 +65,7 @@ def _allow(*names: str) -> None:
 
 def _serve(place: Place) -> Answer:
     if request.method in ("GET", "HEAD"):
-        since = query.since()
+        since = query.moment("since")
         return _list(place, since) if place.document_id is None else _show(place)
     if place.document_id is None:
         raise InvalidQuery("The id of the document is missing.")

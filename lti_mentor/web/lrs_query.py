@@ -1,13 +1,12 @@
 """Parameters of a request to the record store. What cannot be meant raises InvalidQuery or InvalidStatement."""
 
-import json
 import uuid
 from datetime import datetime
 from typing import Any
 
 from flask import request
 
-from xapi import times
+from xapi import strict, times
 from xapi.errors import InvalidQuery
 from xapi.facets import agent_key
 from xapi.validation import checked_agent, is_iri, is_uuid
@@ -49,17 +48,13 @@ def registration() -> uuid.UUID | None:
 def agent() -> dict[str, Any]:
     """An agent, or a group that has an identifier."""
     try:
-        given: dict[str, Any] = json.loads(needed("agent"))
-    except (ValueError, RecursionError):
+        given: dict[str, Any] = strict.parsed(needed("agent"))
+    except ValueError:
         raise InvalidQuery("agent has to be JSON.") from None
     checked_agent(given)
     if agent_key(given) is None:
         raise InvalidQuery("agent has to have an identifier.")
     return given
-
-
-def since() -> datetime | None:
-    return moment("since")
 
 
 def moment(name: str) -> datetime | None:

@@ -18,7 +18,7 @@ from lti_mentor.mentoring import results
 from lti_mentor.web import lrs_query as query
 from lti_mentor.web.lrs import PLACE, Answer, Wrong, needs, resource
 from lti_mentor.web.tool import tool
-from xapi import activities, attachments, formats, keys, multipart, store, times
+from xapi import activities, attachments, formats, keys, multipart, store, strict, times
 from xapi.errors import InvalidQuery, InvalidStatement
 from xapi.facets import Statement, activities_in, agent_key
 
@@ -81,13 +81,9 @@ def _given() -> tuple[Any, dict[str, bytes]]:
 
 def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        return strict.parsed(body)
+    except ValueError:
         raise Wrong(400, "json", "The body is not valid JSON.") from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _put(given: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:

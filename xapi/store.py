@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -61,10 +61,10 @@ class Taken:
 
 def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetime, authority: Statement) -> Taken:
     """Store one statement of our own making: complete, valid and new."""
-    ready = _ready(statement, authority)
+    ready, whose = _ready(statement, authority), _key_of(authority)
     seq, stored, is_wanted = _reserve(db, tenant, 1, now)
-    _write(db, tenant, {seq: ready}, stored - timedelta(microseconds=seq))
-    links.point(db, tenant, {seq: statement}, whose=_key_of(authority))
+    _write(db, tenant, {seq: ready}, stored - timedelta(microseconds=seq), whose)
+    links.point(db, tenant, {seq: statement}, whose=whose)
     return Taken([uuid.UUID(statement["id"])], [statement], stored, is_wanted)
 
 
@@ -94,17 +94,16 @@ def put(
             raise Conflict(statement_id)
     ids = [uuid.UUID(each.statement.setdefault("id", str(uuid.uuid4()))) for each in given]
     new = {seq + place: each for place, each in enumerate(given) if ids[place] not in known}
-    said = {at: each.statement for at, each in new.items()}
+    said, whose = {at: each.statement for at, each in new.items()}, _key_of(authority)
     if new:
-        _write(db, tenant, new, stored - timedelta(microseconds=seq))
-        links.point(db, tenant, said, whose=None if voids_all else _key_of(authority))
-        links.take_up(db, tenant, named.keys() - known.keys(), whose=_key_of(authority))
+        _write(db, tenant, new, stored - timedelta(microseconds=seq), whose)
+        links.point(db, tenant, said, whose=None if voids_all else whose)
+        links.take_up(db, tenant, named.keys() - known.keys(), whose=whose)
         attachments.keep(db, tenant, said, contents, now)
     return Taken(ids, list(said.values()), stored + timedelta(microseconds=len(given) - 1), is_wanted)
 
 
-@dataclass(frozen=True)
-class _Ready:
+class _Ready(NamedTuple):
     """A statement with all that can be made of it before anybody has to wait for it."""
 
     statement: Statement
@@ -148,11 +147,11 @@ def _named(given: Sequence[_Ready]) -> dict[uuid.UUID, _Ready]:
     return named
 
 
-def _write(db: Session, tenant: uuid.UUID, statements: Mapping[int, _Ready], base: datetime) -> None:
+def _write(db: Session, tenant: uuid.UUID, statements: Mapping[int, _Ready], base: datetime, whose: str) -> None:
     """Each under its ``seq``, and as many microseconds after the base."""
     rows, found = [], []
-    for seq, ready in statements.items():
-        moment, statement = base + timedelta(microseconds=seq), ready.statement
+    for seq, (statement, digest, said) in statements.items():
+        moment = base + timedelta(microseconds=seq)
         statement.setdefault("timestamp", times.written(moment))
         statement["stored"] = times.written(moment)
         statement.setdefault("version", "1.0.0")
@@ -164,13 +163,13 @@ def _write(db: Session, tenant: uuid.UUID, statements: Mapping[int, _Ready], bas
                 "stored": moment,
                 "timestamp": times.parsed(statement["timestamp"]),
                 "verb": statement["verb"]["id"],
-                "authority": _key_of(statement["authority"]),
-                "digest": ready.digest,
+                "authority": whose,
+                "digest": digest,
                 "body": _canonical(statement),
             }
         )
         at = {"tenant": tenant, "seq": seq, "source": seq}
-        found += [at | {"kind": kind, "value": value} for kind, value in ready.facets]
+        found += [at | {"kind": kind, "value": value} for kind, value in said]
     db.execute(insert(_STATEMENTS), rows)
     db.execute(insert(_FACETS), found)
 

@@ -103,7 +103,7 @@ def _chain(db: Session, tenant: uuid.UUID, first: uuid.UUID) -> list[Said]:
             break
         statement = json.loads(row.body)
         said = facets(statement)
-        if found and sum(map(len, found.values())) + len(said) > BROADEST:
+        if sum(map(len, found.values())) + len(said) > BROADEST:
             break
         found[row.seq] = said
         following = _target(statement)

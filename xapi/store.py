@@ -126,7 +126,7 @@ def _checked(
             ready = _ready(validation.checked(statement, version), authority)
             attachments.check(ready.statement, contents, version)
             if len(ready.facets) > BROADEST:
-                raise InvalidStatement("", f"It can be found by at most {BROADEST} agents and activities.")
+                raise InvalidStatement("", f"It names more than {BROADEST} agents and activities.")
         except InvalidStatement as error:
             raise (error.inside(f"[{place}]") if len(statements) > 1 else error) from None
         given.append(ready)

@@ -154,7 +154,7 @@ def test_documents_about_a_person_are_given_out_and_go_with_them(database, cast)
         ]
         for place, body in zip(places, (b"caf\xc3\xa9", b"\xff", b"", b""), strict=True):
             content = Content(body, "text/plain")
-            record_store.put(db, place, content, Terms(bare=Bare.CREATES), now=clock.now())
+            record_store.put(db, place, content, Terms(bare=Bare.CREATES), now=clock.now)
         given = privacy.export(db, cast.learner)["documents"]
         assert [(each["document_id"], each.get("text", each.get("base64"))) for each in given] == [
             ("likes", "café"),

@@ -17,6 +17,14 @@ def test_what_is_written_is_read_again(contents):
     assert [part.content for part in multipart.parts(message, "a-very-rare-boundary")] == contents
 
 
+def test_a_media_type_from_before_it_was_checked_makes_no_header_of_its_own():
+    part = multipart.attachment("a" * 64, "text/plain\r\nX-Injected: yes", b"x")
+    body, kind = multipart.message(b"{}", [part])
+    _, read = multipart.parts(body, kind.partition("boundary=")[2])
+    assert read.headers["content-type"] == "text/plain X-Injected: yes"
+    assert "x-injected" not in read.headers
+
+
 def test_what_stands_before_the_first_boundary_and_after_the_last_is_no_part():
     message = b"hello\r\n" + multipart.written([ONE], "b") + b"\r\ngoodbye"
     assert multipart.parts(message, "b") == [ONE]

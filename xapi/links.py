@@ -25,9 +25,9 @@ _REFERENCES = metadata.tables["xapi_references"]
 
 
 def point(db: Session, tenant: uuid.UUID, statements: Mapping[int, Statement], *, whose: str | None) -> None:
-    """Let these statements, just stored under their seq, be found by what they are about, and void it.
+    """Let these statements, just stored under their seq, be found by what they are about, or void it.
 
-    They void statements of this authority, or without one anything. Raises InvalidStatement and VoidingRefused.
+    They may void what is of this authority; without one anything. Raises InvalidStatement and VoidingRefused.
     """
     pointing = {seq: target_id for seq, statement in statements.items() if (target_id := _target(statement))}
     if not pointing:
@@ -67,7 +67,7 @@ def _target(statement: Statement) -> uuid.UUID | None:
 
 
 def _void(db: Session, tenant: uuid.UUID, target_id: uuid.UUID, *, by: uuid.UUID, whose: str | None) -> None:
-    """A voiding statement itself cannot be voided (Part Two, 2.3.2)."""
+    """A voiding statement itself cannot be voided (Part Two, 2.3.2). Raises VoidingRefused."""
     target = (
         StoredStatement.tenant == tenant,
         StoredStatement.statement_id == target_id,

@@ -60,11 +60,11 @@ class Taken:
 
 
 def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetime, authority: Statement) -> Taken:
-    """Store one statement of our own making: complete, valid and new."""
-    ready, whose = _ready(statement, authority), _key_of(authority)
+    """Store one statement of our own making: complete, valid and new. It may void anything."""
+    ready = _ready(statement, authority)
     seq, stored, is_wanted = _reserve(db, tenant, 1, now)
-    _write(db, tenant, {seq: ready}, stored - timedelta(microseconds=seq), whose)
-    links.point(db, tenant, {seq: statement}, whose=whose)
+    _write(db, tenant, {seq: ready}, stored - timedelta(microseconds=seq), _key_of(authority))
+    links.point(db, tenant, {seq: statement}, whose=None)
     return Taken([uuid.UUID(statement["id"])], [statement], stored, is_wanted)
 
 

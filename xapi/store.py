@@ -258,7 +258,7 @@ def _canonical(statement: Statement) -> str:
 class Query:
     """What to look for. ``since`` (exclusive) and ``until`` (inclusive) are about ``stored``, ``after`` is a seq."""
 
-    agent: str | None = None  # as facets.agent_key writes it
+    agent: str | tuple[str, ...] | None = None  # as facets.agent_key writes it; one of several
     verb: str | None = None
     activity: str | None = None
     registration: str | None = None
@@ -302,7 +302,7 @@ def _found(tenant: uuid.UUID, wanted: Query) -> Select[int]:
         return _paged(select(StoredStatement.seq).where(*_present(tenant, wanted)), StoredStatement.seq, tenant, wanted)
     said = aliased(Facet)
     (kind, value), *others = filters or own
-    found = select(said.seq).distinct().where(said.tenant == tenant, said.kind == kind, said.value == value)
+    found = select(said.seq).distinct().where(said.tenant == tenant, said.kind == kind, _says(said.value, value))
     for kind, value in others:
         found = found.where(_has(tenant, kind, value, said.seq, said.source))
     if own:  # an "=" PostgreSQL takes for rare, and sorts all there are
@@ -361,27 +361,37 @@ def _last_seq(tenant: uuid.UUID, moment: datetime) -> ColumnElement[int]:
     return func.coalesce(last.order_by(earlier.stored.desc()).limit(1).scalar_subquery(), 0)
 
 
+def _says(column: InstrumentedAttribute[str], value: str | tuple[str, ...]) -> ColumnElement[bool]:
+    return column == value if isinstance(value, str) else column.in_(value)
+
+
 def _has(
-    tenant: uuid.UUID, kind: str, value: str, seq: InstrumentedAttribute[int], source: InstrumentedAttribute[int]
+    tenant: uuid.UUID,
+    kind: str,
+    value: str | tuple[str, ...],
+    seq: InstrumentedAttribute[int],
+    source: InstrumentedAttribute[int],
 ) -> ColumnElement[bool]:
     facet = aliased(Facet)
     return exists().where(
         facet.tenant == literal(tenant),
         facet.kind == kind,
-        facet.value == value,
+        _says(facet.value, value),
         facet.seq == seq,
         facet.source == source,
     )
 
 
-def _filters(wanted: Query) -> Iterator[tuple[str, str]]:
+def _filters(wanted: Query) -> Iterator[tuple[str, str | tuple[str, ...]]]:
     """What to find it by, the rarest first."""
     if wanted.registration:
         yield REGISTRATION, wanted.registration.lower()
     if wanted.activity:
         yield (RELATED_ACTIVITY if wanted.related_activities else ACTIVITY), short(wanted.activity)
     if wanted.agent:
-        yield (RELATED_AGENT if wanted.related_agents else AGENT), short(wanted.agent)
+        several = (wanted.agent,) if isinstance(wanted.agent, str) else wanted.agent
+        names = tuple(short(each) for each in several)
+        yield (RELATED_AGENT if wanted.related_agents else AGENT), names if len(names) > 1 else names[0]
     if wanted.verb:
         yield VERB, short(wanted.verb)
 

@@ -1,7 +1,7 @@
 """Timestamps of xAPI: ISO 8601 with an offset in, UTC out."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 _SHAPE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?(?P<zone>Z|z|[+-]\d\d(:?\d\d)?)?$")
 _FRACTION = re.compile(r"\.(\d+)")
@@ -21,6 +21,13 @@ def parsed(text: str) -> datetime:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except OverflowError:
         raise ValueError("before the first or after the last year") from None
+
+
+def since_and_until(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
+    """What ``since`` (exclusive) and ``until`` (inclusive) are for the whole of a day. Raises OverflowError."""
+    begin, end = (datetime.combine(each, time.min, zone) for each in (day, day + timedelta(days=1)))
+    instant = timedelta(microseconds=1)
+    return begin.astimezone(UTC) - instant, end.astimezone(UTC) - instant
 
 
 def written(moment: datetime) -> str:

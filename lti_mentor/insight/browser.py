@@ -3,15 +3,21 @@
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from lti_mentor.mentoring.certifications import Certification, Domain
 from lti_mentor.mentoring.courses import Course
+from lti_mentor.mentoring.evidence import Evidence
+from lti_mentor.mentoring.goals import Goal
+from lti_mentor.mentoring.meetings import Meeting
+from lti_mentor.mentoring.mentorships import Mentorship
+from lti_mentor.mentoring.people import Pseudonym
 from lti_mentor.mentoring.programs import Program
+from lti_mentor.mentoring.pursuits import Pursuit
 from xapi import store
 from xapi.facets import Statement
 
@@ -23,6 +29,7 @@ MOST = 10_000  # statements that one search for words looks through
 @dataclass(frozen=True)
 class Line:
     statement: Statement  # as its reader may see it
+    sentence: str
     voided_by: uuid.UUID | None
 
 
@@ -36,30 +43,39 @@ class Found:
 
 
 def page(
-    db: Session, *, tenant: uuid.UUID, wanted: store.Query, words: str, guard: Callable[[Statement], Statement]
+    db: Session,
+    *,
+    tenant: uuid.UUID,
+    wanted: store.Query,
+    words: str,
+    guard: Callable[[Statement], Statement],
+    tell: Callable[[Sequence[Statement]], list[str]],
 ) -> Found:
-    """The newest that fit and have all these words in what the reader may see."""
+    """The newest that fit and have all these words in what the reader may see: the statement or its sentence.
+
+    ``guard`` gives what may be seen of a statement, ``tell`` the sentence of each of several.
+    """
     texts = words.casefold().split()
     wanted = replace(wanted, also_voided=True, limit=AT_ONCE if texts else PAGE)
     lines: list[Line] = []
     looked, after = 0, wanted.after
     while True:
         kept = store.browse(db, tenant=tenant, wanted=replace(wanted, after=after))
-        for each in kept[: wanted.limit]:
+        shown = [guard(json.loads(each.body)) for each in kept[: wanted.limit]]
+        for each, statement, sentence in zip(kept, shown, tell(shown), strict=False):
             if len(lines) == PAGE:
                 return Found(lines, after, looked)
             looked, after = looked + 1, each.seq
-            shown = guard(json.loads(each.body))
-            if not texts or _has_all(shown, texts):
-                lines.append(Line(shown, each.voided_by))
+            if not texts or _has_all(statement, sentence, texts):
+                lines.append(Line(statement, sentence, each.voided_by))
         if len(kept) <= wanted.limit:
             return Found(lines, None, looked)
         if not texts or looked >= MOST:
             return Found(lines, after, looked)
 
 
-def _has_all(shown: Statement, texts: list[str]) -> bool:
-    text = json.dumps(shown, ensure_ascii=False).casefold()
+def _has_all(shown: Statement, sentence: str, texts: list[str]) -> bool:
+    text = f"{sentence}\n{json.dumps(shown, ensure_ascii=False)}".casefold()
     return all(word in text for word in texts)
 
 
@@ -86,3 +102,32 @@ def titles(db: Session, organization_id: uuid.UUID, base: str, iris: Iterable[st
 
 def _is_uuid(text: str) -> bool:
     return re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text) is not None
+
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PART = re.compile(r"(?<![\w-])[0-9a-f]{8,32}(?![\w-])")  # of a pseudonym: a sentence has 8 letters of it
+MOST_NAMED = 20
+
+
+def named(db: Session, organization_id: uuid.UUID, texts: Iterable[str]) -> set[uuid.UUID]:
+    """The people whom a pseudonym in these texts means, or the id of something that is theirs."""
+    text = "\n".join(texts).casefold()
+    ids = [uuid.UUID(each) for each in _ID.findall(text)[:MOST_NAMED]]
+    parts = [Pseudonym.actor_name.contains(each) for each in _PART.findall(text)[:MOST_NAMED]]
+    found: set[uuid.UUID] = set()
+    if parts:
+        called = select(Pseudonym.person_id).where(Pseudonym.organization_id == organization_id, or_(*parts))
+        found.update(db.scalars(called))
+    if ids:
+        met = select(Meeting.mentorship_id).where(Meeting.id.in_(ids))
+        pairs = select(Mentorship.mentor_id, Mentorship.mentee_id).where(
+            Mentorship.organization_id == organization_id, or_(Mentorship.id.in_(ids), Mentorship.id.in_(met))
+        )
+        shown = select(Evidence.pursuit_id).where(Evidence.id.in_(ids))
+        learners = select(Pursuit.person_id).where(
+            Pursuit.organization_id == organization_id, or_(Pursuit.id.in_(ids), Pursuit.id.in_(shown))
+        )
+        owners = select(Goal.owner_id).where(Goal.organization_id == organization_id, Goal.id.in_(ids))
+        found.update(each for pair in db.execute(pairs) for each in pair)
+        found.update([*db.scalars(learners), *db.scalars(owners)])
+    return found

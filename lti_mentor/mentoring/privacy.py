@@ -102,17 +102,17 @@ def _readable(document: Document) -> dict[str, Any]:
 
 def statements(db: Session, person: Person) -> Iterator[dict[str, Any]]:
     """What the person did: our own statements under their pseudonyms, the learning platform's under its account."""
-    for agent in _agents(db, person):
+    for agent in agents_of(db, person):
         yield from store.scan(db, tenant=person.organization_id, agent=agent)
 
 
 def documents(db: Session, person: Person) -> Iterator[Document]:
     """What clients of the record store keep about the person."""
-    for agent in _agents(db, person):
+    for agent in agents_of(db, person):
         yield from record_store.of_agent(db, tenant=person.organization_id, agent=agent)
 
 
-def _agents(db: Session, person: Person) -> list[str]:
+def agents_of(db: Session, person: Person) -> list[str]:
     """All that the person is called in the record store."""
     pseudonyms = select(Pseudonym.actor_name).where(
         Pseudonym.organization_id == person.organization_id, Pseudonym.person_id == person.id
@@ -136,7 +136,7 @@ def erase(db: Session, person: Person, *, by: Person | None, place: str = "priva
     actor_id = by.id if by else None
     audit.write(db, person.organization_id, "erased", place=place, actor_id=actor_id, subject_id=person.id)
     db.flush()
-    agents = _agents(db, person)
+    agents = agents_of(db, person)
     for agent in agents:
         record_store.forget_agent(db, tenant=person.organization_id, agent=agent)
     told = outside.forget(db, person.organization_id, agents)

@@ -1,6 +1,6 @@
 """Sentences in the person's language, dates in their zone."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -109,14 +109,14 @@ def direction() -> str:
 def day(value: date) -> str:
     """A date as people say it, of a moment the date in the person's zone: 3 Dec."""
     if isinstance(value, datetime):
-        value = value.astimezone(zone()).date()
+        value = _here(value).date()
     skeleton = "d MMM" if value.year == clock.today().year else "d MMM y"
     return format_date(value, skeleton, locale=_locale())
 
 
 def moment(value: datetime) -> Markup:
     """Date and time in the person's zone, exact on hover and for machines."""
-    here = value.astimezone(zone())
+    here = _here(value)
     pattern = "EEE d MMM, HH:mm" if here.year == clock.now().astimezone(zone()).year else "EEE d MMM y, HH:mm"
     text = format_datetime(here, pattern, locale=_locale())
     return _time(here, text)
@@ -127,7 +127,15 @@ def ago(value: datetime) -> Markup:
     span = value - clock.now()
     threshold = 2 if 7 <= abs(span.days) < 14 else 1.1  # days up to two weeks
     text = format_timedelta(span, add_direction=True, locale=_locale(), threshold=threshold)
-    return _time(value.astimezone(zone()), text)
+    return _time(_here(value), text)
+
+
+def _here(value: datetime) -> datetime:
+    """In the person's zone, but for the first and the last hours of the calendar, which not every zone has."""
+    try:
+        return value.astimezone(zone())
+    except OverflowError:
+        return value.astimezone(UTC)
 
 
 def _time(here: datetime, text: str) -> Markup:

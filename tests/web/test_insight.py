@@ -5,18 +5,24 @@ import html
 import io
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from lti_mentor import clock
+from lti_mentor.activity.record import iri_base
 from lti_mentor.insight import browser
-from lti_mentor.mentoring import people
+from lti_mentor.mentoring import goals, people, privacy
 from lti_mentor.mentoring.audit import AuditEntry
+from lti_mentor.mentoring.goals import GoalDraft
+from lti_mentor.mentoring.people import Pseudonym
 from lti_mentor.web.exports import ExportRun
+from lti_mentor.web.visit import VisitRow
 from tests.support.member import Member
 from xapi import store
+from xapi.rows import StoredStatement
 
 AUTHORITY = {"objectType": "Agent", "account": {"homePage": "https://lms.example.org", "name": "lms"}}
 FOREIGN = {
@@ -177,7 +183,182 @@ def test_a_search_for_words_stops_after_so_many_and_can_go_on(database, cast, re
     first = reader.get("insight/statements?q=needle")
     assert "None of the newest 20 has these words." in first.text
     further = html.unescape(re.search(r'href="/v/[^/]+/([^"]+)" rel="next">Look further back', first.text)[1])
+    assert "None of these 20 has these words." not in first.text
+    again = reader.get(re.sub("needle", "nothing", further))
+    assert "None of these 20 has these words." in again.text or "Take a filter away" in again.text
     assert sentences(reader.get(further)) == ["Somebody scored https://lms.example.org/needle: 73.5 %"]
+
+
+WHAT = {
+    "Activity": {"id": "https://lms.example.org/quizzes/1"},
+    "Agent": {"objectType": "Agent", "mbox": "mailto:bob@example.org"},
+    "Group": {"objectType": "Group", "member": [{"mbox": "mailto:bob@example.org"}]},
+    "StatementRef": {"objectType": "StatementRef", "id": "11111111-1111-4111-8111-111111111111"},
+    "SubStatement": {
+        "objectType": "SubStatement",
+        **{name: FOREIGN[name] for name in ("actor", "verb", "result")},
+        "object": {"id": "urn:x"},
+    },
+}
+
+
+@pytest.mark.parametrize("kind", WHAT)
+def test_every_kind_of_object_is_shown_with_and_without_records(database, cast, analyst, kind):
+    put(database, cast, {**FOREIGN, "object": WHAT[kind]})
+    (said, *_) = sentences(analyst.get("insight/statements"))
+    assert said.startswith("Somebody scored ")
+    assert said.endswith("something planned") == (kind == "SubStatement")
+    with database.transaction() as db:
+        people.grant(db, cast.analyst, "records")
+    answer = analyst.get("insight/statements")
+    assert sentences(answer)[0].endswith("urn:x: 73.5 %: 73.5 %") == (kind == "SubStatement")
+    assert not [word for word in ("what I typed", "bob@example.org") if word in answer.text]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_the_edges_of_the_calendar_are_shown_in_every_zone(database, cast, analyst, zone, moment):
+    in_zone(database, zone)
+    put(database, cast, {**FOREIGN, "timestamp": moment})
+    assert sentences(analyst.get("insight/statements"))[0].startswith("Somebody scored")
+
+
+def test_a_home_page_that_is_no_address_is_shown_as_it_is(database, cast, reader):
+    put(database, cast, {**FOREIGN, "actor": {"account": {"homePage": "http://[x", "name": "7"}}})
+    assert sentences(reader.get("insight/statements"))[0].startswith("An account of http://[x scored")
+
+
+def in_zone(database, zone):
+    with database.transaction() as db:
+        db.execute(update(VisitRow).values(zone=zone))
+
+
+def test_a_day_is_a_day_of_the_visitors_zone(database, cast, reader):
+    in_zone(database, "Asia/Tokyo")
+    there = ZoneInfo("Asia/Tokyo")
+    (statement_id,) = put(database, cast, FOREIGN)
+    for moment in (datetime(2026, 3, 1, tzinfo=there), datetime(2026, 3, 1, 23, 59, 59, 999999, tzinfo=there)):
+        tenant = cast.course.organization_id
+        with database.transaction() as db:
+            stored = update(StoredStatement).where(StoredStatement.tenant == tenant)
+            db.execute(stored.values(stored=moment - timedelta(days=30)))
+            db.execute(stored.where(StoredStatement.statement_id == statement_id).values(stored=moment))
+        found = reader.get("insight/statements?since=2026-03-01&until=2026-03-01")
+        assert sentences(found) == ["Somebody scored Quiz one: 73.5 %"]
+        assert "No statement fits" in reader.get("insight/statements?since=2026-03-02").text
+    for edge in ("0001-01-01", "9999-12-31"):
+        assert reader.get(f"insight/statements?since={edge}").status_code in (200, 422)
+        assert reader.get(f"insight/statements?until={edge}").status_code in (200, 422)
+
+
+def test_the_statements_of_somebody_who_was_erased_are_found_by_the_pseudonym(database, cast, reader):
+    with database.reading() as db:
+        name = people.actor_name(db, cast.learner.id)
+    with database.transaction() as db:
+        privacy.erase(db, db.merge(cast.learner), by=None)
+    page = reader.get("insight/statements").text
+    assert f"person={name}" in page
+    found = reader.get(f"insight/statements?person={name}")
+    assert any(name[:8] in said for said in sentences(found))
+
+
+def test_somebody_who_was_linked_is_found_by_all_that_they_are_called(database, cast, reader):
+    former = "ab" * 16
+    with database.transaction() as db:
+        base = iri_base(db)
+        organization_id = cast.learner.organization_id
+        db.add(
+            Pseudonym(organization_id=organization_id, person_id=cast.learner.id, actor_name=former, is_current=False)
+        )
+    ours = {"account": {"homePage": base, "name": former}}
+    theirs = {"account": {"homePage": "https://lms.example.org", "name": "learner"}}
+    put(database, cast, *({**FOREIGN, "actor": actor} for actor in (ours, theirs)))
+    with database.reading() as db:
+        name = people.actor_name(db, cast.learner.id)
+    for person in (former, name):
+        found = sentences(reader.get(f"insight/statements?person={person}"))
+        assert {"Person abababab scored Quiz one: 73.5 %", "An account of lms.example.org scored Quiz one: 73.5 %"} < {
+            *found
+        }
+        assert any(said.startswith(f"Person {name[:8]}") for said in found)
+        form = reader.get(f"insight/export?person={person}").text
+        assert f"{len(found)} statements fit." in form
+
+
+def test_without_records_what_is_only_in_the_context_is_not_searched(database, cast, analyst):
+    with database.reading() as db:
+        program = f"{iri_base(db)}/programs/{cast.program.id}"
+    context = {"contextActivities": {"grouping": [{"id": program}]}}
+    put(database, cast, {**FOREIGN, "context": context})
+    found = analyst.get(f"insight/statements?activity={program}")
+    assert not any("scored" in said for said in sentences(found))
+    assert "related_activities" not in found.text
+    with database.transaction() as db:
+        people.grant(db, cast.analyst, "records")
+    found = analyst.get(f"insight/statements?activity={program}")
+    assert any("scored" in said for said in sentences(found))
+    assert "related_activities=true" in found.text
+
+
+def test_words_are_looked_for_in_the_sentence_too(database, cast, reader):
+    put(database, cast, FOREIGN)
+    assert "a mentorship" in reader.get("insight/statements?q=joined+a+mentorship").text
+    assert any("Program" in said for said in sentences(reader.get("insight/statements?q=registered+program")))
+    assert sentences(reader.get("insight/statements?q=somebody")) == ["Somebody scored Quiz one: 73.5 %"]
+
+
+def test_whoever_a_view_was_about_is_on_record_however_it_was_asked(database, cast, reader):
+    with database.transaction() as db:
+        name = people.actor_name(db, cast.learner.id)
+        draft = GoalDraft(title="Pass", baseline=0, target=1, unit="exams", due_on=clock.today() + timedelta(days=9))
+        goal = goals.set_goal(db, db.merge(cast.learner), draft)
+        base = iri_base(db)
+    pair = {cast.learner.id, cast.mentor.id}
+    for asked, whom in (
+        (f"q={name}", {cast.learner.id}),
+        (f"q={name[:8]}", {cast.learner.id}),
+        (f"mentorship={cast.mentorship.id}", pair),
+        (f"q={cast.mentorship.id}", pair),
+        (f"activity={base}/goals/{goal.id}", {cast.learner.id}),
+        (f"activity={base}/mentorships/{cast.mentorship.id}", pair),
+        ("q=joined", {None}),
+    ):
+        with database.transaction() as db:
+            db.execute(delete(AuditEntry))
+        assert reader.get(f"insight/statements?{asked}").status_code == 200
+        with database.reading() as db:
+            assert {entry.subject_id for entry in db.scalars(select(AuditEntry))} == whom
+
+
+def test_a_verb_of_others_is_kept_as_a_filter(database, cast, reader):
+    verb = {"id": "https://other.example.org/verbs/answered", "display": {"en": "answered"}}
+    put(database, cast, {**FOREIGN, "verb": verb})
+    page = reader.get("insight/statements").text
+    link = html.unescape(re.search(r'href="/v/[^/]+/([^"]+)">This verb<', page)[1])
+    answer = reader.get(link)
+    assert sentences(answer) == ["Somebody answered Quiz one: 73.5 %"]
+    assert f'<option value="{verb["id"]}" selected>' in answer.text
+
+
+def test_one_goes_back_the_way_one_came(database, cast, reader):
+    for start in range(0, 80, 20):
+        made = [{**FOREIGN, "object": {"id": f"https://lms.example.org/{n}"}} for n in range(start, start + 20)]
+        put(database, cast, *made)
+
+    def follow(answer, kind):
+        found = re.search(rf'href="/v/[^/]+/([^"]+)" rel="{kind}"', answer.text)
+        return reader.get(html.unescape(found[1])) if found else None
+
+    pages = [reader.get("insight/statements?q=scored")]
+    for _ in range(3):
+        pages.append(follow(pages[-1], "next"))
+    assert "None of" not in pages[-1].text
+    back = follow(pages[3], "prev")
+    assert sentences(back) == sentences(pages[2])
+    back = follow(back, "prev")
+    assert sentences(back) == sentences(pages[1])
+    assert follow(back, "prev") is None
+    assert ">Newest</a>" in back.text
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,15 @@ import secrets
 from flask import make_response, render_template, request
 from werkzeug.wrappers import Response
 
+from lti_mentor.activity.record import iri_base
 from lti_mentor.errors import Invalid, NotAllowed
-from lti_mentor.insight import exports, readers
+from lti_mentor.insight import exports
 from lti_mentor.insight.exports import Export
-from lti_mentor.mentoring import audit
 from lti_mentor.web import access, forms
 from lti_mentor.web.exports import begin, counted, download, of
 from lti_mentor.web.forms import Shown
 from lti_mentor.web.insight.blueprint import insight
-from lti_mentor.web.insight.statements import FILTERS, Asked, asked_for, may_see_people
+from lti_mentor.web.insight.statements import FILTERS, Asked, asked_for, guard, may_see_people, write_down
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit
 
@@ -63,8 +63,7 @@ def export_file() -> Response | str:
     count = made.count()
     with database.transaction() as db:
         run = begin(db, visit.person, _form_key(), count)
-        about = {"actor_id": visit.person_id, "subject_id": asked.subject.id if asked.subject else None}
-        audit.write(db, visit.organization_id, "exported_statements", place="insight.export", **about)
+        write_down(db, "exported_statements", "insight.export", asked.subjects)
     return download(counted(database, run, made.batches()), count, kind, columns)
 
 
@@ -93,4 +92,6 @@ def _asked() -> Asked:
 
 
 def _made(asked: Asked) -> Export:
-    return exports.export(tool().database, current_visit().organization_id, asked.wanted, readers.with_records)
+    with tool().database.reading() as db:
+        base = iri_base(db)
+    return exports.export(tool().database, current_visit().organization_id, asked.wanted, guard(base))

@@ -1,7 +1,5 @@
 """The figures: is it working, for whom, and how do I know?"""
 
-from urllib.parse import urlencode
-
 from flask import render_template, request
 
 from lti_mentor import clock
@@ -10,6 +8,7 @@ from lti_mentor.insight import explain, figures, privacy
 from lti_mentor.mentoring import people, programs
 from lti_mentor.web import access
 from lti_mentor.web.insight.blueprint import insight
+from lti_mentor.web.insight.command import curl
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit
 from xapi import store
@@ -44,11 +43,5 @@ def show_home() -> str:
         count=privacy.count,
         percent=privacy.percent,
         explain=explain.of,
-        curl=_curl,
+        curl=curl,
     )
-
-
-def _curl(verb: str) -> str:
-    """A command that reads the statements of one verb from the record store."""
-    address = f"{tool().settings.base_url}/xapi/statements?{urlencode({'verb': verb})}"
-    return f"curl -u KEY:SECRET -H 'X-Experience-API-Version: 1.0.3' '{address}'"

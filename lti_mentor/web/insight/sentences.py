@@ -39,8 +39,15 @@ def _who(agent: Mapping[str, Any], base: str) -> str:
     if account.get("homePage") == base:
         return _("Person %(name)s", name=account["name"][:8])
     if account:
-        return _("An account of %(site)s", site=urlsplit(account["homePage"]).hostname or account["homePage"])
+        return _("An account of %(site)s", site=_site(account["homePage"]))
     return _("Somebody")
+
+
+def _site(home_page: str) -> str:
+    try:
+        return urlsplit(home_page).hostname or home_page
+    except ValueError:  # an IRI, but no address
+        return home_page
 
 
 def _what(statement: Statement, base: str, titles: Mapping[str, str]) -> str:
@@ -49,7 +56,8 @@ def _what(statement: Statement, base: str, titles: Mapping[str, str]) -> str:
     if kind in ("Agent", "Group"):
         return _who(thing, base)
     if kind == "SubStatement":
-        return _("that %(said)s", said=sentence(thing, base, titles))
+        is_shown = "verb" in thing  # not to everybody
+        return _("that %(said)s", said=sentence(thing, base, titles)) if is_shown else _("something planned")
     if kind == "StatementRef":
         return _("a goal") if _is_about_a_goal(statement) else _("an earlier statement")
     return _activity(thing, base, titles)

@@ -1,11 +1,13 @@
 """Single statements: who and how much only with the right to records. Each view is written down."""
 
 import json
-from collections.abc import Mapping
+import re
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
 from flask import make_response, render_template, request
 from sqlalchemy.orm import Session
@@ -14,49 +16,52 @@ from lti_mentor.activity.record import iri_base
 from lti_mentor.errors import Invalid
 from lti_mentor.insight import browser, readers
 from lti_mentor.insight.browser import Found, Line
-from lti_mentor.mentoring import audit, people
-from lti_mentor.mentoring.people import Person
+from lti_mentor.mentoring import audit, people, privacy
 from lti_mentor.web import access
 from lti_mentor.web.forms import Shown
 from lti_mentor.web.insight.blueprint import insight
+from lti_mentor.web.insight.command import curl
 from lti_mentor.web.insight.sentences import sentence
-from lti_mentor.web.language import _
+from lti_mentor.web.language import _, zone
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit
 from xapi import store, times
-from xapi.facets import agent_key
+from xapi.facets import Statement, agent_key
 from xapi.validation import is_uuid
 from xapi.vocabulary import Term, Verbs, verbs
 
 FILTERS = ("q", "verb", "activity", "person", "mentorship", "since", "until")
+_PSEUDONYM = re.compile(r"[0-9a-f]{32}")
+_FAR_BACK = 50  # pages that are remembered on the way
 
 
 @insight.get("/statements")
 def statements() -> Shown:
     """A page of those that fit, newest first."""
     access.require("analyst")
-    visit, found, rows, error = current_visit(), None, [], None
+    found, rows, error = None, [], None
     with tool().database.reading() as db:
         base = iri_base(db)
         asked = Asked(store.Query())
         try:
             asked = asked_for(db, request.args)
-            found = _page(db, asked.wanted)
-            rows = _rows(db, found.lines, base)
+            found = _page(db, asked.wanted, base)
+            rows = [_row(line, base) for line in found.lines]
         except Invalid as problem:
             error = problem
     with tool().database.transaction() as db:
-        about = {"actor_id": visit.person_id, "subject_id": asked.subject.id if asked.subject else None}
-        audit.write(db, visit.organization_id, "read_statements", place="insight.statements", **about)
+        write_down(db, "read_statements", "insight.statements", asked.subjects)
     shown = render_template(
         "insight/statements.html",
         rows=rows,
         found=found,
         may_see_people=may_see_people(),
-        verbs=[(term.iri, _verb_label(term)) for term in verbs()],
+        verbs=_verbs(request.args.get("verb")),
+        most=browser.PAGE,
         given=request.args,
         kept={name: request.args[name] for name in FILTERS if request.args.get(name)},
-        curl=_curl(_parameters(asked.wanted)),
+        trail=_trail(),
+        curl=curl(_parameters(asked.wanted)),
         error=error,
     )
     return make_response(shown, error.status) if error else shown
@@ -66,10 +71,41 @@ def may_see_people() -> bool:
     return "records" in current_visit().parts
 
 
-def _page(db: Session, wanted: store.Query) -> Found:
-    guard = readers.with_records if may_see_people() else readers.without_records
+def write_down(db: Session, action: audit.Action, place: str, subjects: Iterable[uuid.UUID]) -> None:
+    """Who looked, once for each person that it was about."""
+    visit = current_visit()
+    about: list[uuid.UUID | None] = [*sorted(subjects)] or [None]
+    for subject_id in about:
+        audit.write(db, visit.organization_id, action, place=place, actor_id=visit.person_id, subject_id=subject_id)
+
+
+def guard(base: str) -> Callable[[Statement], Statement]:
+    """What takes out of a statement what the visitor may not see."""
+    return partial(readers.with_records if may_see_people() else readers.without_records, base=base)
+
+
+def _page(db: Session, wanted: store.Query, base: str) -> Found:
+    visit = current_visit()
+
+    def tell(statements: Sequence[Statement]) -> list[str]:
+        iris = {each["object"].get("id", "") for each in statements}
+        titles = browser.titles(db, visit.organization_id, base, iris)
+        return [sentence(each, base, titles) for each in statements]
+
     words = request.args.get("q", "")
-    return browser.page(db, tenant=current_visit().organization_id, wanted=wanted, words=words, guard=guard)
+    return browser.page(db, tenant=visit.organization_id, wanted=wanted, words=words, guard=guard(base), tell=tell)
+
+
+def _trail() -> list[str]:
+    """Where the pages before this one began, the newest page aside."""
+    given = request.args.get("trail", "").split(",")
+    return [place for place in given if place.isdecimal() and len(place) < 19][-_FAR_BACK:]
+
+
+def _verbs(chosen: str | None) -> list[tuple[str, str]]:
+    """Ours, and the one that is asked for, whoever uses it."""
+    ours = [(term.iri, _verb_label(term)) for term in verbs()]
+    return ours if not chosen or chosen in dict(ours) else [*ours, (chosen, chosen)]
 
 
 def _verb_label(term: Term) -> str:
@@ -85,38 +121,43 @@ def _verb_label(term: Term) -> str:
 
 @dataclass(frozen=True)
 class Asked:
-    """``subject`` is the one person that it is about."""
+    """``subjects`` are the people that it is about, where it is about some."""
 
     wanted: store.Query
-    subject: Person | None = None
+    subjects: frozenset[uuid.UUID] = frozenset()
 
 
 def asked_for(db: Session, given: Mapping[str, str]) -> Asked:
     """What the filters ask for. Raises Invalid."""
     wrong: dict[str, str] = {}
     since, until = _moment(given, "since", wrong), _moment(given, "until", wrong)
-    subject, agent = None, None
+    agents: tuple[str, ...] = ()
+    subjects: set[uuid.UUID] = set()
     mentorship = _typed(given, "mentorship") if may_see_people() else None
     if mentorship and not is_uuid(mentorship):
         wrong["mentorship"] = "statements.mentorship"
     person = _typed(given, "person") if may_see_people() else None
     if person:
-        subject, agent = _person(db, person, wrong)
+        subject_id, agents = _person(db, person, wrong)
+        subjects |= {subject_id} if subject_id else set()
     if wrong:
         raise Invalid(wrong)
+    if may_see_people():
+        texts = [given[name] for name in ("q", "activity", "mentorship") if given.get(name)]
+        subjects |= browser.named(db, current_visit().organization_id, texts)
     after = given.get("after", "")
     wanted = store.Query(
-        agent=agent,
+        agent=agents or None,
         related_agents=True,
         verb=_typed(given, "verb"),
         activity=_typed(given, "activity"),
-        related_activities=True,
+        related_activities=may_see_people(),  # what is only in the context says whose mentorship it is
         registration=mentorship,
         after=int(after) if after.isdecimal() and len(after) < 19 else None,
         since=since,
         until=until,
     )
-    return Asked(wanted, subject)
+    return Asked(wanted, frozenset(subjects))
 
 
 def _typed(given: Mapping[str, str], name: str) -> str | None:
@@ -124,38 +165,45 @@ def _typed(given: Mapping[str, str], name: str) -> str | None:
 
 
 def _moment(given: Mapping[str, str], name: str, wrong: dict[str, str]) -> datetime | None:
+    """A day as the visitor has it, like every time on the page."""
     if not given.get(name):
         return None
     try:
-        return times.parsed(given[name] + {"since": "T00:00:00Z", "until": "T23:59:59.999999Z"}[name])
-    except ValueError:
+        since, until = times.since_and_until(date.fromisoformat(given[name]), zone())
+        return since if name == "since" else until
+    except (ValueError, OverflowError):
         wrong[name] = "date.missing"
         return None
 
 
-def _person(db: Session, given: str, wrong: dict[str, str]) -> tuple[Person | None, str | None]:
-    """By the pseudonym, which may be of somebody who was erased, or by the name."""
+def _person(db: Session, given: str, wrong: dict[str, str]) -> tuple[uuid.UUID | None, tuple[str, ...]]:
+    """Who, and all that they are called: by a pseudonym, which may be of somebody who was erased, or by the name."""
     visit = current_visit()
-    subject, name = people.by_actor_name(db, visit.organization_id, given), given
-    if subject is None and not is_uuid(given):
+    subject = people.by_actor_name(db, visit.organization_id, given)
+    if subject is None and _PSEUDONYM.fullmatch(given):
+        key = agent_key({"account": {"homePage": iri_base(db), "name": given}})
+        return None, (key,) if key else ()
+    if subject is None:
         found = people.search(db, visit.organization_id, given, most=2)
         if len(found) != 1 or found[0].erased_at is not None:
             wrong["person"] = "statements.many_people" if len(found) > 1 else "statements.nobody"
-            return None, None
-        subject, name = found[0], people.actor_name(db, found[0].id)
-    return subject, agent_key({"account": {"homePage": iri_base(db), "name": name}})
+            return None, ()
+        (subject,) = found
+    return subject.id, tuple(privacy.agents_of(db, subject))
 
 
 # What is shown ------------------------------------------------------------------------------------------------------
 
 
-def _rows(db: Session, lines: list[Line], base: str) -> list[dict[str, Any]]:
-    iris = {line.statement["object"].get("id", "") for line in lines}
-    titles = browser.titles(db, current_visit().organization_id, base, iris)
-    return [_row(line, base, titles) for line in lines]
+_OUR_VERBS = frozenset(term.iri for term in verbs())
 
 
-def _row(line: Line, base: str, titles: Mapping[str, str]) -> dict[str, Any]:
+def _usable(iri: str) -> str | None:
+    """What can be filtered by: nothing that is hidden."""
+    return None if iri == readers.HIDDEN else iri
+
+
+def _row(line: Line, base: str) -> dict[str, Any]:
     said = line.statement
     account = said.get("actor", {}).get("account", {})
     is_activity = said["object"].get("objectType", "Activity") == "Activity"
@@ -163,13 +211,14 @@ def _row(line: Line, base: str, titles: Mapping[str, str]) -> dict[str, Any]:
     return {
         "id": said["id"],
         "at": times.parsed(said["timestamp"]),
-        "sentence": sentence(said, base, titles),
+        "sentence": line.sentence,
         "json": json.dumps(said, ensure_ascii=False, indent=2),
-        "curl": _curl({by_id: said["id"]}),
+        "curl": curl({by_id: said["id"]}),
         "voided_by": line.voided_by,
         "person": account.get("name") if account.get("homePage") == base else None,
         "mentorship": said.get("context", {}).get("registration"),
-        "activity": said["object"]["id"] if is_activity else None,
+        "activity": _usable(said["object"]["id"]) if is_activity else None,
+        "verb": _usable(said["verb"]["id"]) if said["verb"]["id"] not in _OUR_VERBS else None,
     }
 
 
@@ -178,12 +227,5 @@ def _parameters(wanted: store.Query) -> dict[str, str]:
     moments = {"since": wanted.since, "until": wanted.until}
     said = {"verb": wanted.verb, "activity": wanted.activity, "registration": wanted.registration}
     said |= {name: times.written(moment) for name, moment in moments.items() if moment}
-    related = {"related_activities": "true"} if wanted.activity else {}
+    related = {"related_activities": "true"} if wanted.activity and wanted.related_activities else {}
     return {name: value for name, value in said.items() if value} | related
-
-
-def _curl(parameters: Mapping[str, str]) -> str:
-    """A command that reads the same from the record store."""
-    query = f"?{urlencode(parameters)}" if parameters else ""
-    address = f"{tool().settings.base_url}/xapi/statements{query}"
-    return f"curl -u KEY:SECRET -H 'X-Experience-API-Version: 1.0.3' '{address}'"

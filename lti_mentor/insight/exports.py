@@ -5,14 +5,14 @@ never passed, and memory stays the same however many there are. Voided ones are 
 """
 
 import csv
+import gzip
 import io
 import json
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from lti_mentor.db import Database
 from lti_mentor.errors import Invalid, Refused
@@ -57,7 +57,7 @@ _TYPES = {
 _LARGE = "maximum_object_size = 33554432"  # bytes: a statement is quoted in its row
 _SMALL = "ROW_GROUP_SIZE 10000"  # rows that are in memory together
 Guard = Callable[[Statement], Statement]
-Batch = list[Statement]
+Told = Callable[[int], object]  # that so many more were handed on
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,25 @@ class Export:
         with self.database.reading() as db:
             return store.count(db, tenant=self.tenant, wanted=self.wanted)
 
-    def batches(self) -> Iterator[Batch]:
-        """All statements, some at a time; nothing is open between two."""
+    def batches(self) -> Iterator[list[Statement]]:
+        """All statements, some at a time."""
+        for bodies in self._bodies():
+            found = [json.loads(body) for body in bodies]
+            yield [self.guard(each) for each in found] if self.guard else found
+
+    def texts(self) -> Iterator[list[str]]:
+        """The same in JSON, each on one line."""
+        if self.guard is None:
+            return self._bodies()
+        return ([_json(each) for each in batch] for batch in self.batches())
+
+    def _bodies(self) -> Iterator[list[str]]:
+        """As they are kept; nothing is open between two pages."""
         wanted: store.Query | None = self.wanted
         while wanted is not None:
             with self.database.reading() as db:
                 page = store.query(db, tenant=self.tenant, wanted=wanted)
-            found = [json.loads(body) for body in page.statements]
-            yield [self.guard(each) for each in found] if self.guard else found
+            yield page.statements
             wanted = page.next
 
 
@@ -102,43 +113,57 @@ def checked(columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chosen[column.casefold()] for column in columns if column.casefold() in chosen))
 
 
-def lines(batches: Iterable[Batch], kind: str, columns: Sequence[str]) -> Iterator[str]:
+def lines(made: Export, kind: str, columns: Sequence[str], told: Told = bool) -> Iterator[str]:
     """A file of the kind csv or jsonl, piece by piece."""
     if kind == "csv":
-        yield _csv([columns])
-    for batch in batches:
-        if kind == "csv":
+        yield _csv([[_cell(column) for column in columns]])
+        for batch in made.batches():
             yield _csv([[_cell(value_at(each, column)) for column in columns] for each in batch])
-        else:
-            yield "".join(f"{_json(each)}\n" for each in batch)
+            told(len(batch))
+    else:
+        for texts in made.texts():
+            yield "".join(f"{text}\n" for text in texts)
+            told(len(texts))
 
 
-def write_parquet(batches: Iterable[Batch], columns: Sequence[str], file: Path) -> None:
-    """A Parquet file, made on the disk. Raises Refused where DuckDB is not installed."""
+def need_duckdb() -> Any:
+    """DuckDB, which is an extra: pip install lti-mentor[parquet]. Raises Refused where it is not there."""
     try:
-        import duckdb  # noqa: PLC0415 (an extra: pip install lti-mentor[parquet])
+        import duckdb  # noqa: PLC0415
     except ImportError:
         raise Refused("export.no_parquet") from None
-    types = {column: _TYPES.get(column, "VARCHAR") for column in columns} | {WHOLE: "VARCHAR"}
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".jsonl") as rows:
-        for batch in batches:
-            for each in batch:
-                rows.write(_json({**_row(each, types), WHOLE: _json(each)}) + "\n")
-        rows.flush()
-        with duckdb.connect(config={"autoinstall_known_extensions": "false", "threads": "1"}) as made:
-            made.execute("SET memory_limit = '512MB'; SET preserve_insertion_order = true")
-            schema = ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in types.items())
-            read = f"read_json({_quoted(rows.name)}, format = 'newline_delimited', columns = {{{schema}}}, {_LARGE})"
-            # A COPY takes no parameters: every name and path in it is quoted.
-            made.execute(f"COPY (SELECT * FROM {read}) TO {_quoted(str(file))} (FORMAT parquet, {_SMALL})")  # noqa: S608
+    return duckdb
 
 
-def parquet(batches: Iterable[Batch], columns: Sequence[str]) -> BinaryIO:
-    """An open Parquet file that is gone once it is closed. Raises Refused."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "statements.parquet"
-        write_parquet(batches, columns, file)
-        return file.open("rb")
+def write_parquet(made: Export, columns: Sequence[str], file: IO[bytes], told: Told = bool) -> None:
+    """Into a file on the disk that is open and empty. Raises Refused.
+
+    The rows lie on the disk in between, in a file without a name: of a process that is killed nothing is left.
+    """
+    duckdb = need_duckdb()
+    chosen = [column for column in columns if column.casefold() != WHOLE]
+    types = {column: _TYPES.get(column, "VARCHAR") for column in chosen} | {WHOLE: "VARCHAR"}
+    with tempfile.TemporaryFile() as packed:
+        with gzip.open(packed, "wt", compresslevel=1, encoding="utf-8") as rows:
+            for batch in made.batches():
+                for each in batch:
+                    rows.write(_json({**_row(each, types), WHOLE: _json(each)}) + "\n")
+                told(len(batch))
+        packed.flush()
+        try:
+            _copy(duckdb, packed, types, file)
+        except duckdb.Error:
+            raise Refused("export.no_file") from None
+
+
+def _copy(duckdb: Any, rows: IO[bytes], types: dict[str, str], file: IO[bytes]) -> None:
+    """Files without a name are reached by their number. A COPY takes no parameters: every name in it is quoted."""
+    schema = ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in types.items())
+    shape = f"format = 'newline_delimited', compression = 'gzip', columns = {{{schema}}}, {_LARGE}"
+    into = f"'/dev/fd/{file.fileno()}' (FORMAT parquet, USE_TMP_FILE false, {_SMALL})"
+    with duckdb.connect(config={"autoinstall_known_extensions": "false", "threads": "1"}) as made:
+        made.execute("SET memory_limit = '512MB'; SET preserve_insertion_order = true")
+        made.execute(f"COPY (SELECT * FROM read_json('/dev/fd/{rows.fileno()}', {shape})) TO {into}")  # noqa: S608
 
 
 def _row(statement: Statement, types: dict[str, str]) -> Statement:

@@ -3,23 +3,25 @@
 Everything else about statements is xAPI itself (``web/lrs*.py``), with the same keys.
 """
 
+import logging
+
 from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from lti_mentor.activity import record
 from lti_mentor.db import UNREACHABLE
-from lti_mentor.errors import Invalid, Refused
+from lti_mentor.errors import Invalid, Refused, TooMany
 from lti_mentor.insight import exports
+from lti_mentor.web import headers, openapi
 from lti_mentor.web import lrs_query as query
-from lti_mentor.web import openapi
 from lti_mentor.web.errors import SENTENCES
 from lti_mentor.web.exports import download
-from lti_mentor.web.lrs import Wrong, caller_with
+from lti_mentor.web.lrs import Wrong, caller_with, only_mine
 from lti_mentor.web.tool import tool
 from xapi import keys, store
 from xapi.errors import InvalidQuery, InvalidStatement
 from xapi.facets import agent_key
 
+log = logging.getLogger(__name__)
 api = Blueprint("api", __name__, url_prefix="/api")
 
 
@@ -33,14 +35,17 @@ def describe() -> Response:
 def statements(kind: str) -> Response:
     """The statements that fit, oldest first, as a file."""
     g.caller = caller_with(keys.READ, keys.READ_MINE)
-    query.only("columns", "agent", "verb", "activity", "registration", "since", "until")
+    columns_too = () if kind == "jsonl" else ("columns",)
+    query.only("agent", "verb", "activity", "registration", "since", "until", *columns_too)
     columns = exports.checked([each.strip() for each in request.args.get("columns", "").split(",") if each.strip()])
     made = exports.export(tool().database, g.caller.tenant, _wanted())
-    return download(made.batches(), made.count(), kind, columns)
+    return download(made, kind, columns)
 
 
 def _wanted() -> store.Query:
     registration = query.registration()
+    with tool().database.reading() as db:
+        authority = only_mine(db)
     return store.Query(
         agent=agent_key(query.agent()) if "agent" in request.args else None,
         related_agents=True,
@@ -50,16 +55,8 @@ def _wanted() -> store.Query:
         registration=str(registration) if registration else None,
         since=query.moment("since"),
         until=query.moment("until"),
-        authority=_mine(),
+        authority=authority,
     )
-
-
-def _mine() -> str | None:
-    """Whose statements alone are given out, where the key may see no others."""
-    if g.caller.may(keys.READ, reading=True):
-        return None
-    with tool().database.reading() as db:
-        return agent_key({"account": {"homePage": record.iri_base(db), "name": f"key-{g.caller.key}"}})
 
 
 # What went wrong ----------------------------------------------------------------------------------------------------
@@ -93,12 +90,25 @@ def _show_refused(error: Refused) -> Problem:
     return _problem(501 if error.reason == "export.no_parquet" else 409, error.reason, SENTENCES[error.reason])
 
 
+@api.errorhandler(TooMany)
+def _show_too_many(error: TooMany) -> Problem:
+    answer, status, named = _problem(error.status, error.reason, SENTENCES[error.reason])
+    return answer, status, named | headers.when_again(error)
+
+
 @api.errorhandler(HTTPException)
 def _show_http(error: HTTPException) -> Problem:
     return _problem(error.code or 500, "request.refused", error.name)
 
 
+@api.errorhandler(Exception)
+def _show_unexpected(error: Exception) -> Problem:
+    log.exception("unexpected error")
+    return _problem(500, "error", "Something went wrong here. Try again in a moment.")
+
+
 def _show_database(error: Exception) -> Problem:
+    log.exception("database error")
     return _problem(503, "database.away", "The database does not answer. Try again.")
 
 

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from flask import Flask, g, render_template, request
+from flask import Flask, g, jsonify, render_template, request
 from sqlalchemy.exc import DataError, ProgrammingError
 from werkzeug.exceptions import HTTPException
 
@@ -168,6 +168,8 @@ SENTENCES = {
     "statements.mentorship": "The id of a mentorship looks like 3f2a91bc-1c2d-4e5f-8a9b-0c1d2e3f4a5b. Follow the link below a statement to get one.",
     "export.no_records": "An export says who did what, so it needs the right to records. Ask the administrator for it.",
     "export.no_parquet": "Parquet needs DuckDB, which is not installed here. Ask the administrator to run pip install lti-mentor[parquet], or take CSV.",
+    "export.no_file": "The file could not be made. Take JSON Lines or CSV instead, and tell the administrator: the disk may be full.",
+    "export.too_many": "Other files are being made right now. Wait a minute and try again.",
     "export.no_format": "Choose CSV, JSON Lines or Parquet.",
     "export.no_column": "Choose at least one column, and at most 100.",
     "person.unknown": "There is no such person here.",
@@ -369,6 +371,8 @@ def _show_http(error: HTTPException) -> Any:
     if error.code is None or error.code < 400:
         return error
     reason = _HTTP_REASONS.get(error.code, "error")
+    if request.path.startswith("/api/"):  # an address that is none of the API, or not with this method
+        return jsonify(error=reason, message=f"{error.name}. /api/openapi.json describes what is here."), error.code
     return _page(error.code, reason, sentence(reason), []), error.code
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
 from lti_mentor.activity import record
@@ -29,6 +30,7 @@ from xapi.errors import (
     PreconditionFailed,
     VoidingRefused,
 )
+from xapi.facets import Statement, agent_key
 from xapi.validation import ONE, TWO
 
 log = logging.getLogger(__name__)
@@ -230,6 +232,16 @@ def _credentials() -> tuple[str, str]:
     if not key or not (key.isascii() and key.isprintable()):
         raise Wrong(401, "key.missing", "Send a key and its secret with Basic authentication.")
     return key, secret or ""
+
+
+def authority(db: Session) -> Statement:
+    """Who vouches for what the caller stores."""
+    return {"objectType": "Agent", "account": {"homePage": record.iri_base(db), "name": f"key-{g.caller.key}"}}
+
+
+def only_mine(db: Session) -> str | None:
+    """Whose statements alone are given out, as facets.agent_key writes it, where the key may see no others."""
+    return None if g.caller.may(keys.READ, reading=True) else agent_key(authority(db))
 
 
 # About, and whatever is not here ------------------------------------------------------------------------------------

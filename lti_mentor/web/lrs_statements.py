@@ -12,11 +12,11 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.activity import outside, record
+from lti_mentor.activity import outside
 from lti_mentor.db import lost_a_race
 from lti_mentor.mentoring import results
 from lti_mentor.web import lrs_query as query
-from lti_mentor.web.lrs import PLACE, Answer, Wrong, needs, resource
+from lti_mentor.web.lrs import PLACE, Answer, Wrong, authority, needs, only_mine, resource
 from lti_mentor.web.tool import tool
 from xapi import activities, attachments, formats, keys, multipart, store, strict, times
 from xapi.errors import InvalidQuery, InvalidStatement
@@ -103,7 +103,7 @@ def _store(given: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
             tenant=g.caller.tenant,
             statements=given,
             now=clock.now(),
-            authority=_authority(db),
+            authority=authority(db),
             version=g.version,
             contents=contents,
             voids_all=g.caller.may(keys.ALL),
@@ -114,10 +114,6 @@ def _store(given: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
         results.take_statements(db, g.caller.tenant, taken.new)
     g.through = taken.through
     return taken.ids
-
-
-def _authority(db: Session) -> Statement:
-    return {"objectType": "Agent", "account": {"homePage": record.iri_base(db), "name": f"key-{g.caller.key}"}}
 
 
 # Finding ------------------------------------------------------------------------------------------------------------
@@ -155,7 +151,7 @@ def _settle() -> None:
 def _one(db: Session, name: str) -> Answer:
     statement_id = query.uuid_of(name)
     body = _IDS[name](db, tenant=g.caller.tenant, statement_id=statement_id)
-    mine = _mine(db)
+    mine = only_mine(db)
     if body is None or mine not in (None, agent_key(json.loads(body)["authority"])):
         raise Wrong(404, "statement.unknown", "There is no statement with this id.")
     (text,) = _formatted(db, [body])
@@ -185,13 +181,8 @@ def _wanted(db: Session) -> store.Query:
         limit=min(limit, store.MAXIMUM) if limit else store.MAXIMUM,
         ascending=query.flag("ascending"),
         after=query.number("after"),
-        authority=_mine(db),
+        authority=only_mine(db),
     )
-
-
-def _mine(db: Session) -> str | None:
-    """Whose statements alone are shown, where the key may see no others."""
-    return None if g.caller.may(keys.READ, reading=True) else agent_key(_authority(db))
 
 
 def _more(following: store.Query | None) -> str:
@@ -211,7 +202,7 @@ def _formatted(db: Session, bodies: list[str]) -> list[str]:
     if wanted == "ids":
         return [_text(formats.ids(each)) for each in found]
     iris = {activity["id"] for each in found for activity in activities_in(each)}
-    known = {} if _mine(db) else activities.definitions(db, tenant=g.caller.tenant, iris=iris)
+    known = {} if only_mine(db) else activities.definitions(db, tenant=g.caller.tenant, iris=iris)
     return [_text(formats.canonical(each, _languages(), known)) for each in found]
 
 

@@ -96,7 +96,7 @@ _FILTERS: dict[str, tuple[str, Thing]] = {
 }
 _COLUMNS = (
     "columns",
-    "Paths with commas between, such as `id,result.score.scaled`; what is not said is empty. Not for JSON Lines.",
+    "Paths with commas between, such as `id,result.score.scaled`; what is not said is empty.",
     {"type": "string", "default": ",".join(COLUMNS)},
 )
 
@@ -115,14 +115,19 @@ def _export(kind: str) -> Thing:
         "400": _problem("A parameter cannot be used"),
         "401": _problem("The key is missing, or its secret is wrong"),
         "403": _problem("The key lacks the scope statements/read"),
+        "429": _problem("Other files are being made: wait as long as Retry-After says"),
+        "503": _problem("The database does not answer"),
     }
+    if kind != "jsonl":
+        given.append(_parameter(*_COLUMNS))
     if kind == "parquet":
+        answers["409"] = _problem("The file could not be made")
         answers["501"] = _problem("DuckDB is not installed")
     return {
         "operationId": f"export_{kind}",
         "summary": f"Statements as {words[kind]}, oldest first; voided ones are left out",
         "tags": ["statements"],
         "security": [{"key": []}],
-        "parameters": [*given, _parameter(*_COLUMNS)],
+        "parameters": given,
         "responses": answers,
     }

@@ -20,9 +20,10 @@ def folder(sqlite_database, sqlite_cast, tmp_path, monkeypatch):
     quiz = {"object": {"id": "https://lms.example.org/quizzes/1", "objectType": "Activity"}}
     put(sqlite_database, tenant, *[said(number, **quiz) for number in range(12)])
     made = exports.export(sqlite_database, tenant, store.Query())
-    exports.write_parquet(made.batches(), exports.COLUMNS, tmp_path / "statements.parquet")
-    (tmp_path / "statements.jsonl").write_text("".join(exports.lines(made.batches(), "jsonl", exports.COLUMNS)))
-    (tmp_path / "statements.csv").write_text("".join(exports.lines(made.batches(), "csv", exports.COLUMNS)))
+    with (tmp_path / "statements.parquet").open("w+b") as file:
+        exports.write_parquet(made, exports.COLUMNS, file)
+    (tmp_path / "statements.jsonl").write_text("".join(exports.lines(made, "jsonl", exports.COLUMNS)))
+    (tmp_path / "statements.csv").write_text("".join(exports.lines(made, "csv", exports.COLUMNS)))
     monkeypatch.chdir(tmp_path)
     return made
 

@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import sys
 import threading
 import tracemalloc
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -14,9 +16,10 @@ from lti_mentor import clock
 from lti_mentor.activity import record
 from lti_mentor.app import create_app
 from lti_mentor.cli import main
-from lti_mentor.errors import Invalid
+from lti_mentor.errors import Invalid, Refused
 from lti_mentor.insight import exports
 from lti_mentor.vault import Vault
+from lti_mentor.web.exports import AT_ONCE
 from tests.conftest import empty, gather_cast, url_of
 from xapi import keys, store
 
@@ -49,7 +52,7 @@ def rows_of(text):
 
 
 def text_of(made, kind, columns=exports.COLUMNS):
-    return "".join(exports.lines(made.batches(), kind, columns))
+    return "".join(exports.lines(made, kind, columns))
 
 
 def test_csv_and_json_lines_have_what_the_record_store_gives(database, tenant):
@@ -75,6 +78,11 @@ def test_no_cell_of_a_text_begins_as_a_formula_does(sqlite_database, sqlite_cast
     cells = [row["result.response"] for row in rows_of(text_of(made, "csv", ["id", "result.response"]))]
     assert cells[-1].startswith("'")
     assert not any(cell.startswith(start) for cell in cells)
+
+
+def test_no_name_of_a_column_begins_as_a_formula_does(sqlite_database, sqlite_cast):
+    made = exports.export(sqlite_database, sqlite_cast.course.organization_id, store.Query())
+    assert text_of(made, "csv", ["=1+1", "id"]).startswith("'=1+1,id\r\n")
 
 
 def test_a_path_leads_into_lists_and_extensions_and_to_whole_parts(sqlite_database):
@@ -147,7 +155,7 @@ def test_memory_stays_the_same_however_many_there_are(sqlite_database, sqlite_ca
             put(sqlite_database, tenant, *[said(number) for number in range(500)])
         made = exports.export(sqlite_database, tenant, store.Query())
         tracemalloc.start()
-        for _ in exports.lines(made.batches(), "csv", exports.COLUMNS):
+        for _ in exports.lines(made, "csv", exports.COLUMNS):
             pass
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
@@ -197,6 +205,34 @@ def test_the_command_writes_the_file_says_how_many_and_is_on_record(installation
     later = export_to(tmp_path / "later.jsonl", "--format", "jsonl", "--since", f"{clock.now() + timedelta(days=1):%F}")
     assert "0 statements" in later.output
     assert "Give a day" in export_to(file, "--since", "soon").output
+
+
+def test_a_column_that_is_called_as_the_whole_statement_is_the_whole_statement(sqlite_database, sqlite_cast, tmp_path):
+    duckdb = pytest.importorskip("duckdb")
+    made = exports.export(sqlite_database, sqlite_cast.course.organization_id, store.Query())
+    with (tmp_path / "made.parquet").open("w+b") as file:
+        exports.write_parquet(made, ["id", "Statement", "STATEMENT"], file)
+    found = duckdb.execute(f"SELECT * FROM '{tmp_path / 'made.parquet'}'")
+    assert [each[0] for each in found.description] == ["id", "statement"]
+    assert all(json.loads(statement)["id"] == key for key, statement in found.fetchall())
+
+
+def test_a_file_that_cannot_be_made_is_refused_with_a_reason(sqlite_database, sqlite_cast, tmp_path):
+    pytest.importorskip("duckdb")
+    made = exports.export(sqlite_database, sqlite_cast.course.organization_id, store.Query())
+    with Path("/dev/full").open("wb") as file, pytest.raises(Refused, match=r"export\.no_file"):
+        exports.write_parquet(made, ["id"], file)
+
+
+def test_the_command_says_why_a_file_cannot_be_written_and_leaves_nothing(installation, tenant, tmp_path, monkeypatch):
+    there = export_to(tmp_path / "nowhere" / "statements.csv")
+    assert (there.exit_code, type(there.exception)) == (1, SystemExit)
+    assert "cannot be written: No such file or directory." in there.output
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    without = export_to(tmp_path / "statements.parquet", "--format", "parquet")
+    assert without.exit_code == 1
+    assert "pip install lti-mentor[parquet]" in without.output
+    assert list(tmp_path.glob("statements*")) == []
 
 
 @pytest.fixture
@@ -249,14 +285,52 @@ def test_parquet_comes_over_http_too(database, client, tenant, key, tmp_path):
         ("statements.csv?verb=nope", 400),
         ("statements.csv?Verb=x", 400),
         ("statements.csv?columns=" + ",".join(f"c{number}" for number in range(200)), 400),
+        ("statements.jsonl?columns=id", 400),
         ("statements.xlsx", 404),
+        ("", 404),
     ],
 )
 def test_what_cannot_be_meant_is_said_in_json(client, key, address, status):
     answer = client.get(f"/api/{address}", auth=key)
     assert answer.status_code == status
-    if status == 400:
-        assert set(answer.json) == {"error", "message"}
+    assert set(answer.json) == {"error", "message"}
+    refused = client.post("/api/statements.csv", auth=key)
+    assert (refused.status_code, set(refused.json)) == (405, {"error", "message"})
+
+
+def test_two_files_at_once_leave_room_for_everybody_else(database, client, tenant, key):
+    put(database, tenant, *[said(number) for number in range(600)])
+    first, second = (client.get("/api/statements.jsonl", auth=key) for _ in range(AT_ONCE))
+    third = client.get("/api/statements.jsonl", auth=key)
+    assert (third.status_code, third.json["error"]) == (429, "export.too_many")
+    assert int(third.headers["Retry-After"]) > 0
+    assert client.get("/api/openapi.json").status_code == 200
+    first.close()
+    assert client.get("/api/statements.jsonl", auth=key).text == second.text
+
+
+def test_a_head_makes_no_file(database, client, tenant, key):
+    pytest.importorskip("duckdb")
+    for _ in range(AT_ONCE + 1):
+        answer = client.head("/api/statements.parquet", auth=key)
+        assert answer.status_code == 200
+        assert int(answer.headers["X-Total-Count"]) > 0
+        assert "Content-Length" not in answer.headers
+        answer.close()
+
+
+@pytest.mark.parametrize("kind", exports.FORMATS)
+def test_the_document_names_the_parameters_that_there_are(client, key, kind):
+    operation = client.get("/api/openapi.json").json["paths"][f"/api/statements.{kind}"]["get"]
+    described = {each["name"] for each in operation["parameters"]}
+    tried = described | {"columns", "limit", "related_agents", "format"}
+    taken = set()
+    for name in tried:
+        with client.get(f"/api/statements.{kind}?{name}=%00", auth=key) as answer:
+            if "There is no parameter" not in answer.text:
+                taken.add(name)
+            assert str(answer.status_code) in operation["responses"]
+    assert taken == described
 
 
 def test_strangers_and_keys_without_the_scope_get_nothing(database, client, cast, tenant, loaded_settings):

@@ -10,7 +10,7 @@ from lti_mentor.errors import Invalid, NotAllowed
 from lti_mentor.insight import exports
 from lti_mentor.insight.exports import Export
 from lti_mentor.web import access, forms
-from lti_mentor.web.exports import begin, counted, download, of
+from lti_mentor.web.exports import begin, download, of
 from lti_mentor.web.forms import Shown
 from lti_mentor.web.insight.blueprint import insight
 from lti_mentor.web.insight.statements import FILTERS, Asked, asked_for, guard, may_see_people, write_down
@@ -34,6 +34,7 @@ def export(error: Invalid | None = None) -> Shown:
         "insight/export.html",
         count=count,
         kept=kept,
+        words=request.values.get("q"),
         formats=list(exports.FORMATS),
         columns=exports.COLUMNS,
         given=request.form,
@@ -41,6 +42,7 @@ def export(error: Invalid | None = None) -> Shown:
         run=None,
         form_key=secrets.token_urlsafe(18),
         is_asked=False,
+        seen=None,
     )
     return make_response(page, error.status) if error else page
 
@@ -59,21 +61,27 @@ def export_file() -> Response | str:
         asked = _asked()
     except Invalid as problem:
         return export(error=problem)
-    visit, database, made = current_visit(), tool().database, _made(asked)
-    count = made.count()
-    with database.transaction() as db:
-        run = begin(db, visit.person, _form_key(), count)
+    with tool().database.transaction() as db:
+        run = begin(db, current_visit().person, _form_key())
         write_down(db, "exported_statements", "insight.export", asked.subjects)
-    return download(counted(database, run, made.batches()), count, kind, columns)
+    return download(_made(asked), kind, columns, run)
 
 
 @insight.get("/export/progress")
 def export_progress() -> str:
-    """How far the export is that the form of this key asked for."""
+    """How far the export is that the form of this key asked for.
+
+    ``seen`` is the time of one that was shown to its end: the form is sent again, and that one is over.
+    """
     _require_records()
+    seen = request.args.get("seen")
     with tool().database.reading() as db:
         run = of(db, current_visit().person, _form_key())
-    return render_template("insight/progress.html", run=run, form_key=_form_key(), is_asked=True)
+    if run and run.at.isoformat() == seen:
+        run = None
+    if run and (run.is_whole or run.is_cut_off):
+        seen = run.at.isoformat()
+    return render_template("insight/progress.html", run=run, form_key=_form_key(), is_asked=True, seen=seen)
 
 
 def _form_key() -> str:
@@ -88,7 +96,7 @@ def _require_records() -> None:
 
 def _asked() -> Asked:
     with tool().database.reading() as db:
-        return asked_for(db, request.values)
+        return asked_for(db, {name: request.values[name] for name in _FILTERS if name in request.values})
 
 
 def _made(asked: Asked) -> Export:

@@ -36,7 +36,10 @@ def health() -> Answer:
 
 @operation.get("/readyz")
 def readiness() -> Answer:
-    """Whether everything is there to work with: the database, its newest schema, and a worker if there is work."""
+    """Whether requests can be answered: the database is there, with the newest schema.
+
+    That work waits and no worker takes it is said too, but pages answer without one.
+    """
     try:
         is_current = migrations.is_current(tool().database)
         with tool().database.reading() as db:
@@ -46,7 +49,7 @@ def readiness() -> Answer:
     if state is None:
         return jsonify(status="not migrated"), 503
     if state.oldest_due is not None and state.oldest_due < clock.now() - LATELY and not _is_recent(state.worker_seen):
-        return jsonify(status="no worker"), 503
+        return jsonify(status="no worker"), 200
     return jsonify(status="ok"), 200
 
 
@@ -65,10 +68,14 @@ def metrics() -> Answer:
         answer = jsonify(error="metrics.token", message="Send the token with Authorization: Bearer TOKEN.")
         answer.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
         return answer, 401
-    lines = list(measured.measures().lines())
-    with tool().database.reading() as db:
-        for read in READINGS:
-            lines += read(db)
+    lines, known, is_up = list(measured.measures().lines()), [], 1.0
+    try:
+        with tool().database.reading() as db:
+            for read in READINGS:
+                known += [*read(db)]
+    except SQLAlchemyError:
+        known, is_up = [], 0.0
+    lines += [*known, *gauge("lti_mentor_database_up", "1 while the database answers.", ("", is_up))]
     return Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8"), 200
 
 
@@ -83,8 +90,9 @@ def gauge(name: str, explained: str, *values: tuple[str, float]) -> Iterator[str
 
 
 def _statements(db: Session) -> Iterator[str]:
-    stored = db.scalars(select(func.coalesce(func.sum(Head.last_seq), 0))).one()
-    yield from gauge("lti_mentor_statements_stored_total", "Statements that were stored.", ("", float(stored)))
+    taken = db.scalars(select(func.coalesce(func.sum(Head.last_seq), 0))).one()
+    explained = "Statements that were taken, those that were here already among them."
+    yield from gauge("lti_mentor_statements_taken_total", explained, ("", float(taken)))
 
 
 def _jobs(db: Session) -> Iterator[str]:

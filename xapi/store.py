@@ -422,10 +422,12 @@ def scan(
     agent: str | None = None,
     activity: str | None = None,
     registration: str | None = None,
+    authority: str | None = None,
 ) -> Iterator[Statement]:
     """Statements by their own ``timestamp`` (both ends inclusive) and what they say, oldest first, in bounded memory.
 
-    What is said by a statement that they are about does not count.
+    What is said by a statement that they are about does not count. ``authority`` leaves out almost all of others, but
+    not those that name it otherwise.
     """
     found = select(StoredStatement.body).where(StoredStatement.tenant == tenant, StoredStatement.voided_by.is_(None))
     if since:
@@ -438,6 +440,11 @@ def scan(
     for kind, value in said:
         if value:
             found = found.where(_has(tenant, kind, short(value), StoredStatement.seq, StoredStatement.seq))
+    if authority:
+        named = select(Facet.seq).where(
+            Facet.tenant == tenant, Facet.kind == RELATED_AGENT, Facet.value == short(authority)
+        )
+        found = found.where(StoredStatement.seq.in_(named.where(Facet.source == Facet.seq)))
     ordered = found.order_by(StoredStatement.timestamp, StoredStatement.seq).execution_options(yield_per=500)
     for body in db.scalars(ordered):
         yield json.loads(body)

@@ -33,9 +33,6 @@ class Record:
     due: dict[str, date] = field(default_factory=dict)
     achieved: dict[str, tuple[str, date]] = field(default_factory=dict)  # goal -> who, when
     removed: set[str] = field(default_factory=set)
-    evidence: dict[str, str] = field(default_factory=dict)  # piece -> last verb
-    submitted_at: dict[str, datetime] = field(default_factory=dict)
-    answer_days: list[float] = field(default_factory=list)
     booked: dict[tuple[str, str], date] = field(default_factory=dict)  # who, exam -> day
     started: dict[tuple[str, str], datetime] = field(default_factory=dict)  # who, certification
     earned: dict[tuple[str, str], datetime] = field(default_factory=dict)
@@ -82,8 +79,6 @@ def _take(record: Record, statement: Statement, actor: str) -> None:
         _take_mentorship(record, verb, actor, registration)
     elif kind == Activities.MEETING.iri:
         _take_meeting(record, verb, thing, registration, extra)
-    elif kind == Activities.EVIDENCE.iri:
-        _take_evidence(record, verb, thing, at)
     elif kind in (Activities.CREDENTIAL.iri, Activities.ASSESSMENT.iri):
         _take_certification(record, verb, (actor, thing), at, statement)
     elif verb == Verbs.LAUNCHED.iri:
@@ -124,16 +119,6 @@ def _take_meeting(record: Record, verb: str, meeting: str, registration: str, ex
     record.planned[meeting] = (registration, datetime.fromisoformat(extra[Extensions.PLANNED_START.iri]))
     if verb in _SETTLED:
         record.settled[meeting] = _SETTLED[verb]
-
-
-def _take_evidence(record: Record, verb: str, piece: str, at: datetime) -> None:
-    if verb == Verbs.COMMENTED.iri:
-        return
-    if verb == Verbs.SHARED.iri:
-        record.submitted_at[piece] = at
-    elif piece in record.submitted_at:
-        record.answer_days.append((at - record.submitted_at[piece]).total_seconds() / 86400)
-    record.evidence[piece] = verb
 
 
 def _take_certification(
@@ -213,20 +198,13 @@ class Insight:
     missed: int
     called_off: int
     on_time: Share
-    late: int
-    goals_open: int
-    goals_overdue: int
-    goals_removed: int
-    goals: int
     certified: int
     target_certified: int | None
     exams_booked: int
     funnel: tuple[tuple[str, int], ...]
     weeks: tuple[Week, ...]
     readiness: tuple[ReadinessWeek, ...]
-    evidence: dict[str, int]
-    median_answer_days: float | None
-    days_to_certification: tuple[int, ...]
+    days_to_certification: tuple[int, ...]  # of each certification, the shortest first
 
 
 def summarize(record: Record, now: datetime) -> Insight:
@@ -243,15 +221,13 @@ def summarize(record: Record, now: datetime) -> Insight:
         meetings=Share(outcome.count("held"), len(past), record.targets.get("cadence")),
         missed=outcome.count("missed"),
         called_off=outcome.count("called_off"),
-        **_goals(record, now),
+        on_time=_on_time(record, now),
         certified=len({who for who, _ in certified}),
         target_certified=record.targets.get("certified"),
         exams_booked=sum(day >= now.date() for (who, _), day in record.booked.items() if who in record.mentees),
         funnel=_funnel(record, certified),
         weeks=_weeks(record, now),
         readiness=_readiness(record, now),
-        evidence=_evidence(record),
-        median_answer_days=statistics.median(record.answer_days) if record.answer_days else None,
         days_to_certification=tuple(sorted(_days(record, each) for each in certified if each in record.started)),
     )
 
@@ -266,20 +242,12 @@ def _days(record: Record, who_what: tuple[str, str]) -> int:
     return (record.earned[who_what].date() - record.started[who_what].date()).days
 
 
-def _goals(record: Record, now: datetime) -> dict[str, Any]:
-    ours = {goal for goal in record.goals if record.owners[goal] in record.mentees}
-    kept = ours - record.removed
+def _on_time(record: Record, now: datetime) -> Share:
+    kept = {goal for goal in record.goals if record.owners[goal] in record.mentees} - record.removed
     achieved = {goal: record.achieved[goal][1] for goal in kept if goal in record.achieved}
     on_time = sum(day <= record.goals[goal] for goal, day in achieved.items())
     overdue = [goal for goal in kept if goal not in achieved and record.due[goal] < now.date()]
-    return {
-        "on_time": Share(on_time, len(achieved) + len(overdue), record.targets.get("on_time")),
-        "late": len(achieved) - on_time,
-        "goals_open": len(kept) - len(achieved),
-        "goals_overdue": len(overdue),
-        "goals_removed": len(ours & record.removed),
-        "goals": len(ours),
-    }
+    return Share(on_time, len(achieved) + len(overdue), record.targets.get("on_time"))
 
 
 def _funnel(record: Record, certified: set[tuple[str, str]]) -> tuple[tuple[str, int], ...]:
@@ -330,11 +298,3 @@ def _readiness(record: Record, now: datetime) -> tuple[ReadinessWeek, ...]:
             own_mean = statistics.fmean(own for _, own in latest.values())
             weeks.append(ReadinessWeek(number, confirmed_mean, own_mean, len({who for who, _ in latest})))
     return tuple(weeks)
-
-
-def _evidence(record: Record) -> dict[str, int]:
-    names = {Verbs.SHARED.iri: "waiting", Verbs.ACCEPTED.iri: "accepted", Verbs.REJECTED.iri: "returned"}
-    counted = dict.fromkeys(names.values(), 0)
-    for verb in record.evidence.values():
-        counted[names[verb]] += 1
-    return counted

@@ -56,10 +56,16 @@ def drawn(value: int, total: int | None = None) -> int:
 
 
 def steps(funnel: tuple[tuple[str, int], ...]) -> list[tuple[str, str, int]]:
-    """Name, count and length of each step; few who did not come as far as the step before are hidden too."""
-    before: int | None = None
-    found = []
+    """Name, count and length of each step.
+
+    Where few came as far as some earlier step and no further, that is hidden too: no two numbers that are shown as they
+    are differ by so few.
+    """
+    found: list[tuple[str, str, int]] = []
+    exact: list[int] = []
     for name, value in funnel:
-        found.append((name, count(value, before), drawn(value, before)))
-        before = value
+        total = min((each for each in exact if 0 < each - value < SMALL), default=None)
+        found.append((name, count(value, total), drawn(value, total)))
+        if _bound(value, total) is None:
+            exact.append(value)
     return found

@@ -30,7 +30,9 @@ def document(base_url: str) -> Thing:
             **{f"/api/statements.{kind}": {"get": _export(kind)} for kind in FORMATS},
             "/healthz": {"get": _state("health", "Whether the database answers and is prepared")},
             "/readyz": {
-                "get": _state("readiness", "Whether the schema is the newest, and a worker there if there is work")
+                "get": _state(
+                    "readiness", "Whether requests can be answered; 200 with `no worker` where work waits for one"
+                )
             },
             "/metrics": {"get": _metrics()},
         },

@@ -42,7 +42,6 @@ def test_what_older_statements_say_counts_as_before():
     assert (record.targets, record.starts_on) == ({"active": 80}, date(2026, 5, 1))
     assert record.paired == {"pair": "learner"}
     assert record.settled == {f"{BASE}/meetings/1": "missed"}
-    assert list(record.evidence) == [f"{BASE}/evidence/1"]
     assert [own for *_, own in record.readiness] == [55]
 
 

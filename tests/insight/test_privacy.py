@@ -46,6 +46,18 @@ def test_a_step_of_the_funnel_hides_the_few_who_did_not_take_it():
     ]
 
 
+def test_a_step_gives_nothing_away_about_any_earlier_one():
+    funnel = (("enrolled", 20), ("opened", 18), ("paired", 18), ("met", 16), ("achieved", 15), ("certified", 12))
+    assert [said for _, said, _ in privacy.steps(funnel)] == ["20", "> 15", "> 15", "> 15", "15", "> 10"]
+
+
+@given(st.lists(st.integers(min_value=0, max_value=60), min_size=2, max_size=6))
+def test_no_two_steps_that_are_shown_differ_by_one_to_four(values):
+    said = [text for _, text, _ in privacy.steps(tuple((str(place), value) for place, value in enumerate(values)))]
+    shown = [int(text) for text in said if text.isdecimal()]
+    assert not any(0 < earlier - later < 5 for place, earlier in enumerate(shown) for later in shown[place:])
+
+
 def test_figures_about_few_people_stay_hidden():
     assert privacy.is_hidden(9, 10)
     assert not privacy.is_hidden(10, 10)

@@ -294,6 +294,7 @@ def test_the_analysts_page_says_the_same(story):
     assert "34 of 41 open mentorships were active in the last 30 days (83 %, target 80)." in said
     assert "11 people are certified, target 20; 7 exams are booked." in said
     assert all(f">{value}<" in page for value in ("83 %", "87 %", "72 %", "11"))
+    assert "half of them within 118 days of beginning" in page
     funnel = re.search(r'id="funnel-text">(.*?)</desc>', page).group(1)
     assert funnel == "enrolled 64, opened the course 56, paired 48, met 43, achieved a goal 27, certified 11"
     assert "291 held, 18 missed, 25 called off" in page

@@ -48,14 +48,14 @@ def test_a_tool_without_work_is_ready(client):
     assert (client.get("/readyz").status_code, client.get("/readyz").json) == (200, {"status": "ok"})
 
 
-def test_it_is_not_ready_while_its_work_waits_for_a_worker(database, client, loaded_settings):
+def test_it_says_that_work_waits_for_a_worker_and_answers_requests_all_the_same(database, client, loaded_settings):
     worker.schedule(database)
     assert client.get("/readyz").status_code == 200
     with database.transaction() as db:
         db.execute(text("UPDATE jobs SET run_after = :at"), {"at": clock.now() - timedelta(minutes=11)})
-    assert (client.get("/readyz").status_code, client.get("/readyz").json) == (503, {"status": "no worker"})
+    assert (client.get("/readyz").status_code, client.get("/readyz").json) == (200, {"status": "no worker"})
     assert worker.work_once(Tool(loaded_settings, database, Vault(loaded_settings.secret_key)))
-    assert client.get("/readyz").status_code == 200
+    assert client.get("/readyz").json == {"status": "ok"}
 
 
 def test_it_is_not_ready_on_the_schema_of_another_version(sqlite_database, loaded_settings):
@@ -115,12 +115,23 @@ def test_the_numbers_are_about_requests_statements_and_jobs(database, cast, clie
     assert found['lti_mentor_request_seconds_count{endpoint="operation.health"}'] == "3"
     with database.reading() as db:
         stored = db.execute(text("SELECT count(*) FROM xapi_statements")).scalar_one()
-    assert found["lti_mentor_statements_stored_total"] == str(stored) != "0"
+    assert found["lti_mentor_statements_taken_total"] == str(stored) != "0"
     assert found['lti_mentor_jobs{state="due"}'] == str(len(worker.STEPS))
     assert float(found["lti_mentor_job_oldest_due_seconds"]) >= 0
     assert "lti_mentor_worker_seen_timestamp_seconds" not in found
     assert worker.work_once(Tool(loaded_settings, database, Vault(loaded_settings.secret_key)))
     assert float(numbers(client)["lti_mentor_worker_seen_timestamp_seconds"]) > 1_700_000_000
+
+
+def test_the_numbers_that_need_no_database_are_there_without_one(database, loaded_settings, tmp_path):
+    away = connect(f"sqlite:///{tmp_path}/nowhere/mentor.db")
+    client = create_app(replace(loaded_settings, metrics_token=TOKEN), away).test_client()
+    client.get("/healthz")
+    found = numbers(client)
+    assert found["lti_mentor_database_up"] == "0"
+    assert found['lti_mentor_requests_total{endpoint="operation.health",status="503"}'] == "1"
+    there = create_app(replace(loaded_settings, metrics_token=TOKEN), database).test_client()
+    assert numbers(there)["lti_mentor_database_up"] == "1"
 
 
 def test_each_record_store_outside_has_numbers_of_its_own(database, cast, client, loaded_settings):

@@ -1,10 +1,13 @@
 """The figures: is it working, for whom, and how do I know?"""
 
+import statistics
+
 from flask import render_template, request
 
 from lti_mentor import clock
-from lti_mentor.activity.record import iri_base
+from lti_mentor.activity.record import AUTHORITY, iri_base
 from lti_mentor.insight import explain, figures, privacy
+from lti_mentor.insight.figures import Insight
 from lti_mentor.mentoring import people, programs
 from lti_mentor.web import access
 from lti_mentor.web.insight.blueprint import insight
@@ -12,6 +15,7 @@ from lti_mentor.web.insight.command import curl
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit
 from xapi import store
+from xapi.facets import agent_key
 
 
 @insight.get("/", endpoint="home")
@@ -28,7 +32,8 @@ def show_home() -> str:
         base = iri_base(db)
         record = None
         if program is not None:
-            said = store.scan(db, tenant=visit.organization_id, until=now)
+            ours = agent_key({"account": {"homePage": base, "name": AUTHORITY}})
+            said = store.scan(db, tenant=visit.organization_id, until=now, authority=ours)
             former = people.former_actor_names(db, visit.organization_id)
             record = figures.gather(said, program=f"{base}/programs/{program.id}", base=base, former=former)
     hidden = record is None or privacy.is_hidden(len(record.mentees), settings.minimum_group)
@@ -39,9 +44,16 @@ def show_home() -> str:
         program=program,
         insight=summary,
         steps=privacy.steps(summary.funnel) if summary else [],
+        usual_days=_usual_days(summary) if summary else None,
         minimum=settings.minimum_group,
         count=privacy.count,
         percent=privacy.percent,
         explain=explain.of,
         curl=curl,
     )
+
+
+def _usual_days(summary: Insight) -> int | None:
+    """Half of the certifications took no longer; nothing is said where they are few."""
+    days = summary.days_to_certification
+    return statistics.median_low(days) if not privacy.is_hidden(len(days), tool().settings.minimum_group) else None

@@ -17,7 +17,7 @@ def is_hidden(population: int, minimum: int) -> bool:
 
 def _bound(value: int, total: int | None) -> int | None:
     """What is said instead of the value: below SMALL, or above the total less SMALL; none when it may be shown."""
-    if 0 < value < SMALL:
+    if 0 < value < SMALL or (total is not None and 0 < total < SMALL):
         return SMALL
     if total is not None and 0 < total - value < SMALL:
         return total - SMALL

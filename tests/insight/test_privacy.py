@@ -28,6 +28,12 @@ def test_other_numbers_are_shown_as_they_are(whole, data):
     assert privacy.count(part, whole) == str(part)
 
 
+@given(st.integers(min_value=1, max_value=4), st.data())
+def test_of_one_to_four_people_every_part_looks_alike(whole, data):
+    part = data.draw(st.integers(min_value=0, max_value=whole))
+    assert everything(part, whole) == ("< 5", "–", 0)
+
+
 def test_a_percentage_says_no_more_than_the_count_beside_it():
     assert (privacy.count(2, 20), privacy.percent(2, 20)) == ("< 5", "< 25 %")
     assert (privacy.count(18, 20), privacy.percent(18, 20)) == ("> 15", "> 75 %")

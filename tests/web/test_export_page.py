@@ -110,7 +110,7 @@ def test_a_download_is_whole_although_nothing_can_be_written_down(sqlite_databas
 def test_a_search_for_words_is_said_not_to_count(database, cast, reader):
     put(database, cast, FOREIGN)
     page = reader.get("insight/export?q=needle").text
-    assert "Words are looked for on the page alone." in page
+    assert "Words are looked for on the page alone" in page
     assert "insight/statements?q=needle" in page
     assert "Words are looked for" not in reader.get("insight/export").text
     assert ask(reader, q="needle").text.count("\n") > 1

@@ -178,15 +178,14 @@ def test_a_search_for_words_stops_after_so_many_and_can_go_on(database, cast, re
     monkeypatch.setattr(browser, "MOST", 20)
     monkeypatch.setattr(browser, "AT_ONCE", 10)
     put(database, cast, {**FOREIGN, "object": {"id": "https://lms.example.org/needle"}})
-    for _ in range(3):
+    for _ in range(5):
         put(database, cast, *[FOREIGN] * 10)
-    first = reader.get("insight/statements?q=needle")
-    assert "None of the newest 20 has these words." in first.text
-    further = html.unescape(re.search(r'href="/v/[^/]+/([^"]+)" rel="next">Look further back', first.text)[1])
-    assert "None of these 20 has these words." not in first.text
-    again = reader.get(re.sub("needle", "nothing", further))
-    assert "None of these 20 has these words." in again.text or "Take a filter away" in again.text
-    assert sentences(reader.get(further)) == ["Somebody scored https://lms.example.org/needle: 73.5 %"]
+    answer = reader.get("insight/statements?q=needle")
+    for said in ("None of the newest 20 has these words.", "None of these 20 has these words."):
+        assert said in answer.text
+        further = html.unescape(re.search(r'href="/v/[^/]+/([^"]+)" rel="next">Look further back', answer.text)[1])
+        answer = reader.get(further)
+    assert sentences(answer) == ["Somebody scored https://lms.example.org/needle: 73.5 %"]
 
 
 WHAT = {
@@ -238,11 +237,9 @@ def test_a_day_is_a_day_of_the_visitors_zone(database, cast, reader):
     there = ZoneInfo("Asia/Tokyo")
     (statement_id,) = put(database, cast, FOREIGN)
     for moment in (datetime(2026, 3, 1, tzinfo=there), datetime(2026, 3, 1, 23, 59, 59, 999999, tzinfo=there)):
-        tenant = cast.course.organization_id
         with database.transaction() as db:
-            stored = update(StoredStatement).where(StoredStatement.tenant == tenant)
-            db.execute(stored.values(stored=moment - timedelta(days=30)))
-            db.execute(stored.where(StoredStatement.statement_id == statement_id).values(stored=moment))
+            db.execute(delete(StoredStatement).where(StoredStatement.statement_id != statement_id))
+            db.execute(update(StoredStatement).values(stored=moment))
         found = reader.get("insight/statements?since=2026-03-01&until=2026-03-01")
         assert sentences(found) == ["Somebody scored Quiz one: 73.5 %"]
         assert "No statement fits" in reader.get("insight/statements?since=2026-03-02").text

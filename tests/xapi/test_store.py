@@ -144,6 +144,26 @@ def test_an_export_has_what_names_the_agent_itself(database):
     assert len(found(database, agent=key)) == 3
 
 
+def test_what_was_written_with_an_authority_is_read_without_the_rest(database):
+    ours = {"account": {"homePage": "https://lms.example.org", "name": "ours"}}
+    put(database, [statement(), statement()])
+    with database.transaction() as db:
+        store.put(db, tenant=TENANT, statements=[statement()], now=NOW, authority=ours)
+    with database.reading() as db:
+        (own,) = store.scan(db, tenant=TENANT, authority=agent_key(ours))
+    assert own["authority"] == ours
+
+
+def test_several_names_find_what_any_of_them_finds(database):
+    actors = [{"mbox": f"mailto:{name}@example.org"} for name in ("ada", "bob", "eve")]
+    put(database, [statement(actor=actor) for actor in actors])
+    keys_of = tuple(agent_key(actor) for actor in actors[:2])
+    assert len(found(database, agent=keys_of)) == 2
+    assert len(found(database, agent=keys_of, verb=statement()["verb"]["id"])) == 2
+    with database.reading() as db:
+        assert store.count(db, tenant=TENANT, wanted=store.Query(agent=keys_of)) == 2
+
+
 def test_what_a_writer_is_told_is_where_a_poller_may_go_on(database):
     for batch in ([statement()], [], [statement(), statement()], []):
         with database.transaction() as db:

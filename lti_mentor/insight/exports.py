@@ -113,7 +113,7 @@ def checked(columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chosen[column.casefold()] for column in columns if column.casefold() in chosen))
 
 
-def lines(made: Export, kind: str, columns: Sequence[str], told: Told = bool) -> Iterator[str]:
+def lines(made: Export, kind: str, columns: Sequence[str], told: Told = lambda number: None) -> Iterator[str]:
     """A file of the kind csv or jsonl, piece by piece."""
     if kind == "csv":
         yield _csv([[_cell(column) for column in columns]])
@@ -135,7 +135,7 @@ def need_duckdb() -> Any:
     return duckdb
 
 
-def write_parquet(made: Export, columns: Sequence[str], file: IO[bytes], told: Told = bool) -> None:
+def write_parquet(made: Export, columns: Sequence[str], file: IO[bytes], told: Told = lambda number: None) -> None:
     """Into a file on the disk that is open and empty. Raises Refused.
 
     The rows lie on the disk in between, in a file without a name: of a process that is killed nothing is left.

@@ -103,15 +103,17 @@ class Progress:
 
 def download(made: Export, kind: str, columns: Sequence[str], run: uuid.UUID | None = None) -> Response:
     """A file to keep, and how many statements are in it. Raises Refused and TooMany."""
-    progress, leave = Progress(made.database, run), _enter()
+    progress, place = Progress(made.database, run), ExitStack()
     try:
+        _take(place)
         progress.total = made.count()
-        response = _response(made, kind, columns, progress, leave)
+        progress.take(0)
+        response = _response(made, kind, columns, progress, place.close)
     except BaseException:
-        leave()
+        place.close()
         progress.stop()
         raise
-    response.call_on_close(leave)
+    response.call_on_close(place.close)
     response.content_type = FORMATS[kind] + ("; charset=utf-8" if kind == "csv" else "")
     name = f"statements-{clock.now():%Y-%m-%d}.{kind}"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -119,13 +121,11 @@ def download(made: Export, kind: str, columns: Sequence[str], run: uuid.UUID | N
     return response
 
 
-def _enter() -> Callable[[], None]:
-    """Take one of the few places; gives what leaves it, however often that is called. Raises TooMany."""
+def _take(place: ExitStack) -> None:
+    """One of the few, until it is closed, however often that is done. Raises TooMany."""
     if not _PLACES.acquire(blocking=False):
         raise TooMany("export.too_many", seconds=WAIT_SECONDS)
-    place = ExitStack()
     place.callback(_PLACES.release)
-    return place.close
 
 
 def _response(

@@ -64,6 +64,20 @@ def test_whoever_leaves_in_the_middle_is_told_that_it_was_cut_off(database, cast
     assert "The download was cut off after" in told(reader)
 
 
+def test_whoever_has_to_wait_is_told_so_and_the_page_does_not_wait_for_a_file(database, cast, reader):
+    put(database, cast, *[FOREIGN] * 600)
+    others = [ask(reader, key) for key in ("b", "c")]
+    refused = ask(reader)
+    assert (refused.status_code, len(others)) == (429, AT_ONCE)
+    assert "Other files are being made right now." in refused.text
+    assert int(refused.headers["Retry-After"]) > 0
+    assert "The download did not begin." in told(reader)
+    for other in others:
+        other.close()
+    assert ask(reader).data
+    assert "✓" in told(reader)
+
+
 def test_a_form_that_is_sent_again_is_not_taken_for_the_one_before(database, cast, reader):
     put(database, cast, FOREIGN)
     assert ask(reader).data

@@ -73,10 +73,13 @@ def _count(db: Session, target: Target, more: int) -> None:
 def queue_older(db: Session, target: Target, *, since: datetime | None, now: datetime) -> None:
     """Let the target get what was stored from this time on, or nothing, and everything that is stored from now on.
 
-    Statements of a writer that is not done yet are waited for: there is no gap.
+    Statements of a writer that is not done yet are waited for: there is no gap. Nor is there one where older ones are
+    being queued already: both go on from whichever begins earlier.
     """
     last = store.last_seq(db, tenant=target.tenant, now=now)
     start = last if since is None else _last_before(db, target.tenant, since)
+    if target.queued_seq < target.queue_until:
+        start = min(start, target.queued_seq)
     target.queue_from = target.queued_seq = start
     target.queue_until = last
 

@@ -180,3 +180,28 @@ def test_a_long_past_is_queued_bit_by_bit_and_what_is_new_comes_after_it(
     ids += say(database, home, [statement(21)])
     assert statements.run(tool) == 5
     assert warehouse.ids() == [ids[1], ids[6], ids[11], ids[16], ids[20]]
+
+
+def send_older(database, home, found, since):
+    with database.transaction() as db:
+        outside.send_older(db, outside.to_change(db, home, found.id), since)
+
+
+@pytest.mark.parametrize("days", [9, 1], ids=["the earlier day second", "the later day second"])
+def test_older_statements_that_are_asked_for_twice_at_once_all_arrive(
+    database, home, tool, warehouse, loaded_settings, monkeypatch, days
+):
+    monkeypatch.setattr(outbox, "A_LOOK", 3)
+    now = clock.now()
+    with clock.moved_to(now - timedelta(days=5)):
+        ids = say(database, home, [statement(number) for number in range(10)])
+    ids += say(database, home, [statement(number) for number in range(10, 20)])
+    found = add(database, loaded_settings, home, warehouse.draft(since=now - timedelta(days=10 - days)))
+    with database.transaction() as db:
+        outbox.accepted(db, found)
+        claimed = outbox.claim(db, now=now, until=now)
+        assert len(outbox.take(db, claimed, until=now)) == 3, "the first ones are being queued"
+    send_older(database, home, found, now - timedelta(days=days))
+    ids += say(database, home, [statement(20)])
+    statements.run(tool)
+    assert warehouse.ids() == ids

@@ -8,7 +8,7 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from sqlalchemy import and_, bindparam, insert, select, update
+from sqlalchemy import and_, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from xapi.errors import InvalidStatement, VoidingRefused
@@ -59,6 +59,15 @@ def take_up(db: Session, tenant: uuid.UUID, ids: Iterable[uuid.UUID], *, whose: 
         _find_by(db, tenant, first, chain)
     for target_id, by in _voiding(db, tenant, targets, whose):
         _void(db, tenant, target_id, by=by, whose=whose)
+
+
+def loosen(db: Session, tenant: uuid.UUID, statements: Mapping[uuid.UUID, int]) -> None:
+    """Let nothing be found any more by what these statements say, which are about to go; given is their seq."""
+    for target_id in {target_id for target_id, _ in _referring(db, tenant, list(statements))}:
+        above = sorted(_above(db, tenant, target_id))
+        for start in range(0, len(above), 500):
+            found = (Facet.tenant == tenant, Facet.seq.in_(above[start : start + 500]))
+            db.execute(delete(Facet).where(*found, Facet.source == statements[target_id]))
 
 
 def _target(statement: Statement) -> uuid.UUID | None:

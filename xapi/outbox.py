@@ -32,7 +32,18 @@ from sqlalchemy.orm import Session
 from xapi import delivery, store
 from xapi.delivery import Progress
 from xapi.facets import RELATED_AGENT, Statement, short
-from xapi.rows import DeadLetter, Facet, Head, Outbound, StoredStatement, Target, inserting, metadata
+from xapi.rows import (
+    DeadLetter,
+    Facet,
+    FormerTarget,
+    Head,
+    Outbound,
+    StoredStatement,
+    Target,
+    Withheld,
+    inserting,
+    metadata,
+)
 
 NEW, ACTIVE, PAUSED, REFUSED = "new", "active", "paused", "refused"
 A_LOOK = 500  # statements that are looked at in one transaction when older ones are queued
@@ -51,10 +62,11 @@ def queue(db: Session, *, tenant: uuid.UUID, statements: Sequence[Statement]) ->
     for target in db.execute(_WANTING, {"of": tenant}).all():
         ids = [uuid.UUID(each["id"]) for each in statements if delivery.fits(target, each)]
         for start in range(0, len(ids), 500):
-            chosen = select(literal(tenant), literal(target.id), StoredStatement.seq).where(
+            row = (literal(tenant), literal(target.id), StoredStatement.seq, StoredStatement.stored)
+            chosen = select(*row).where(
                 StoredStatement.tenant == tenant, StoredStatement.statement_id.in_(ids[start : start + 500])
             )
-            db.execute(insert(_OUTBOX).from_select(["tenant", "target_id", "seq"], chosen))
+            db.execute(insert(_OUTBOX).from_select(["tenant", "target_id", "seq", "queued_at"], chosen))
 
 
 def add_target(db: Session, target: Target, *, since: datetime | None, now: datetime) -> None:
@@ -89,21 +101,22 @@ def _last_before(db: Session, tenant: uuid.UUID, moment: datetime) -> int:
     return db.scalar(earlier.order_by(StoredStatement.stored.desc()).limit(1)) or 0
 
 
-def _queue_some(db: Session, target: Target) -> None:
+def _queue_some(db: Session, target: Target, now: datetime) -> None:
     """The next ones of those that were there before the target was."""
     wanted = select(StoredStatement.seq, StoredStatement.body).where(
         StoredStatement.tenant == target.tenant,
         StoredStatement.seq > target.queued_seq,
         StoredStatement.seq <= target.queue_until,
+        ~exists().where(Withheld.tenant == StoredStatement.tenant, Withheld.seq == StoredStatement.seq),
     )
     rows = db.execute(wanted.order_by(StoredStatement.seq).limit(A_LOOK)).all()
     chosen = [row.seq for row in rows if delivery.fits(target, json.loads(row.body))]
-    _queue(db, target.tenant, target.id, chosen)
+    _queue(db, target, chosen, now)
     target.queued_seq = rows[-1].seq if len(rows) == A_LOOK else target.queue_until
 
 
-def _queue(db: Session, tenant: uuid.UUID, target_id: uuid.UUID, seqs: Iterable[int]) -> None:
-    rows = [{"tenant": tenant, "target_id": target_id, "seq": seq} for seq in seqs]
+def _queue(db: Session, target: Target, seqs: Iterable[int], now: datetime) -> None:
+    rows = [{"tenant": target.tenant, "target_id": target.id, "seq": seq, "queued_at": now} for seq in seqs]
     if rows:
         db.execute(inserting(db, Outbound).on_conflict_do_nothing(), rows)
 
@@ -137,7 +150,7 @@ def claim(db: Session, *, now: datetime, until: datetime) -> Target | None:
     return target
 
 
-def take(db: Session, claimed: Target, *, until: datetime) -> list[Letter] | None:
+def take(db: Session, claimed: Target, *, now: datetime, until: datetime) -> list[Letter] | None:
     """The next letters, oldest first, with the lease renewed.
 
     An empty list when those that were looked at are not wanted; none when nothing waits or the target is not ours any
@@ -150,7 +163,7 @@ def take(db: Session, claimed: Target, *, until: datetime) -> list[Letter] | Non
     letters = _letters(db, target)
     if letters or target.queued_seq >= target.queue_until:
         return letters or None
-    _queue_some(db, target)
+    _queue_some(db, target, now)
     return _letters(db, target)
 
 
@@ -184,8 +197,10 @@ def release(db: Session, claimed: Target, *, now: datetime) -> None:
 
 
 def delivered(db: Session, target: Target, letters: Iterable[Letter], *, now: datetime) -> int:
-    """They are there. Gives how many were not marked before."""
-    count = _remove(db, target, [letter.seq for letter in letters])
+    """They are there, also those that were refused once. Gives how many were not marked before."""
+    seqs = [letter.seq for letter in letters]
+    count = _remove(db, target, seqs)
+    db.execute(delete(DeadLetter).where(*_dead(target), DeadLetter.seq.in_(seqs)))
     done = {"delivered": Target.delivered + count, "delivered_at": now}
     _change(db, target, **done, failures=0, retry_at=None, problem=None, answer=None, failed_at=None)
     return count
@@ -246,12 +261,14 @@ class Standing:
 
     target: Target
     waiting: int
-    oldest: datetime | None  # when the oldest that waits was stored
+    oldest: datetime | None  # since when the one waits that waits longest
     dead: int
 
     @property
     def is_down(self) -> bool:
-        return self.target.status == REFUSED or self.target.failures >= delivery.DOWN_AFTER
+        """Nothing gets through, and nobody wanted it so."""
+        failing = self.target.failures >= delivery.DOWN_AFTER
+        return self.target.status == REFUSED or (failing and self.target.status != PAUSED)
 
     @property
     def state(self) -> str:
@@ -286,23 +303,26 @@ def named(db: Session, *, tenant: uuid.UUID, label: str) -> Target | None:
     return db.scalar(select(Target).where(Target.tenant == tenant, Target.label == label))
 
 
-def lock(db: Session, target: Target) -> None:
-    """Read it again, and let no worker change it until the transaction ends."""
+def lock(db: Session, target: Target, *, now: datetime) -> None:
+    """Read it again, and let no worker change it until the transaction ends; nobody stores anything until then.
+
+    Whoever needs both waits for writers first and for targets then.
+    """
+    store.last_seq(db, tenant=target.tenant, now=now)
     db.refresh(target, with_for_update={"key_share": True})
 
 
 def standing(db: Session, target: Target) -> Standing:
     """What waits for this one."""
-    first = select(func.count(), func.min(Outbound.seq)).where(
+    counted = select(func.count(), func.min(Outbound.queued_at)).where(
         Outbound.tenant == target.tenant, Outbound.target_id == target.id
     )
-    waiting, seq = db.execute(first).one()
-    stored = select(StoredStatement.stored).where(StoredStatement.tenant == target.tenant, StoredStatement.seq == seq)
+    waiting, oldest = db.execute(counted).one()
     dead = select(func.count()).where(DeadLetter.tenant == target.tenant, DeadLetter.target_id == target.id)
-    return Standing(target, waiting, db.scalar(stored) if seq is not None else None, db.scalar(dead) or 0)
+    return Standing(target, waiting, oldest, db.scalar(dead) or 0)
 
 
-def dead_letters(db: Session, target: Target, *, most: int) -> Sequence[Row[int, int, str, datetime, uuid.UUID]]:
+def dead_letters(db: Session, target: Target, *, most: int) -> Sequence[Row[int, int | None, str, datetime, uuid.UUID]]:
     """The oldest first, each with the id of its statement."""
     statement = and_(StoredStatement.tenant == DeadLetter.tenant, StoredStatement.seq == DeadLetter.seq)
     columns = (DeadLetter.seq, DeadLetter.status, DeadLetter.answer, DeadLetter.at, StoredStatement.statement_id)
@@ -316,16 +336,19 @@ def dead_letters(db: Session, target: Target, *, most: int) -> Sequence[Row[int,
 def remove(db: Session, target: Target, *, now: datetime) -> None:
     """Forget it, with what waits for it; a writer that has just queued for it is waited for."""
     store.last_seq(db, tenant=target.tenant, now=now)
+    if target.leased_until is not None:
+        former = {"tenant": target.tenant, "id": target.id, "label": target.label, "endpoint": target.endpoint}
+        db.add(FormerTarget(**former, removed_at=now))
     _count(db, target, -1)
     db.delete(target)
     db.flush()
 
 
-def replay(db: Session, target: Target, statement_id: uuid.UUID | None = None) -> int:
+def replay(db: Session, target: Target, statement_id: uuid.UUID | None = None, *, now: datetime) -> int:
     """Queue dead letters again, one or all; gives how many."""
     gone = delete(DeadLetter).where(*_dead(target, statement_id)).returning(DeadLetter.seq)
     seqs = db.scalars(gone).all()
-    _queue(db, target.tenant, target.id, seqs)
+    _queue(db, target, seqs, now)
     return len(seqs)
 
 
@@ -344,11 +367,33 @@ def _dead(target: Target, statement_id: uuid.UUID | None = None) -> list[Any]:
     return [*found, DeadLetter.seq.in_(named)]
 
 
-def forget_agent(db: Session, *, tenant: uuid.UUID, agent: str) -> int:
-    """Send nothing any more that speaks of somebody; gives how many letters, waiting and dead, there were."""
+# Erasing ------------------------------------------------------------------------------------------------------------
+
+
+def forget_agents(db: Session, *, tenant: uuid.UUID, agents: Iterable[str], now: datetime) -> int:
+    """Send nothing any more that speaks of somebody, nor queue it again; gives how many letters there were."""
+    store.last_seq(db, tenant=tenant, now=now)
     _lock(db, Target.tenant == tenant)
-    spoken = select(Facet.seq).where(Facet.tenant == tenant, Facet.kind == RELATED_AGENT, Facet.value == short(agent))
+    return sum(_forget(db, tenant, agent) for agent in agents)
+
+
+def _forget(db: Session, tenant: uuid.UUID, agent: str) -> int:
+    said = (Facet.tenant == tenant, Facet.kind == RELATED_AGENT, Facet.value == short(agent))
+    withheld = select(literal(tenant), Facet.seq).where(*said).distinct()
+    db.execute(inserting(db, Withheld).from_select(["tenant", "seq"], withheld).on_conflict_do_nothing())
+    spoken = select(Facet.seq).where(*said)
     return sum(
         cast("CursorResult[Any]", db.execute(delete(row).where(row.tenant == tenant, row.seq.in_(spoken)))).rowcount
         for row in (Outbound, DeadLetter)
     )
+
+
+def holders(db: Session, *, tenant: uuid.UUID) -> list[Target | FormerTarget]:
+    """Where statements may lie: every target that a worker ever began with, also of those that were removed."""
+    begun = select(Target).where(Target.tenant == tenant, Target.leased_until.is_not(None))
+    former = select(FormerTarget).where(FormerTarget.tenant == tenant)
+    targets = db.scalars(begun.order_by(Target.created_at, Target.label)).all()
+    known = {target.endpoint for target in targets}
+    removed = db.scalars(former.order_by(FormerTarget.removed_at, FormerTarget.label))
+    gone = {each.endpoint: each for each in removed if each.endpoint not in known}
+    return [*targets, *gone.values()]

@@ -250,6 +250,7 @@ class Outbound(Base):
     tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     target_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    queued_at: Mapped[datetime]
 
     __table_args__ = (
         ForeignKeyConstraint(*_OF_TARGET, ondelete="CASCADE"),
@@ -266,7 +267,7 @@ class DeadLetter(Base):
     tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     target_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    status: Mapped[int]  # of HTTP
+    status: Mapped[int | None]  # of HTTP; none where no answer came
     answer: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime]
 
@@ -275,3 +276,26 @@ class DeadLetter(Base):
         ForeignKeyConstraint(*_OF_STATEMENT, ondelete="CASCADE"),
         Index("ix_xapi_dead_letters_tenant_seq", "tenant", "seq"),
     )
+
+
+class Withheld(Base):
+    """A statement that no target gets any more, whoever asks for older ones: it speaks of somebody who was erased."""
+
+    __tablename__ = "xapi_withheld"
+
+    tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+    __table_args__ = (ForeignKeyConstraint(*_OF_STATEMENT, ondelete="CASCADE"),)
+
+
+class FormerTarget(Base):
+    """A target that was removed after a worker had begun with it: what it has got is still there."""
+
+    __tablename__ = "xapi_former_targets"
+
+    tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    label: Mapped[str]
+    endpoint: Mapped[str] = mapped_column(Text)
+    removed_at: Mapped[datetime]

@@ -14,7 +14,7 @@ from lti_mentor.errors import Invalid, NotFound, Refused
 from lti_mentor.vault import Vault
 from xapi import delivery, outbox
 from xapi.outbox import Standing
-from xapi.rows import Target
+from xapi.rows import FormerTarget, Target
 from xapi.store import Taken
 
 PURPOSE = "lrs-target"
@@ -144,7 +144,7 @@ def named(db: Session, organization_id: uuid.UUID, label: str) -> Target:
 def to_change(db: Session, organization_id: uuid.UUID, target_id: uuid.UUID) -> Target:
     """Left alone by workers until the transaction ends. Raises NotFound."""
     target = _get(db, organization_id, target_id)
-    outbox.lock(db, target)
+    outbox.lock(db, target, now=clock.now())
     return target
 
 
@@ -175,13 +175,20 @@ def remove(db: Session, target: Target) -> None:
     outbox.remove(db, target, now=clock.now())
 
 
-def forget(db: Session, organization_id: uuid.UUID, agents: Iterable[str]) -> list[Target]:
-    """Send nothing any more that speaks of somebody; gives the targets that may have something already."""
-    for agent in agents:
-        outbox.forget_agent(db, tenant=organization_id, agent=agent)
-    targets = [each.target for each in outbox.standings(db, tenant=organization_id)]
-    now = clock.now()
-    return [each for each in targets if each.delivered or (each.leased_until is not None and each.leased_until > now)]
+def forget(db: Session, organization_id: uuid.UUID, agents: Iterable[str]) -> list[Target | FormerTarget]:
+    """Send nothing any more that speaks of somebody; gives the record stores that may have something already."""
+    outbox.forget_agents(db, tenant=organization_id, agents=agents, now=clock.now())
+    return holders(db, organization_id)
 
 
-dead_letters, replay, drop = outbox.dead_letters, outbox.replay, outbox.drop
+def holders(db: Session, organization_id: uuid.UUID) -> list[Target | FormerTarget]:
+    """The record stores that may have statements, also those that were removed."""
+    return outbox.holders(db, tenant=organization_id)
+
+
+def replay(db: Session, target: Target, statement_id: uuid.UUID | None = None) -> int:
+    """Send again what was refused, one statement or all; gives how many."""
+    return outbox.replay(db, target, statement_id, now=clock.now())
+
+
+dead_letters, drop = outbox.dead_letters, outbox.drop

@@ -62,7 +62,8 @@ def target_add(organization: str, since: datetime | None, unchecked: bool, **giv
             try_out(tool, outside.drafted(tool.vault, owner.id, draft))
         with tool.database.transaction() as db:
             added = outside.add(db, tool.vault, owner.id, draft)
-            audit.write(db, owner.id, "target_added", place=f"{audit.COMMAND}lrs target add {added.label}")
+            place = f"{audit.COMMAND}lrs target add {added.label}: {added.endpoint}"
+            audit.write(db, owner.id, "target_added", place=place)
     except Invalid as problem:
         raise click.ClickException(" ".join(SENTENCES[reason] for reason in problem.fields.values())) from None
     except PlatformError as problem:
@@ -94,11 +95,14 @@ def target_list(organization: str) -> None:
                 click.echo(f"  next try: {target.retry_at:%H:%M:%S} UTC")
 
 
-def _to_change(db: Session, organization: str, label: str, action: audit.Action, command: str) -> Target:
-    """The target of this name; on record."""
+def _to_change(
+    db: Session, organization: str, label: str, command: str, statement_id: uuid.UUID | None = None
+) -> Target:
+    """The target of this name; on record, with the statement that it is about if it is about one."""
     owner = find_organization(db, organization)
     target = outside.to_change(db, owner.id, outside.named(db, owner.id, label).id)
-    audit.write(db, owner.id, action, place=f"{audit.COMMAND}lrs {command} {label}")
+    place = f"{audit.COMMAND}lrs {command} {label} {statement_id or ''}".rstrip()
+    audit.write(db, owner.id, "target_changed", place=place)
     return target
 
 
@@ -108,7 +112,7 @@ def _to_change(db: Session, organization: str, label: str, action: audit.Action,
 def target_pause(organization: str, label: str) -> None:
     """Send nothing until it is resumed; statements wait for it."""
     with writing() as db:
-        outside.pause(_to_change(db, organization, label, "target_changed", "target pause"))
+        outside.pause(_to_change(db, organization, label, "target pause"))
     click.echo(f"Nothing is sent to {label} until lti-mentor lrs target resume. Statements wait for it.")
 
 
@@ -118,7 +122,7 @@ def target_pause(organization: str, label: str) -> None:
 def target_resume(organization: str, label: str) -> None:
     """Check it again, and send what waits."""
     with writing() as db:
-        outside.resume(_to_change(db, organization, label, "target_changed", "target resume"))
+        outside.resume(_to_change(db, organization, label, "target resume"))
     click.echo(f"{label} is checked and gets what waits for it, as soon as a worker is free.")
 
 
@@ -131,7 +135,11 @@ def target_remove(organization: str, label: str, yes: bool) -> None:
     if not yes:
         click.confirm(f"Forget {label}, and everything that waits for it?", abort=True)
     with writing() as db:
-        outside.remove(db, _to_change(db, organization, label, "target_removed", "target remove"))
+        owner = find_organization(db, organization)
+        target = outside.to_change(db, owner.id, outside.named(db, owner.id, label).id)
+        place = f"{audit.COMMAND}lrs target remove {label}: {target.endpoint}"
+        audit.write(db, owner.id, "target_removed", place=place)
+        outside.remove(db, target)
     click.echo(f"{label} is removed. What it has got stays there.")
 
 
@@ -142,7 +150,7 @@ def target_remove(organization: str, label: str, yes: bool) -> None:
 def target_backfill(organization: str, label: str, since: datetime) -> None:
     """Send older statements too, or once more; what is there already stays as it is."""
     with writing() as db:
-        target = _to_change(db, organization, label, "target_changed", "target backfill")
+        target = _to_change(db, organization, label, "target backfill")
         outside.send_older(db, target, since.replace(tzinfo=UTC))
         count = target.queue_until - target.queue_from
     click.echo(f"{count} older statements are looked at for {label}: lti-mentor lrs target list shows how far it is.")
@@ -171,7 +179,7 @@ def dead_list(organization: str, label: str) -> None:
 def dead_replay(organization: str, label: str, statement_id: uuid.UUID | None) -> None:
     """Send them again, or only the one with this id."""
     with writing() as db:
-        target = _to_change(db, organization, label, "target_changed", "dead replay")
+        target = _to_change(db, organization, label, "dead replay", statement_id)
         count = outside.replay(db, target, statement_id)
     click.echo(f"{count} statements are sent to {label} again.")
 
@@ -183,6 +191,6 @@ def dead_replay(organization: str, label: str, statement_id: uuid.UUID | None) -
 def dead_drop(organization: str, label: str, statement_id: uuid.UUID | None) -> None:
     """Give them up, or only the one with this id; they stay in the record store here."""
     with writing() as db:
-        target = _to_change(db, organization, label, "target_changed", "dead drop")
+        target = _to_change(db, organization, label, "dead drop", statement_id)
         count = outside.drop(db, target, statement_id)
     click.echo(f"{count} statements are not sent to {label} any more.")

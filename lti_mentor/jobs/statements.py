@@ -101,7 +101,7 @@ class _Turn:
 
     def _next(self) -> list[Letter] | None:
         with self.tool.database.transaction() as db:
-            return outbox.take(db, self.target, until=_lease(self.tool))
+            return outbox.take(db, self.target, now=clock.now(), until=_lease(self.tool))
 
     def _send(self, letters: Sequence[Letter]) -> None:
         """Whatever cannot go together goes in halves, in the same order."""

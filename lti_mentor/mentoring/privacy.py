@@ -6,12 +6,13 @@ says of somebody only that they were erased: no name, no mail address, no accoun
 """
 
 import base64
+import hashlib
 import uuid
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Column, CursorResult, RowMapping, delete, or_, select
+from sqlalchemy import Column, CursorResult, RowMapping, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
@@ -22,9 +23,9 @@ from lti_mentor.mentoring import audit, pairing, people
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.people import Account, Person, Pseudonym
 from xapi import documents as record_store
-from xapi import store
+from xapi import removal, store
 from xapi.facets import agent_key
-from xapi.rows import Document, Target
+from xapi.rows import Document, FormerTarget, Target
 
 # References that stay when a person is erased, each with its reason.
 STAYS = {
@@ -101,7 +102,7 @@ def _readable(document: Document) -> dict[str, Any]:
 
 
 def statements(db: Session, person: Person) -> Iterator[dict[str, Any]]:
-    """What the person did: our own statements under their pseudonyms, the learning platform's under its account."""
+    """What the person did: our own statements under their pseudonyms, those of others under account or mail address."""
     for agent in agents_of(db, person):
         yield from store.scan(db, tenant=person.organization_id, agent=agent)
 
@@ -114,21 +115,52 @@ def documents(db: Session, person: Person) -> Iterator[Document]:
 
 def agents_of(db: Session, person: Person) -> list[str]:
     """All that the person is called in the record store."""
-    pseudonyms = select(Pseudonym.actor_name).where(
+    return [*_pseudonyms(db, person), *_names(db, person)]
+
+
+def _pseudonyms(db: Session, person: Person) -> list[str]:
+    """What our own statements call the person: it leads to nobody once the row is gone."""
+    wanted = select(Pseudonym.actor_name).where(
         Pseudonym.organization_id == person.organization_id, Pseudonym.person_id == person.id
     )
+    return [_account(iri_base(db), name) for name in db.scalars(wanted)]
+
+
+def _names(db: Session, person: Person) -> list[str]:
+    """What clients of the record store call the person: the accounts of the learning platform, the mail address."""
     accounts = select(Account.issuer, Account.subject).where(
         Account.organization_id == person.organization_id, Account.person_id == person.id
     )
-    names = [*((iri_base(db), name) for name in db.scalars(pseudonyms)), *map(tuple, db.execute(accounts))]
-    keys = (agent_key({"account": {"homePage": home_page, "name": name}}) for home_page, name in names)
-    return [key for key in keys if key]
+    return [*(_account(issuer, subject) for issuer, subject in db.execute(accounts)), *_mail_addresses(db, person)]
 
 
-def erase(db: Session, person: Person, *, by: Person | None, place: str = "privacy") -> list[Target]:
+def _account(home_page: str, name: str) -> str:
+    return str(agent_key({"account": {"homePage": home_page, "name": name}}))
+
+
+def _mail_addresses(db: Session, person: Person) -> Iterator[str]:
+    """The address as it is known and in small letters, plain and hashed; none that somebody else has too."""
+    if not person.email:
+        return
+    others = select(Person.id).where(
+        Person.organization_id == person.organization_id,
+        Person.id != person.id,
+        func.lower(Person.email) == person.email.lower(),
+    )
+    if db.scalar(others.limit(1)) is not None:
+        return
+    name, at, domain = person.email.rpartition("@")
+    for address in {person.email, name + at + domain.lower(), person.email.lower()}:
+        mbox = f"mailto:{address}"
+        yield str(agent_key({"mbox": mbox}))
+        yield str(agent_key({"mbox_sha1sum": hashlib.sha1(mbox.encode(), usedforsecurity=False).hexdigest()}))
+
+
+def erase(db: Session, person: Person, *, by: Person | None, place: str = "privacy") -> list[Target | FormerTarget]:
     """Forget the person; on record, without what was there. Their next launch is somebody new.
 
-    Gives the record stores outside that may have statements about them: those are for somebody to ask.
+    Statements that name them go. Ours say a pseudonym, and stay for the figures. Gives the record stores outside that
+    may have statements about them: those are for somebody to ask.
     """
     db.refresh(person, with_for_update=True)  # what is being written about them is waited for
     for pair in _open_pairs(db, person):
@@ -136,10 +168,11 @@ def erase(db: Session, person: Person, *, by: Person | None, place: str = "priva
     actor_id = by.id if by else None
     audit.write(db, person.organization_id, "erased", place=place, actor_id=actor_id, subject_id=person.id)
     db.flush()
-    agents = agents_of(db, person)
+    agents, names = agents_of(db, person), _names(db, person)
     for agent in agents:
         record_store.forget_agent(db, tenant=person.organization_id, agent=agent)
     told = outside.forget(db, person.organization_id, agents)
+    removal.remove_naming(db, tenant=person.organization_id, agents=names)
     for target in told:
         where = f"{target.label}: {target.endpoint}"
         audit.write(db, person.organization_id, "left_outside", place=where, actor_id=actor_id, subject_id=person.id)

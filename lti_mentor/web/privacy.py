@@ -58,7 +58,7 @@ def confirm(error: Invalid | None = None) -> str:
     """What goes, what stays, and the last question."""
     with tool().database.reading() as db:
         found = _somebody(db)
-        targets = [each.target for each in outside.standings(db, found.organization_id)]
+        targets = outside.holders(db, found.organization_id)
     return render_template("privacy/erase.html", person=found, targets=targets, error=error)
 
 

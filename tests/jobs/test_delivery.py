@@ -200,7 +200,7 @@ def test_older_statements_that_are_asked_for_twice_at_once_all_arrive(
     with database.transaction() as db:
         outbox.accepted(db, found)
         claimed = outbox.claim(db, now=now, until=now)
-        assert len(outbox.take(db, claimed, until=now)) == 3, "the first ones are being queued"
+        assert len(outbox.take(db, claimed, now=now, until=now)) == 3, "the first ones are being queued"
     send_older(database, home, found, now - timedelta(days=days))
     ids += say(database, home, [statement(20)])
     statements.run(tool)

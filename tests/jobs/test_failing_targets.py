@@ -2,6 +2,7 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -13,36 +14,15 @@ from lti_mentor import clock
 from lti_mentor.activity import outside
 from lti_mentor.activity.outside import TargetDraft
 from lti_mentor.jobs import statements
-from lti_mentor.mentoring import organizations
+from lti_mentor.mentoring import organizations, people, privacy
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from tests.support.outside import add, say, standing, statement
 from tests.support.recording import recording
+from tests.support.stores import Lrs
 from xapi import outbox
 
 SECRET = "a-secret-of-ours"
-
-
-class Lrs:
-    """A record store that keeps what it takes, and answers a batch as the test says: a status, or one and a text."""
-
-    def __init__(self, judge=lambda batch: 200):
-        self.judge, self.kept, self.batches, self.headers = judge, [], [], []
-
-    def __call__(self, asked):
-        if asked.address.endswith("/about"):
-            return Response('{"version": ["1.0.3"]}', mimetype="application/json")
-        self.headers.append(asked.headers)
-        if asked.method == "GET":
-            return Response("{}")
-        batch = [each["id"] for each in json.loads(asked.body)]
-        self.batches.append(len(batch))
-        answer = self.judge(batch)
-        if not isinstance(answer, Response):
-            answer = Response("[]", status=answer)
-        if answer.status_code == 200:
-            self.kept += [each for each in batch if each not in self.kept]
-        return answer
 
 
 @contextmanager
@@ -235,7 +215,7 @@ def test_a_target_is_worked_on_once_and_again_when_the_lease_ends(database, home
     assert later(tool, 61) == 1
     assert warehouse.ids() == ids
     with database.transaction() as db:
-        assert outbox.take(db, dying, until=now) is None, "it is not its own any more"
+        assert outbox.take(db, dying, now=now, until=now) is None, "it is not its own any more"
 
 
 def test_what_was_sent_and_not_marked_is_sent_again_and_taken_once(database, home, tool, warehouse, loaded_settings):
@@ -247,6 +227,70 @@ def test_what_was_sent_and_not_marked_is_sent_again_and_taken_once(database, hom
         outside.send_older(db, outside.to_change(db, home, found.id), clock.now() - timedelta(days=1))
     assert statements.run(tool) == 4
     assert warehouse.ids() == ids
+
+
+def test_a_statement_that_was_refused_and_is_taken_after_all_is_refused_no_more(
+    database, home, tool, loaded_settings
+):
+    lrs = Lrs(lambda batch: 400)
+    with target(database, loaded_settings, home, lrs) as found:
+        ids = say(database, home, [statement(1)])
+        statements.run(tool)
+        lrs.judge = lambda batch: 200
+        with database.transaction() as db:
+            outside.send_older(db, outside.to_change(db, home, found.id), clock.now() - timedelta(days=1))
+        assert statements.run(tool) == 1
+    assert lrs.kept == ids
+    assert standing(database, home).dead == 0
+
+
+def test_older_statements_wait_since_they_were_asked_for(database, home, loaded_settings, tool, warehouse):
+    with clock.moved_to(clock.now() - timedelta(days=400)):
+        say(database, home, [statement(1)])
+    found = add(database, loaded_settings, home, warehouse.draft(endpoint="http://127.0.0.1:9/xapi"))
+    with database.transaction() as db:
+        outbox.accepted(db, found)
+        outside.send_older(db, outside.to_change(db, home, found.id), clock.now() - timedelta(days=500))
+    began = clock.now()
+    statements.run(tool)
+    now = standing(database, home)
+    assert now.waiting == 1
+    assert began <= now.oldest <= clock.now()
+
+
+def test_a_target_that_failed_and_was_paused_is_not_down(database, home, tool, loaded_settings):
+    with target(database, loaded_settings, home, Lrs(lambda batch: 500)) as found:
+        say(database, home, [statement(1)])
+        for passed in (0, 100, 200):
+            later(tool, passed)
+        assert standing(database, home).is_down
+        with database.transaction() as db:
+            outside.pause(outside.to_change(db, home, found.id))
+        now = standing(database, home)
+        assert (now.is_down, now.state) == (False, "paused")
+
+
+def test_erasing_somebody_and_asking_for_older_statements_at_once_wait_for_each_other_in_one_order(
+    database, cast, loaded_settings, warehouse
+):
+    home = cast.learner.organization_id
+    found = add(database, loaded_settings, home, warehouse.draft())
+    asked = threading.Event()
+
+    def erase():
+        with database.transaction() as db:
+            privacy.erase(db, people.get(db, home, cast.learner.id), by=None)
+
+    def ask_for_older():
+        with database.transaction() as db:
+            changing = outside.to_change(db, home, found.id)
+            asked.set()
+            outside.send_older(db, changing, clock.now() - timedelta(days=1))
+
+    for _ in range(5):
+        with ThreadPoolExecutor(2) as threads:
+            for done in (threads.submit(ask_for_older), threads.submit(erase)):
+                done.result()
 
 
 def test_a_paused_target_gets_everything_once_it_is_resumed(database, home, tool, warehouse, loaded_settings):

@@ -71,8 +71,13 @@ def test_an_administrator_adds_a_record_store_sees_it_fail_and_sends_again_what_
         assert statements.run(tool) == 1
         assert "has everything" in administrator.open("targets").text
     with site.database.reading() as db:
-        actions = db.scalars(select(AuditEntry.action).where(AuditEntry.action.like("target%"))).all()
-    assert sorted(actions) == ["target_added", "target_changed", "target_changed"]
+        wanted = select(AuditEntry.action, AuditEntry.place).where(AuditEntry.action.like("target%"))
+        entries = [tuple(row) for row in db.execute(wanted.order_by(AuditEntry.at))]
+    assert entries == [
+        ("target_added", f"admin.targets Warehouse: {base}/xapi"),
+        ("target_changed", f"admin.target Warehouse: gave up what it refused, {statement(1)['id']}"),
+        ("target_changed", f"admin.target Warehouse: sent again what it refused, {statement(2)['id']}"),
+    ]
 
 
 def test_the_start_page_says_that_a_record_store_takes_nothing_until_it_is_well(site, tool, home):
@@ -171,6 +176,9 @@ def test_the_command_line_shows_replays_and_drops_what_was_refused(site, tool, h
         assert "1 statements" in run(site, "dead", "replay", "W", statement(0)["id"]).output
         assert "2 statements" in run(site, "dead", "drop", "W").output
         assert standing(site.database, home).waiting == 1
+    with site.database.reading() as db:
+        places = db.scalars(select(AuditEntry.place).where(AuditEntry.action == "target_changed")).all()
+    assert sorted(places) == ["lti-mentor lrs dead drop W", f"lti-mentor lrs dead replay W {statement(0)['id']}"]
 
 
 def test_whoever_is_erased_is_sent_no_more_and_the_stores_that_may_know_them_are_named(site, tool, home):

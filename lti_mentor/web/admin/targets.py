@@ -57,9 +57,8 @@ def add_target(db: Session) -> str:
         target = outside.add(db, tool().vault, visit.organization_id, _draft(typed))
     except Refused as problem:
         raise Invalid({"label": problem.reason}) from None
-    audit.write(
-        db, visit.organization_id, "target_added", place=f"admin.targets {target.label}", actor_id=visit.person_id
-    )
+    place = f"admin.targets {target.label}: {target.endpoint}"
+    audit.write(db, visit.organization_id, "target_added", place=place, actor_id=visit.person_id)
     return visit_url("admin.target", target_id=target.id)
 
 
@@ -130,7 +129,7 @@ def remove_target(db: Session, target_id: uuid.UUID) -> str:
     """Forget it, with what waits for it and what it refused."""
     visit = current_visit()
     target = outside.to_change(db, visit.organization_id, target_id)
-    place = f"admin.target {target.label}"
+    place = f"admin.target {target.label}: {target.endpoint}"
     audit.write(db, visit.organization_id, "target_removed", place=place, actor_id=visit.person_id)
     outside.remove(db, target)
     return visit_url("admin.targets")
@@ -140,7 +139,8 @@ def remove_target(db: Session, target_id: uuid.UUID) -> str:
 @form()
 def replay_letters(db: Session, target_id: uuid.UUID) -> str:
     """Send what it refused again: one statement or all."""
-    outside.replay(db, _to_change(db, target_id, "dead letters replayed"), _statement_id())
+    wanted = _statement_id()
+    outside.replay(db, _to_change(db, target_id, f"sent again what it refused, {wanted or 'all'}"), wanted)
     return visit_url("admin.target", target_id=target_id, _anchor="letters")
 
 
@@ -148,7 +148,8 @@ def replay_letters(db: Session, target_id: uuid.UUID) -> str:
 @form()
 def drop_letters(db: Session, target_id: uuid.UUID) -> str:
     """Give up what it refused: one statement or all."""
-    outside.drop(db, _to_change(db, target_id, "dead letters dropped"), _statement_id())
+    wanted = _statement_id()
+    outside.drop(db, _to_change(db, target_id, f"gave up what it refused, {wanted or 'all'}"), wanted)
     return visit_url("admin.target", target_id=target_id, _anchor="letters")
 
 

@@ -1,0 +1,165 @@
+"""Whoever is erased: what goes from the record store here, what no store outside gets, and which may have something."""
+
+import hashlib
+import json
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from lti_mentor import clock
+from lti_mentor.activity import outside
+from lti_mentor.activity.outside import TargetDraft
+from lti_mentor.jobs import statements
+from lti_mentor.mentoring import goals, people, privacy
+from lti_mentor.mentoring.audit import AuditEntry
+from lti_mentor.mentoring.goals import GoalDraft
+from tests.support.outside import add, say, standing, statement
+from tests.support.recording import recording
+from tests.support.stores import Lrs
+from xapi.rows import Attachment, Facet, StoredStatement
+
+ACCOUNT = {"account": {"homePage": "https://lms.example.org", "name": "learner"}}
+MAIL = "Learner@Example.ORG"
+HASHED = hashlib.sha1(b"mailto:learner@example.org").hexdigest()
+SOMEBODY = {"account": {"homePage": "https://lms.example.org", "name": "somebody else"}}
+
+
+@pytest.fixture
+def home(cast):
+    return cast.learner.organization_id
+
+
+@pytest.fixture
+def learner(database, cast):
+    """Has a mail address."""
+    with database.transaction() as db:
+        person = people.get(db, cast.learner.organization_id, cast.learner.id)
+        person.email = MAIL
+    return person
+
+
+def set_goal(database, person, title="Read"):
+    draft = GoalDraft(title=title, baseline=0, target=10, due_on=clock.today() + timedelta(days=9))
+    with database.transaction() as db:
+        goals.set_goal(db, person, draft)
+
+
+def erase(database, person):
+    with database.transaction() as db:
+        return privacy.erase(db, people.get(db, person.organization_id, person.id), by=None)
+
+
+def bodies(database):
+    with database.reading() as db:
+        return [json.loads(body) for body in db.scalars(select(StoredStatement.body).order_by(StoredStatement.seq))]
+
+
+def about(number, **agents):
+    """A statement of a client; a context agent makes it one about somebody in passing."""
+    return statement(number, **{"actor": SOMEBODY, **agents})
+
+
+def test_statements_that_name_whoever_is_erased_are_gone_and_those_of_others_stay(database, cast, home, learner):
+    voided = {"objectType": "StatementRef", "id": about(1)["id"]}
+    theirs = [
+        about(1, actor=ACCOUNT),
+        about(2, actor={"mbox": f"mailto:{MAIL}"}),
+        about(3, actor={"mbox_sha1sum": HASHED}),
+        about(4, object={"objectType": "Agent", **ACCOUNT}),
+        about(5, context={"instructor": {"mbox": "mailto:learner@example.org"}}),
+        about(6, actor={"objectType": "Group", "member": [SOMEBODY, ACCOUNT]}),
+    ]
+    others = [about(7), about(8, object=voided), about(9, object={**voided, "id": about(8)["id"]})]
+    say(database, home, theirs + others)
+    set_goal(database, cast.learner, "Write")
+    with database.reading() as db:
+        given = [each["id"] for each in privacy.export(db, learner)["statements"]]
+    assert {each["id"] for each in (*theirs[:4], theirs[5])} < set(given)
+    erase(database, learner)
+    ids = {each["id"] for each in bodies(database)}
+    assert ids.isdisjoint(each["id"] for each in theirs)
+    assert {each["id"] for each in others} < ids
+    assert set(given) - {each["id"] for each in theirs} <= ids, "what says only a pseudonym"
+    text = json.dumps(bodies(database))
+    assert [name for name in ('"learner"', "earner@", HASHED) if name in text] == []
+    with database.reading() as db:
+        found = " ".join(db.scalars(select(Facet.value)))
+    assert "example.org learner" not in found, "nor by what is about them"
+
+
+def test_a_mail_address_that_somebody_else_has_too_says_nothing(database, cast, home, learner):
+    with database.transaction() as db:
+        people.get(db, home, cast.mentor.id).email = MAIL.lower()
+    ids = say(database, home, [about(1, actor={"mbox": f"mailto:{MAIL}"})])
+    with database.reading() as db:
+        assert ids[0] not in [each["id"] for each in privacy.export(db, learner)["statements"]]
+    erase(database, learner)
+    assert ids[0] in [each["id"] for each in bodies(database)]
+
+
+def test_attachments_go_with_the_last_statement_that_names_them(database, home, learner):
+    contents = {hashlib.sha256(text).hexdigest(): text for text in (b"of the learner", b"of both")}
+
+    def attached(*hashes):
+        usage = "http://id.tincanapi.com/attachment/supporting_media"
+        same = {"usageType": usage, "display": {"en": "x"}, "contentType": "text/plain", "length": 7}
+        return [{**same, "length": len(contents[sha2.lower()]), "sha2": sha2} for sha2 in hashes]
+
+    own, shared = contents
+    said = [about(1, actor=ACCOUNT, attachments=attached(own, shared)), about(2, attachments=attached(shared.upper()))]
+    say(database, home, said, contents)
+    erase(database, learner)
+    with database.reading() as db:
+        assert db.scalars(select(Attachment.sha2)).all() == [shared]
+
+
+def test_no_store_outside_gets_anything_about_whoever_was_erased_however_far_back_it_is_sent(
+    database, cast, home, tool, warehouse, loaded_settings, learner
+):
+    say(database, home, [about(1, actor=ACCOUNT), about(2)])
+    set_goal(database, cast.learner)
+    set_goal(database, cast.other_learner)
+    with database.reading() as db:
+        theirs, others = (people.actor_name(db, each.id) for each in (learner, cast.other_learner))
+    erase(database, learner)
+    yesterday = clock.now() - timedelta(days=1)
+    found = add(database, loaded_settings, home, warehouse.draft(since=yesterday))
+    statements.run(tool)
+    with database.transaction() as db:
+        outside.send_older(db, outside.to_change(db, home, found.id), yesterday)
+    statements.run(tool)
+    got = json.dumps(warehouse.statements())
+    assert [name for name in (theirs, '"learner"') if name in got] == []
+    assert [name for name in (others, "somebody else") if name not in got] == []
+    assert theirs in json.dumps(bodies(database)), "what says a pseudonym stays here"
+
+
+def test_a_store_whose_answer_was_lost_may_know_whoever_is_erased(database, cast, home, tool, loaded_settings, learner):
+    lrs = Lrs(lambda batch: 500)
+    with recording(lrs) as (base, _):
+        add(database, loaded_settings, home, TargetDraft(label="Warehouse", endpoint=base, key="us", secret="s"))
+        set_goal(database, cast.learner)
+        assert statements.run(tool) == 0
+        assert lrs.batches == [1]
+        assert [each.label for each in erase(database, learner)] == ["Warehouse"]
+        assert standing(database, home).waiting == 0
+
+
+def test_a_store_that_was_removed_since_may_know_whoever_is_erased(
+    database, cast, home, tool, warehouse, loaded_settings, learner
+):
+    add(database, loaded_settings, home, warehouse.draft(label="Never asked", endpoint="https://lrs.example.org/xapi"))
+    with database.transaction() as db:
+        outside.remove(db, outside.named(db, home, "Never asked"))
+    for label in ("Warehouse", "The same again"):
+        add(database, loaded_settings, home, warehouse.draft(label=label))
+        statements.run(tool)
+        with database.transaction() as db:
+            outside.remove(db, outside.named(db, home, label))
+    assert [(each.label, each.endpoint) for each in erase(database, learner)] == [
+        ("The same again", f"{warehouse.url}/xapi")
+    ]
+    with database.reading() as db:
+        places = db.scalars(select(AuditEntry.place).where(AuditEntry.action == "left_outside")).all()
+    assert places == [f"The same again: {warehouse.url}/xapi"]

@@ -1,0 +1,48 @@
+"""Taking statements out for good: no client of the record store can, whoever runs it may have to.
+
+What hangs on them goes along; what others still hold stays. A statement that refers to one that is gone keeps its id.
+"""
+
+import uuid
+from collections.abc import Collection, Iterable
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from xapi import links
+from xapi.facets import RELATED_AGENT, short
+from xapi.rows import Attachment, Enclosure, Facet, StoredStatement
+
+
+def remove_naming(db: Session, *, tenant: uuid.UUID, agents: Iterable[str]) -> int:
+    """Remove the statements that name somebody themselves, in whatever part; gives how many there were."""
+    named = select(Facet.seq).where(
+        Facet.tenant == tenant,
+        Facet.kind == RELATED_AGENT,
+        Facet.value.in_([short(agent) for agent in agents]),
+        Facet.source == Facet.seq,
+    )
+    return remove(db, tenant=tenant, seqs=set(db.scalars(named)))
+
+
+def remove(db: Session, *, tenant: uuid.UUID, seqs: Collection[int]) -> int:
+    """Remove these statements, with the attachments that came along with no other; gives how many there were."""
+    ordered, enclosed = sorted(seqs), set[str]()
+    for start in range(0, len(ordered), 500):
+        some = ordered[start : start + 500]
+        these = (StoredStatement.tenant == tenant, StoredStatement.seq.in_(some))
+        enclosed |= set(db.scalars(select(Enclosure.sha2).where(Enclosure.tenant == tenant, Enclosure.seq.in_(some))))
+        ids = db.execute(select(StoredStatement.statement_id, StoredStatement.seq).where(*these))
+        links.loosen(db, tenant, {row.statement_id: row.seq for row in ids})
+        db.execute(delete(StoredStatement).where(*these))
+    _remove_attachments(db, tenant, sorted(enclosed))
+    return len(ordered)
+
+
+def _remove_attachments(db: Session, tenant: uuid.UUID, hashes: list[str]) -> None:
+    """Those of them that belong to no statement any more."""
+    for start in range(0, len(hashes), 500):
+        some = hashes[start : start + 500]
+        still = set(db.scalars(select(Enclosure.sha2).where(Enclosure.tenant == tenant, Enclosure.sha2.in_(some))))
+        gone = Attachment.sha2.in_([sha2 for sha2 in some if sha2 not in still])
+        db.execute(delete(Attachment).where(Attachment.tenant == tenant, gone))

@@ -2,13 +2,13 @@
 
 import json
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from flask import Response
+from sqlalchemy import event
 
 from lti_mentor import clock
 from lti_mentor.activity import outside
@@ -17,6 +17,7 @@ from lti_mentor.jobs import statements
 from lti_mentor.mentoring import organizations, people, privacy
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
+from tests.conftest import empty, gather_cast
 from tests.support.outside import add, say, standing, statement
 from tests.support.recording import recording
 from tests.support.stores import Lrs
@@ -229,9 +230,7 @@ def test_what_was_sent_and_not_marked_is_sent_again_and_taken_once(database, hom
     assert warehouse.ids() == ids
 
 
-def test_a_statement_that_was_refused_and_is_taken_after_all_is_refused_no_more(
-    database, home, tool, loaded_settings
-):
+def test_a_statement_that_was_refused_and_is_taken_after_all_is_refused_no_more(database, home, tool, loaded_settings):
     lrs = Lrs(lambda batch: 400)
     with target(database, loaded_settings, home, lrs) as found:
         ids = say(database, home, [statement(1)])
@@ -270,27 +269,37 @@ def test_a_target_that_failed_and_was_paused_is_not_down(database, home, tool, l
         assert (now.is_down, now.state) == (False, "paused")
 
 
-def test_erasing_somebody_and_asking_for_older_statements_at_once_wait_for_each_other_in_one_order(
-    database, cast, loaded_settings, warehouse
-):
-    home = cast.learner.organization_id
-    found = add(database, loaded_settings, home, warehouse.draft())
-    asked = threading.Event()
+def test_whoever_changes_a_target_waits_for_writers_first(postgres_database, loaded_settings, warehouse):
+    """In one order everywhere, so that nobody who erases and nobody who asks for older ones waits for the other."""
+    database = postgres_database
+    empty(database)
+    with database.transaction() as db:
+        cast = gather_cast(db)
+    home, order = cast.learner.organization_id, []
+    target_id = add(database, loaded_settings, home, warehouse.draft()).id
 
-    def erase():
-        with database.transaction() as db:
-            privacy.erase(db, people.get(db, home, cast.learner.id), by=None)
+    def note(connection, cursor, text, *others):
+        order.extend(name for name in ("UPDATE xapi_heads", "FOR NO KEY UPDATE") if name in text)
 
-    def ask_for_older():
-        with database.transaction() as db:
-            changing = outside.to_change(db, home, found.id)
-            asked.set()
-            outside.send_older(db, changing, clock.now() - timedelta(days=1))
+    def erase(db):
+        privacy.erase(db, people.get(db, home, cast.learner.id), by=None)
 
-    for _ in range(5):
-        with ThreadPoolExecutor(2) as threads:
-            for done in (threads.submit(ask_for_older), threads.submit(erase)):
-                done.result()
+    def send_older(db):
+        outside.send_older(db, outside.to_change(db, home, target_id), clock.now())
+
+    def remove(db):
+        outside.remove(db, outside.to_change(db, home, target_id))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        for change in (erase, send_older, remove):
+            order.clear()
+            with database.transaction() as db:
+                change(db)
+            assert order[0] == "UPDATE xapi_heads", change
+            assert "FOR NO KEY UPDATE" in order
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
 
 
 def test_a_paused_target_gets_everything_once_it_is_resumed(database, home, tool, warehouse, loaded_settings):

@@ -1,8 +1,10 @@
 """Writing a fact as a statement, in the transaction of whoever reports it."""
 
 import hmac
+import json
 import secrets
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -83,6 +85,11 @@ def key_hashes(db: Session, vault: Vault, secret: bytes) -> list[bytes]:
     return [hmac.digest(_PEPPERS[engine], secret, "sha256"), *vault.fingerprints("lrs-key", secret)]
 
 
+def authority(db: Session) -> Statement:
+    """Who vouches for our own statements."""
+    return {"objectType": "Agent", "account": {"homePage": iri_base(db), "name": AUTHORITY}}
+
+
 def last_activity(db: Session, organization_id: UUID, registration: UUID) -> datetime | None:
     """When the newest of our statements about a mentorship was true that counts as activity and is not voided."""
     own, last = {"homePage": iri_base(db), "name": AUTHORITY}, None
@@ -100,15 +107,18 @@ def check_statements(database: Database) -> None:
 
 def record(db: Session, organization_id: UUID, fact: Fact) -> UUID:
     """Store the statement of this fact and give its id. Raises NotOfProfile where statements are checked."""
-    base = iri_base(db)
-    authority = {"objectType": "Agent", "account": {"homePage": base, "name": AUTHORITY}}
-    said = statement(fact, base)
+    said = statement(fact, iri_base(db))
     if db.get_bind().engine in _CHECKED:
-        check(ours(), said)
-    taken = store.append(db, tenant=organization_id, statement=said, now=clock.now(), authority=authority)
+        check(ours(), said, partial(_find, db, organization_id))
+    taken = store.append(db, tenant=organization_id, statement=said, now=clock.now(), authority=authority(db))
     _define(db, organization_id, said)
     outside.queue(db, organization_id, taken)
     return taken.ids[0]
+
+
+def _find(db: Session, organization_id: UUID, statement_id: str) -> Statement | None:
+    body = store.get(db, tenant=organization_id, statement_id=UUID(statement_id))
+    return None if body is None else json.loads(body)
 
 
 def _define(db: Session, organization_id: UUID, said: Statement) -> None:

@@ -175,3 +175,16 @@ def test_a_statement_that_follows_no_template_is_not_stored_where_statements_are
         assert store.get(db, tenant=sqlite_cast.learner.organization_id, statement_id=guest.id) is None
         assert record(db, sqlite_cast.learner.organization_id, guest) == guest.id
     unchecked.engine.dispose()
+
+
+def test_a_statement_that_refers_to_another_than_it_should_is_not_stored_where_statements_are_checked(
+    sqlite_database, sqlite_cast
+):
+    home, due_on = sqlite_cast.learner.organization_id, date(2026, 6, 1)
+    about = {"actor": "learner", "at": clock.now(), "goal": an_id(5), "due_on": due_on}
+    with sqlite_database.transaction() as db:
+        goal_set = record(db, home, facts.GoalSet(**about))
+        progress = record(db, home, facts.ProgressMade(actor="learner", at=clock.now(), goal=an_id(5), percent=60))
+        record(db, home, facts.GoalAchieved(**about, original_due_on=due_on, set_by=goal_set))
+    with pytest.raises(NotOfProfile, match="object: has to refer to"), sqlite_database.transaction() as db:
+        record(db, home, facts.GoalAchieved(**about, original_due_on=due_on, set_by=progress))

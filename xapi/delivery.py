@@ -1,5 +1,6 @@
 """What to send to a record store outside, what its answers mean, and how long to wait. Nothing is read or sent here."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,7 +8,7 @@ from enum import Enum
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from xapi import facets, multipart
+from xapi import equality, facets, multipart
 from xapi.facets import Statement
 from xapi.multipart import Part
 from xapi.validation import ONE, TWO
@@ -18,7 +19,9 @@ MOST = 100  # statements in a batch
 MOST_BYTES = 500_000  # of a batch of more than one
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=15)
 DOWN_AFTER = 3  # failures in a row
+LONGEST_ASKED = timedelta(days=1)  # that is waited because a target says so
 STUCK_AFTER = 10  # failures in a row
+MOST_REFUSED = 10  # statements in a row by a target that takes none
 LONGEST_ANSWER = 500  # characters that are kept
 _TAILS = ("/statements", "/about")
 JSON = "application/json"
@@ -105,20 +108,18 @@ class Meaning(Enum):
 
     DELIVERED = "it is there"
     SPLIT = "something in it is not taken: try it in halves"
+    KNOWN = "one of this id is there: maybe this one"
     DEAD = "this statement is not taken"
     REFUSED = "we are not let in: somebody has to look"
     LATER = "try again later"
 
 
-TOO_LONG = 413
+TOO_LONG, TOO_MANY = 413, 429
 _REFUSED, _NOT_TAKEN = (401, 403), (400, 409, 412, TOO_LONG, 415, 422)
 
 
 def meaning(status: int, count: int) -> Meaning:
-    """Of the answer with this status to a batch of so many statements.
-
-    The ids are our own, so a conflict (409) about a single one says that it is there already.
-    """
+    """Of the answer with this status to a batch of so many statements."""
     if status in (200, 204):
         return Meaning.DELIVERED
     if status in _REFUSED:
@@ -127,26 +128,35 @@ def meaning(status: int, count: int) -> Meaning:
         return Meaning.LATER
     if count > 1:
         return Meaning.SPLIT
-    return Meaning.DELIVERED if status == 409 else Meaning.DEAD
+    return Meaning.KNOWN if status == 409 else Meaning.DEAD
 
 
-def is_stuck(status: int, count: int, failures: int) -> bool:
-    """Whether a single statement may be what breaks the other side, after so many failures in a row."""
-    return status >= 500 and count == 1 and failures >= STUCK_AFTER
+def is_same(said: Statement, answered: bytes) -> bool:
+    """Whether this is the statement that was answered, as far as that can be read.
+
+    Times are left out: some record stores keep them less exactly.
+    """
+    try:
+        one, other = ({**each} for each in (said, json.loads(answered)))
+        one.pop("timestamp", None), other.pop("timestamp", None)
+        return equality.digest(one) == equality.digest(other)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return False
 
 
 def wait(failures: int, spread: float, asked_seconds: int | None) -> timedelta:
     """Until the next try, twice as long each time and never the same for all; ``spread`` is between 0 and 1.
 
-    Never shorter than the target asked for.
+    Never shorter than the target asked for, up to a day.
     """
     usual: timedelta = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(failures - 1, 20))
-    return max(usual * (0.5 + spread / 2), timedelta(seconds=asked_seconds or 0))
+    return max(usual * (0.5 + spread / 2), min(timedelta(seconds=asked_seconds or 0), LONGEST_ASKED))
 
 
 def shown(answer: bytes, hidden: Iterable[str]) -> str:
-    """What is kept of an answer: its beginning, in one line, without anything that lets somebody in."""
-    text = " ".join(answer.decode("utf-8", "replace").replace("\0", "").split())
+    """What is kept of an answer: its beginning, in one line, with nothing that lets somebody in or moves a terminal."""
+    printed = (each if each.isprintable() else " " for each in answer.decode("utf-8", "replace"))
+    text = " ".join("".join(printed).split())
     for secret in filter(None, hidden):
         text = text.replace(secret, "…")
     return text[:LONGEST_ANSWER]

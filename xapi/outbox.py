@@ -206,7 +206,7 @@ def delivered(db: Session, target: Target, letters: Iterable[Letter], *, now: da
     return count
 
 
-def refused(db: Session, target: Target, letter: Letter, *, status: int, answer: str, now: datetime) -> None:
+def refused(db: Session, target: Target, letter: Letter, *, status: int | None, answer: str, now: datetime) -> None:
     """Put it aside with the answer; not where it was erased meanwhile."""
     if _remove(db, target, [letter.seq]):
         values = {"status": status, "answer": answer, "at": now}
@@ -322,12 +322,14 @@ def standing(db: Session, target: Target) -> Standing:
     return Standing(target, waiting, oldest, db.scalar(dead) or 0)
 
 
-def dead_letters(db: Session, target: Target, *, most: int) -> Sequence[Row[int, int | None, str, datetime, uuid.UUID]]:
-    """The oldest first, each with the id of its statement."""
+def dead_letters(
+    db: Session, target: Target, *, most: int, after: int = 0
+) -> Sequence[Row[int, int | None, str, datetime, uuid.UUID]]:
+    """The oldest first, each with the id of its statement; those after a ``seq``."""
     statement = and_(StoredStatement.tenant == DeadLetter.tenant, StoredStatement.seq == DeadLetter.seq)
     columns = (DeadLetter.seq, DeadLetter.status, DeadLetter.answer, DeadLetter.at, StoredStatement.statement_id)
     wanted = select(*columns).join(StoredStatement, statement)
-    return db.execute(wanted.where(*_dead(target)).order_by(DeadLetter.seq).limit(most)).all()
+    return db.execute(wanted.where(*_dead(target), DeadLetter.seq > after).order_by(DeadLetter.seq).limit(most)).all()
 
 
 # Changing -----------------------------------------------------------------------------------------------------------

@@ -84,10 +84,7 @@ def problems(draft: TargetDraft) -> dict[str, str]:
         wrong["label"] = "target.label"
     if not _is_address(draft.endpoint):
         wrong["endpoint"] = "target.endpoint"
-    if not draft.key or not draft.key.isprintable() or (":" in draft.key and not draft.token_endpoint):
-        wrong["key"] = "target.key"
-    if not draft.secret or not draft.secret.isprintable():
-        wrong["secret"] = "target.secret"  # noqa: S105 (the code of a reason)
+    wrong |= _wrong_ways_in(draft.key, draft.secret, draft.token_endpoint)
     if draft.version not in VERSIONS:
         wrong["version"] = "target.version"
     if draft.token_endpoint is not None and not _is_address(draft.token_endpoint):
@@ -95,6 +92,15 @@ def problems(draft: TargetDraft) -> dict[str, str]:
     for name in ("verbs", "activities", "profiles"):
         if not all(":" in iri for iri in getattr(draft, name)):
             wrong[name] = "target.iri"
+    return wrong
+
+
+def _wrong_ways_in(key: str, secret: str, token_endpoint: str | None) -> dict[str, str]:
+    wrong: dict[str, str] = {}
+    if not key or not key.isprintable() or (":" in key and not token_endpoint):
+        wrong["key"] = "target.key"
+    if not secret or not secret.isprintable():
+        wrong["secret"] = "target.secret"  # noqa: S105 (the code of a reason)
     return wrong
 
 
@@ -163,6 +169,16 @@ def pause(target: Target) -> None:
 def resume(target: Target) -> None:
     """Check it again, at once, and send what waits."""
     target.status, target.failures, target.retry_at = outbox.NEW, 0, None
+
+
+def change_secret(vault: Vault, target: Target, *, key: str, secret: str) -> None:
+    """Get in with these from now on; checked again at once unless it is paused. Raises Invalid."""
+    wrong = _wrong_ways_in(key, secret, target.token_endpoint)
+    if wrong:
+        raise Invalid(wrong)
+    target.key, target.sealed_secret = key, vault.seal(PURPOSE, secret.encode())
+    if target.status != outbox.PAUSED:
+        resume(target)
 
 
 def send_older(db: Session, target: Target, since: datetime) -> None:

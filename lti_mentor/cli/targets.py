@@ -28,7 +28,7 @@ WORDS = {
     "sending": "is sent to",
     "idle": "has everything",
 }
-MOST_SHOWN = 1000
+A_READ = 1000  # dead letters
 LABEL = click.argument("label")
 SINCE = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
@@ -126,6 +126,23 @@ def target_resume(organization: str, label: str) -> None:
     click.echo(f"{label} is checked and gets what waits for it, as soon as a worker is free.")
 
 
+@target_.command("secret")
+@ORGANIZATION
+@LABEL
+@click.option("--key", help="A new key, or client id of OAuth 2; without it the key stays.")
+@click.option("--secret", prompt=True, hide_input=True, help="Asked for when it is not given.")
+def target_secret(organization: str, label: str, key: str | None, secret: str) -> None:
+    """Get in with another secret, or another key; what waits stays, and is sent once the store lets us in."""
+    vault = open_vault()
+    with writing() as db:
+        target = _to_change(db, organization, label, "target secret")
+        try:
+            outside.change_secret(vault, target, key=key or target.key, secret=secret)
+        except Invalid as problem:
+            raise click.ClickException(" ".join(SENTENCES[reason] for reason in problem.fields.values())) from None
+    click.echo(f"{label} is checked with it, as soon as a worker is free; if it is paused, once it is resumed.")
+
+
 @target_.command("remove")
 @ORGANIZATION
 @LABEL
@@ -168,8 +185,12 @@ def dead_list(organization: str, label: str) -> None:
     """Each with the status and the answer it got."""
     with ready_database().reading() as db:
         target = outside.named(db, find_organization(db, organization).id, label)
-        for each in outside.dead_letters(db, target, most=MOST_SHOWN):
-            click.echo(f"{each.statement_id}  {each.at:%Y-%m-%d %H:%M} UTC  {each.status}  {each.answer}")
+        last = 0
+        while letters := outside.dead_letters(db, target, most=A_READ, after=last):
+            for each in letters:
+                status = each.status or "no answer"
+                click.echo(f"{each.statement_id}  {each.at:%Y-%m-%d %H:%M} UTC  {status}  {each.answer}")
+            last = letters[-1].seq
 
 
 @dead_.command("replay")

@@ -16,6 +16,7 @@ from lti_mentor.lti import http, services, tokens
 from lti_mentor.lti.http import Answer, Kept
 from lti_mentor.tool import Tool
 from xapi import attachments, delivery
+from xapi.facets import Statement
 from xapi.multipart import Part
 from xapi.outbox import Letter
 from xapi.rows import Target
@@ -26,7 +27,7 @@ _TOKENS: dict[tuple[uuid.UUID, str], tuple[str, datetime]] = {}  # of this proce
 
 def try_out(tool: Tool, target: Target) -> None:
     """Whether it would take statements, before it is added. Raises PlatformError."""
-    with http.keeping(tool.settings) as connection:
+    with http.keeping(tool.settings, guarded=True) as connection:
         try:
             Speaker(tool, target, connection).check()
         except PlatformError as problem:
@@ -63,12 +64,20 @@ class Speaker:
         body, kind = self._message(letters)
         return self._ask("POST", "/statements", body, kind)
 
+    def has(self, said: Statement) -> bool:
+        """Whether it has this very statement, maybe voided. Raises PlatformError when it does not say so now."""
+        for name in ("statementId", "voidedStatementId"):
+            answer = self._ask("GET", f"/statements?{name}={said['id']}")
+            if answer.is_retryable:
+                raise self.problem(answer)
+            if answer.is_good:
+                return delivery.is_same(said, answer.body)
+        return False
+
     def problem(self, answer: Answer) -> PlatformError:
         """What is wrong with an answer like this."""
         reason = "target.shut_out" if answer.status in (401, 403) else "target.bad_status"
-        return PlatformError(
-            reason, status=answer.status, retry_after=services.retry_after(answer), answer=self.shown(answer)
-        )
+        return PlatformError(reason, status=answer.status, retry_after=_asked(answer), answer=self.shown(answer))
 
     def shown(self, answer: Answer) -> str:
         """The beginning of what it said, without our secrets."""
@@ -122,13 +131,19 @@ class Speaker:
         form = {"grant_type": "client_credentials"} | ({"scope": self.target.scope} if self.target.scope else {})
         headers = {"Authorization": self._basic, "Content-Type": FORM}
         address, settings = str(self.target.token_endpoint), self.tool.settings
-        answer = http.ask("POST", address, settings, body=urlencode(form).encode(), headers=headers)
+        with http.keeping(settings, guarded=True) as connection:
+            answer = connection.ask("POST", address, body=urlencode(form).encode(), headers=headers)
         if not answer.is_good:
             reason = "target.bad_status" if answer.is_retryable else "target.no_token"
-            raise PlatformError(reason, status=answer.status, retry_after=services.retry_after(answer))
+            raise PlatformError(reason, status=answer.status, retry_after=_asked(answer))
         token, seconds = tokens.read(answer.json())
         _TOKENS[self._token_key] = token, clock.now() + timedelta(seconds=seconds) - tokens.MARGIN
         return token
+
+
+def _asked(answer: Answer) -> int | None:
+    """Seconds that it asks to wait."""
+    return services.retry_after(answer, int(delivery.LONGEST_ASKED.total_seconds()))
 
 
 def _versions(about: Answer) -> list[str] | None:

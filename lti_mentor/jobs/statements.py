@@ -1,7 +1,9 @@
 """Sending statements to record stores outside: claim, send, mark. No transaction is open while anything is sent."""
 
+import json
 import logging
 import secrets
+import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lti_mentor import clock
+from lti_mentor.activity import record
 from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import PlatformError
 from lti_mentor.jobs.outside import Speaker, reason_of
@@ -21,25 +24,44 @@ from xapi.outbox import Letter
 from xapi.rows import Target
 
 log = logging.getLogger(__name__)
-EVERY = timedelta(seconds=1)
 AT_ONCE = 8  # targets
 TURN = timedelta(seconds=10)  # of one target: it sends on until then
-RUN = timedelta(seconds=30)  # new turns begin until then; other jobs wait as long
 A_LOOK = 0.5  # seconds between two looks for targets that became due while others are sent to
-LASTING = ("target.shut_out", "target.no_token", "target.no_lrs", "target.other_version", "target.address_refused")
+REFUSES_ALL = "target.refuses_all"
+LASTING = (
+    "target.shut_out",
+    "target.no_token",
+    "target.no_lrs",
+    "target.other_version",
+    "target.address_refused",
+    "target.not_encrypted",
+    REFUSES_ALL,
+)
 
 
-def run(tool: Tool) -> int:
-    """How many statements were delivered.
+def deliver(tool: Tool, stop: threading.Event) -> None:
+    """Until ``stop`` is set; a database that is away for a while is waited for."""
+    while not stop.is_set():
+        try:
+            run(tool, stop)
+        except UNREACHABLE:
+            log.warning("the database does not answer")
+        except Exception:
+            log.exception("delivery failed")  # it begins anew: nobody else would
+        stop.wait(tool.settings.worker_poll_seconds)
+
+
+def run(tool: Tool, stop: threading.Event | None = None) -> int:
+    """Until nothing is due, or ``stop`` is set; how many statements were delivered.
 
     Each target has a thread and a connection of its own, so that one that is slow holds up no other.
     """
-    total, until = 0, clock.now() + RUN
+    total, stop = 0, stop or threading.Event()
     turns: set[Future[int]] = set()
     with ThreadPoolExecutor(AT_ONCE, "target") as threads:
         while True:
-            while len(turns) < AT_ONCE and clock.now() < until and (target := _claim(tool)):
-                turns.add(threads.submit(copy_context().run, send_some, tool, target))
+            while len(turns) < AT_ONCE and not stop.is_set() and (target := _claim(tool)):
+                turns.add(threads.submit(copy_context().run, send_some, tool, target, stop))
             if not turns:
                 return total
             done, turns = wait(turns, A_LOOK, FIRST_COMPLETED)
@@ -55,10 +77,10 @@ def _lease(tool: Tool) -> datetime:
     return clock.now() + timedelta(seconds=tool.settings.job_lease_seconds)
 
 
-def send_some(tool: Tool, target: Target) -> int:
+def send_some(tool: Tool, target: Target, stop: threading.Event) -> int:
     """One turn of a target that is claimed; how many statements were delivered."""
-    with http.keeping(tool.settings) as connection:
-        turn = _Turn(tool, target, Speaker(tool, target, connection), clock.now() + TURN)
+    with http.keeping(tool.settings, guarded=True) as connection:
+        turn = _Turn(tool, target, Speaker(tool, target, connection), stop, clock.now() + TURN)
         try:
             turn.take()
         except PlatformError as problem:
@@ -80,13 +102,15 @@ class _Turn:
     tool: Tool
     target: Target
     speaker: Speaker
+    stop: threading.Event
     until: datetime
     most: int = delivery.MOST  # that go together
     delivered: int = 0
+    refused: int = 0  # in a row
 
     @property
     def is_over(self) -> bool:
-        return clock.now() >= self.until
+        return self.stop.is_set() or clock.now() >= self.until
 
     def take(self) -> None:
         """Check a target that is new, and send what waits. Raises PlatformError."""
@@ -96,7 +120,9 @@ class _Turn:
                 outbox.accepted(db, self.target)
         while not self.is_over and (letters := self._next()) is not None:
             most = min(self.most, delivery.first_size(self.target.failures))
-            if letters:
+            if len(letters) > 1 and self.target.failures >= delivery.STUCK_AFTER:
+                self._get_past(letters)
+            elif letters:
                 self._send(delivery.batch(letters, most))
 
     def _next(self) -> list[Letter] | None:
@@ -115,12 +141,10 @@ class _Turn:
             if answer.status == delivery.TOO_LONG:
                 self.most = (len(letters) + 1) // 2
             self._halve(letters)
-        elif meaning == Meaning.DELIVERED:
-            with self.tool.database.transaction() as db:
-                self.delivered += outbox.delivered(db, self.target, letters, now=clock.now())
-            self.target.failures = 0
-        elif meaning == Meaning.DEAD or self._breaks_it(letters, answer):
-            self._put_aside(letters[0], answer)
+        elif meaning == Meaning.DELIVERED or (meaning == Meaning.KNOWN and self._is_there(letters[0])):
+            self._mark(letters)
+        elif meaning in (Meaning.DEAD, Meaning.KNOWN):
+            self._put_aside(letters[0], answer.status, self.speaker.shown(answer))
         else:
             raise self.speaker.problem(answer)
 
@@ -129,19 +153,49 @@ class _Turn:
         self._send(letters[:half])
         self._send(letters[half:])
 
-    def _breaks_it(self, letters: Sequence[Letter], answer: Answer) -> bool:
-        """Whether everything works there, but for this statement."""
-        if not delivery.is_stuck(answer.status, len(letters), self.target.failures):
+    def _get_past(self, letters: Sequence[Letter]) -> None:
+        """Nothing got through for long: where another letter is taken, it is the first alone that breaks them."""
+        first, *others = letters
+        try:
+            self._send([first])
+        except PlatformError as problem:
+            other = others[(self.target.failures - delivery.STUCK_AFTER) % len(others)]  # never the same for long
+            given = problem.values.get("status")
+            status = given if isinstance(given, int) else None
+            if reason_of(problem) in LASTING or status == delivery.TOO_MANY or not self._is_taken(other):
+                raise
+            self._put_aside(first, status, str(problem.values.get("answer", "")))
+
+    def _is_taken(self, letter: Letter) -> bool:
+        try:
+            answer: Answer = self.speaker.send([letter])
+        except PlatformError:
             return False
-        self.speaker.check()
+        if delivery.meaning(answer.status, 1) != Meaning.DELIVERED:
+            return False
+        self._mark([letter])
         return True
 
-    def _put_aside(self, letter: Letter, answer: Answer) -> None:
-        log.warning("statement refused", extra={"target": str(self.target.id), "status": answer.status})
-        said = self.speaker.shown(answer)
+    def _is_there(self, letter: Letter) -> bool:
+        """After a conflict. Ids of ours are random, so nobody else has them; others may give one twice."""
+        said = json.loads(letter.body)
+        with self.tool.database.reading() as db:
+            ours = record.authority(db)
+        return said["authority"] == ours or self.speaker.has(said)
+
+    def _mark(self, letters: Sequence[Letter]) -> None:
         with self.tool.database.transaction() as db:
-            outbox.refused(db, self.target, letter, status=answer.status, answer=said, now=clock.now())
-        self.target.failures = 0
+            self.delivered += outbox.delivered(db, self.target, letters, now=clock.now())
+        self.target.failures = self.refused = 0
+
+    def _put_aside(self, letter: Letter, status: int | None, answer: str) -> None:
+        """Raises PlatformError where nothing at all is taken, unless somebody has seen just that and resumed."""
+        log.warning("statement refused", extra={"target": str(self.target.id), "status": status})
+        with self.tool.database.transaction() as db:
+            outbox.refused(db, self.target, letter, status=status, answer=answer, now=clock.now())
+        self.target.failures, self.refused = 0, self.refused + 1
+        if self.refused >= delivery.MOST_REFUSED and not self.delivered and self.target.problem != REFUSES_ALL:
+            raise PlatformError(REFUSES_ALL, status=status, answer=answer)
 
     def fail(self, problem: PlatformError) -> None:
         """Wait, or stop until somebody has looked."""

@@ -1,4 +1,4 @@
-"""The loop that works on jobs, one at a time, until it is told to stop."""
+"""The loop that works on jobs, one at a time, until it is told to stop; and delivery beside it."""
 
 import logging
 import threading
@@ -18,7 +18,6 @@ STEPS: dict[str, tuple[Step, timedelta]] = {
     "connections": (connections.run, connections.EVERY),
     "rosters": (rosters.run, rosters.EVERY),
     "grades": (grades.run, grades.EVERY),
-    "statements": (statements.run, statements.EVERY),
 }
 
 
@@ -30,16 +29,28 @@ def schedule(database: Database) -> None:
 
 
 def work(tool: Tool, stop: threading.Event) -> None:
-    """Until ``stop`` is set, and never in the middle of a job; a database that is away for a while is waited for."""
+    """Until ``stop`` is set, and never in the middle of a job; a database that is away for a while is waited for.
+
+    Statements are delivered in a thread of their own: jobs that take minutes do not hold them up.
+    """
     schedule(tool.database)
-    while not stop.is_set():
-        try:
-            worked = work_once(tool)
-        except UNREACHABLE:
-            log.warning("the database does not answer")
-            worked = False
-        if not worked:
-            stop.wait(tool.settings.worker_poll_seconds)
+    delivery = threading.Thread(target=statements.deliver, args=(tool, stop), name="delivery")
+    delivery.start()
+    try:
+        while not stop.is_set():
+            if not _worked(tool):
+                stop.wait(tool.settings.worker_poll_seconds)
+    finally:
+        stop.set()
+        delivery.join()
+
+
+def _worked(tool: Tool) -> bool:
+    try:
+        return work_once(tool)
+    except UNREACHABLE:
+        log.warning("the database does not answer")
+        return False
 
 
 def _unknown(tool: Tool) -> None:

@@ -96,10 +96,13 @@ def ask(
 
 
 class Kept:
-    """A connection that is used again for the next exchange with the same host. For one thread."""
+    """A connection that is used again for the next exchange with the same host. For one thread.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    Where it is ``guarded`` it goes to the world outside with TLS alone.
+    """
+
+    def __init__(self, settings: Settings, *, guarded: bool = False) -> None:
+        self._settings, self._guarded = settings, guarded
         self._place: tuple[str, str, int] | None = None
         self._connection = http.client.HTTPConnection("")
 
@@ -134,8 +137,10 @@ class Kept:
         return answer
 
     def _open(self, address: SplitResult, place: tuple[str, str, int]) -> None:
-        _, host, port = place
+        scheme, host, port = place
         ip = _checked_address(host, port, self._settings)
+        if self._guarded and scheme == "http" and not _is_inside(_read(ip), self._settings):
+            raise PlatformError("platform.not_encrypted")
         self._connection = http.client.HTTPConnection(host, port)
         self._connection.auto_open = 0  # never to an address that was not checked
         try:
@@ -149,9 +154,9 @@ class Kept:
 
 
 @contextmanager
-def keeping(settings: Settings) -> Iterator[Kept]:
+def keeping(settings: Settings, *, guarded: bool = False) -> Iterator[Kept]:
     """A connection that is closed at the end."""
-    connection = Kept(settings)
+    connection = Kept(settings, guarded=guarded)
     try:
         yield connection
     finally:
@@ -182,12 +187,22 @@ def _checked_address(host: str, port: int, settings: Settings) -> str:
     return addresses[0]
 
 
-def _allowed(text: str, settings: Settings) -> bool:
+def _read(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     address = ipaddress.ip_address(text.split("%")[0])
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
+        return address.ipv4_mapped
+    return address
+
+
+def _allowed(text: str, settings: Settings) -> bool:
+    address = _read(text)
     if address.is_global and not address.is_multicast and not _carries_another(address):
         return True
+    return _is_inside(address, settings)
+
+
+def _is_inside(address: ipaddress.IPv4Address | ipaddress.IPv6Address, settings: Settings) -> bool:
+    """Whether the settings say that it belongs to those who run the tool."""
     networks = (ipaddress.ip_network(network) for network in settings.allowed_networks)
     return settings.allow_private_addresses or any(address in network for network in networks)
 

@@ -119,17 +119,17 @@ def links(answer: Answer, url: str) -> dict[str, str]:
     return found
 
 
-def retry_after(answer: Answer) -> int | None:
+def retry_after(answer: Answer, most: int = LONGEST_WAIT) -> int | None:
     """Seconds the platform asks to wait, from a number or a date; at most an hour."""
     given = answer.headers.get("Retry-After", "").strip()
     if given.isdecimal() and len(given) < 10:
-        return min(int(given), LONGEST_WAIT)
+        return min(int(given), most)
     try:
         at = parsedate_to_datetime(given)
     except ValueError:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0, min(int((at - clock.now()).total_seconds()), LONGEST_WAIT))
+    return max(0, min(int((at - clock.now()).total_seconds()), most))
 
 
 def with_query(url: str, name: str, value: str) -> str:

@@ -157,6 +157,7 @@ DONE = {
     "admin.add_target": "The record store is added and checked as soon as a worker is free.",
     "admin.pause_target": "Nothing is sent there now. Statements wait.",
     "admin.resume_target": "It is checked again as soon as a worker is free.",
+    "admin.change_secret": "The new secret is kept. It is checked as soon as a worker is free.",
     "admin.send_older": "Older statements are sent as soon as a worker is free.",
     "admin.remove_target": "The record store is removed. What it has got stays there.",
     "admin.replay_letters": "What was refused is sent again.",

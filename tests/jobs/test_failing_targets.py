@@ -2,9 +2,9 @@
 
 import json
 import threading
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from email.utils import format_datetime
 
 import pytest
 from flask import Response
@@ -20,43 +20,13 @@ from lti_mentor.vault import Vault
 from tests.conftest import empty, gather_cast
 from tests.support.outside import add, say, standing, statement
 from tests.support.recording import recording
-from tests.support.stores import Lrs
+from tests.support.stores import SECRET, Lrs, dead, later, target
 from xapi import outbox
-
-SECRET = "a-secret-of-ours"
-
-
-@contextmanager
-def target(database, loaded_settings, home, lrs, label="Warehouse", **changes):
-    with recording(lrs) as (base, _):
-        draft = TargetDraft(**{"label": label, "endpoint": f"{base}/xapi", "key": "us", "secret": SECRET, **changes})
-        yield add(database, loaded_settings, home, draft)
-
-
-def later(tool, seconds):
-    """What is delivered after so many seconds."""
-    with clock.moved_to(clock.now() + timedelta(seconds=seconds)):
-        return statements.run(tool)
-
-
-def dead(database, found):
-    with database.reading() as db:
-        return outside.dead_letters(db, found, most=10)
-
-
-def test_a_conflict_about_our_own_statement_says_that_it_is_there(database, home, tool, loaded_settings):
-    lrs = Lrs(lambda batch: 409)
-    with target(database, loaded_settings, home, lrs):
-        say(database, home, [statement(number) for number in range(5)])
-        assert statements.run(tool) == 5
-    now = standing(database, home)
-    assert (now.waiting, now.dead, now.target.delivered) == (0, 0, 5)
-    assert sorted(lrs.batches) == [1, 1, 1, 1, 1, 2, 2, 3, 5]
 
 
 def test_one_bad_statement_is_put_aside_with_the_answer_and_all_others_arrive(database, home, tool, loaded_settings):
     bad = statement(41)["id"]
-    said = Response(f"Bad \n statement. Your secret is {SECRET}. " + "x" * 9000, status=400)
+    said = Response(f"Bad \n \x1b[2J\u202estatement. Your secret is {SECRET}. " + "x" * 9000, status=400)
     lrs = Lrs(lambda batch: said if bad in batch else 200)
     with target(database, loaded_settings, home, lrs) as found:
         ids = say(database, home, [statement(number) for number in range(100)])
@@ -65,7 +35,7 @@ def test_one_bad_statement_is_put_aside_with_the_answer_and_all_others_arrive(da
         assert len(lrs.batches) <= 15
         (letter,) = dead(database, found)
         assert (str(letter.statement_id), letter.status) == (bad, 400)
-        assert letter.answer.startswith("Bad statement. Your secret is …. xxx")
+        assert letter.answer.startswith("Bad [2J statement. Your secret is …. xxx")
         assert len(letter.answer) == 500
         lrs.judge = lambda batch: 200
         with database.transaction() as db:
@@ -116,15 +86,24 @@ def test_whoever_shuts_us_out_is_left_alone_until_somebody_has_looked(database, 
         assert not standing(database, home).is_down
 
 
-def test_it_waits_as_long_as_it_is_asked_to(database, home, tool, loaded_settings):
-    lrs = Lrs(lambda batch: Response(status=429, headers={"Retry-After": "600"}))
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        (lambda: "600", 600),
+        (lambda: format_datetime(clock.now() + timedelta(hours=2)), 7200),
+        (lambda: "86400000", 86400),
+    ],
+    ids=["seconds", "a date", "longer than a day"],
+)
+def test_it_waits_as_long_as_it_is_asked_to_up_to_a_day(database, home, tool, loaded_settings, asked, seconds):
+    lrs = Lrs(lambda batch: Response(status=429, headers={"Retry-After": asked()}))
     with target(database, loaded_settings, home, lrs):
         say(database, home, [statement(1)])
         statements.run(tool)
         lrs.judge = lambda batch: 200
-        assert later(tool, 590) == 0
+        assert later(tool, seconds - 10) == 0
         assert lrs.batches == [1]
-        assert later(tool, 601) == 1
+        assert later(tool, seconds + 1) == 1
 
 
 @pytest.mark.parametrize("status", [500, 503, 404, 302])
@@ -148,17 +127,6 @@ def test_an_error_is_waited_for_longer_each_time_and_forgotten_when_it_is_over(
         now = standing(database, home)
         assert (now.target.failures, now.target.problem, now.target.errors, now.is_down) == (0, None, 4, False)
         assert lrs.kept == ids
-
-
-def test_a_statement_that_breaks_the_other_side_ends_up_alone_and_is_put_aside(database, home, tool, loaded_settings):
-    bad = statement(0)["id"]
-    lrs = Lrs(lambda batch: 500 if bad in batch else 200)
-    with target(database, loaded_settings, home, lrs) as found:
-        ids = say(database, home, [statement(number) for number in range(9)])
-        for passed in range(14):
-            later(tool, passed * 2000)
-        assert [str(each.statement_id) for each in dead(database, found)] == [bad]
-        assert lrs.kept == ids[1:]
 
 
 def test_a_store_that_hangs_is_given_up_in_time(sqlite_database, loaded_settings):
@@ -315,6 +283,42 @@ def test_a_paused_target_gets_everything_once_it_is_resumed(database, home, tool
     assert warehouse.ids() == ids
 
 
+def test_a_target_that_is_paused_while_it_is_sent_to_gets_the_rest_once_it_is_resumed(
+    database, home, tool, loaded_settings
+):
+    def pause(batch):
+        with database.transaction() as db:
+            outside.pause(outside.to_change(db, home, found.id))
+        return 200
+
+    lrs = Lrs(pause)
+    with target(database, loaded_settings, home, lrs) as found:
+        ids = say(database, home, [statement(number) for number in range(150)])
+        assert statements.run(tool) == 100
+        now = standing(database, home)
+        assert (now.state, now.waiting) == ("paused", 50)
+        lrs.judge = lambda batch: 200
+        with database.transaction() as db:
+            outside.resume(outside.to_change(db, home, found.id))
+        assert statements.run(tool) == 50
+    assert lrs.kept == ids
+
+
+def test_a_worker_that_is_stopped_gives_its_targets_back_at_once(database, home, tool, loaded_settings):
+    stop = threading.Event()
+
+    def told_to_stop(batch):
+        stop.set()
+        return 200
+
+    lrs = Lrs(told_to_stop)
+    with target(database, loaded_settings, home, lrs):
+        ids = say(database, home, [statement(number) for number in range(150)])
+        assert statements.run(tool, stop) == 100
+        assert statements.run(tool) == 50, "another worker"
+    assert lrs.kept == ids
+
+
 def test_a_removed_target_takes_what_waits_along(database, home, tool, loaded_settings):
     with target(database, loaded_settings, home, Lrs(lambda batch: 400)) as found:
         say(database, home, [statement(1)])
@@ -367,6 +371,52 @@ def test_a_token_is_fetched_once_and_anew_when_it_ended(database, home, tool, lo
         say(database, home, [statement(3)])
         assert statements.run(tool) == 1
         assert len(given) == 2
+
+
+def careful(database, loaded_settings, *networks):
+    """A tool that goes to no private address but those in the networks."""
+    allowed = replace(loaded_settings, allow_private_addresses=False, allowed_networks=networks)
+    return Tool(allowed, database, Vault(loaded_settings.secret_key))
+
+
+@pytest.mark.parametrize(
+    ("token_endpoint", "problem"),
+    [
+        ("http://127.0.0.2/token", "target.address_refused"),
+        ("http://8.8.8.8/token", "target.not_encrypted"),
+        ("{base}/elsewhere", "target.no_token"),
+    ],
+    ids=["a private address", "plain http to the world outside", "one that leads elsewhere"],
+)
+def test_a_token_endpoint_that_cannot_be_trusted_gets_no_secret(
+    database, home, loaded_settings, token_endpoint, problem
+):
+    asked = []
+
+    def serve(request):
+        asked.append(request)
+        return Response(status=307, headers={"Location": "/token"})
+
+    with recording(serve) as (base, _):
+        base = base.replace("localhost", "127.0.0.1")
+        draft = TargetDraft(label="W", endpoint=f"{base}/xapi", key="us", secret=SECRET)
+        add(database, loaded_settings, home, replace(draft, token_endpoint=token_endpoint.format(base=base)))
+        say(database, home, [statement(1)])
+        assert statements.run(careful(database, loaded_settings, "127.0.0.1/32")) == 0
+    assert [each.address for each in asked] == (["/elsewhere"] if problem == "target.no_token" else [])
+    now = standing(database, home).target
+    assert (now.status, now.problem) == ("refused", problem)
+
+
+def test_plain_http_goes_to_networks_of_ours_alone(database, home, loaded_settings, warehouse):
+    inside = warehouse.draft(endpoint=f"{warehouse.url}/xapi".replace("localhost", "127.0.0.1"))
+    add(database, loaded_settings, home, inside)
+    add(database, loaded_settings, home, warehouse.draft(label="Outside", endpoint="http://8.8.8.8/xapi"))
+    say(database, home, [statement(1)])
+    assert statements.run(careful(database, loaded_settings, "127.0.0.1/32")) == 1
+    with database.reading() as db:
+        found = {each.target.label: each.target.problem for each in outside.standings(db, home)}
+    assert found == {"Warehouse": None, "Outside": "target.not_encrypted"}
 
 
 def test_what_is_no_record_store_or_of_another_version_is_said(database, home, tool, loaded_settings, warehouse):

@@ -2,6 +2,8 @@
 
 import logging
 import threading
+import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,6 +18,8 @@ from lti_mentor.vault import Vault
 from lti_mentor.web.forms import UsedForm
 from tests.conftest import SECRET, url_of
 from tests.support import processes
+from tests.support.outside import add, peer, say, statement
+from tests.support.stores import Lrs, target
 from xapi import store
 from xapi.vocabulary import Verbs
 
@@ -162,3 +166,46 @@ def test_workers_that_start_together_ask_for_each_job_once(database):
         thread.join()
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Job)) == len(worker.STEPS)
+
+
+@pytest.fixture
+def warehouse(sqlite_template, tmp_path, loaded_settings):
+    with peer(sqlite_template, tmp_path, loaded_settings) as found:
+        yield found
+
+
+def until(happened):
+    pause, ends = threading.Event(), time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < ends
+        pause.wait(0.05)
+
+
+def test_statements_are_delivered_while_a_job_takes_long_and_another_store_answers_slowly(
+    database, cast, warehouse, loaded_settings, monkeypatch
+):
+    tool = Tool(replace(loaded_settings, worker_poll_seconds=0.1), database, Vault(loaded_settings.secret_key))
+    home, over, stop, is_busy = cast.learner.organization_id, threading.Event(), threading.Event(), threading.Event()
+
+    def takes_long(*_):
+        is_busy.set()
+        over.wait(60)
+        return 200
+
+    monkeypatch.setattr(worker, "STEPS", {"rosters": (takes_long, timedelta(seconds=5))})
+    slow = Lrs(takes_long)
+    working = threading.Thread(target=worker.work, args=(tool, stop))
+    with target(database, loaded_settings, home, slow, label="Slow"):
+        add(database, loaded_settings, home, warehouse.draft())
+        ids = say(database, home, [statement(1)])
+        working.start()
+        try:
+            until(lambda: is_busy.is_set() and slow.batches and warehouse.ids() == ids)
+            ids.extend(say(database, home, [statement(2)]))
+            until(lambda: warehouse.ids() == ids)
+            assert slow.kept == []
+        finally:
+            stop.set()
+            over.set()
+            working.join()
+    assert not [thread for thread in threading.enumerate() if thread.name == "delivery"]

@@ -1,7 +1,9 @@
 """Record stores outside: the administrator's pages and commands, over real HTTP."""
 
+import html
 import re
 from datetime import timedelta
+from urllib.parse import urljoin
 
 import pytest
 from click.testing import CliRunner
@@ -11,12 +13,14 @@ from sqlalchemy import select
 from lti_mentor import clock
 from lti_mentor.activity import outside
 from lti_mentor.cli import main
+from lti_mentor.cli import targets as commands
 from lti_mentor.jobs import statements
 from lti_mentor.mentoring import goals, organizations, people, privacy
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.goals import GoalDraft
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
+from lti_mentor.web.admin import targets as pages
 from tests.conftest import SECRET, met, url_of
 from tests.support.outside import add, peer, say, standing, statement
 from tests.support.recording import recording
@@ -97,6 +101,56 @@ def test_the_start_page_says_that_a_record_store_takes_nothing_until_it_is_well(
         assert "takes nothing" not in administrator.open().text
         administrator.open(f"targets/{found.id}")
         assert "paused" in administrator.submit("/paused").text
+
+
+def test_new_secrets_are_typed_on_the_page_or_the_command_line(site, tool, home):
+    def take(asked):
+        return accepting(asked) if asked.headers["Authorization"] in known else Response(status=401)
+
+    accepting, known = judged([Response("[]")]), {"Basic dXM6bmV3": "us:new", "Basic d2U6bmV3ZXI=": "we:newer"}
+    with recording(take) as (base, _):
+        found = add(
+            site.database, site.settings, home, outside.TargetDraft(label="W", endpoint=base, key="us", secret=PRIVATE)
+        )
+        say(site.database, home, [statement(1)])
+        assert statements.run(tool) == 0
+        administrator = Administrator(site)
+        administrator.open(f"targets/{found.id}")
+        assert "The secret is what the record store shows" in administrator.submit("/secret", {"secret": ""}).text
+        administrator.open(f"targets/{found.id}")
+        page = administrator.submit("/secret", {"key": "us", "secret": "new"})
+        assert "The new secret is kept." in page.text
+        assert statements.run(tool) == 1
+        say(site.database, home, [statement(2)])
+        del known["Basic dXM6bmV3"]
+        assert statements.run(tool) == 0
+        assert run(site, "target", "secret", "W", "--key", "w:e", "--secret", "newer").exit_code == 1
+        assert run(site, "target", "secret", "W", "--key", "we", input="newer\n").exit_code == 0
+        assert statements.run(tool) == 1
+        assert run(site, "target", "pause", "W").exit_code == 0
+        assert run(site, "target", "secret", "W", "--secret", "newest").exit_code == 0
+        assert standing(site.database, home).state == "paused"
+
+
+def test_however_many_statements_are_refused_each_can_be_seen(site, tool, home, monkeypatch):
+    for where, name, most in ((pages, "MOST_LETTERS", 2), (commands, "A_READ", 2)):
+        monkeypatch.setattr(where, name, most)
+    with recording(judged([Response("No.", status=400)])) as (base, _):
+        add(site.database, site.settings, home, outside.TargetDraft(label="W", endpoint=base, key="us", secret="s"))
+        ids = say(site.database, home, [statement(number) for number in range(5)])
+        statements.run(tool)
+    page = (administrator := Administrator(site)).open(f"targets/{standing(site.database, home).target.id}")
+    seen = []
+    for shown in (2, 2, 1):
+        assert f"{shown} of 5 are shown here." in page.text
+        seen += [each for each in ids if f"<code>{each}</code>" in page.text]
+        following = re.search(r'href="([^"]*after=[^"]*)"', page.text)
+        if following:
+            page = administrator.get(urljoin(site.url, html.unescape(following[1])))
+    assert seen == ids
+    assert "The first ones" in page.text
+    listed = run(site, "dead", "list", "W").output
+    assert [each for each in ids if each in listed] == ids
 
 
 def test_older_statements_are_sent_from_the_page_and_a_record_store_is_removed_there(site, tool, home):

@@ -77,11 +77,19 @@ def _midnight(on: date) -> datetime:
 @admin.get("/targets/<uuid:target_id>", endpoint="target")
 def show_target(target_id: uuid.UUID, error: Invalid | None = None) -> str:
     """What waits for it, how it answered, and what it refused."""
+    after = request.args.get("after", 0, int)
     with tool().database.reading() as db:
         row = outside.standing(db, current_visit().organization_id, target_id)
-        letters = outside.dead_letters(db, row.target, most=MOST_LETTERS)
+        letters = outside.dead_letters(db, row.target, most=MOST_LETTERS + 1, after=after)
     return render_template(
-        "admin/target.html", row=row, target=row.target, letters=letters, error=error, typed=request.form
+        "admin/target.html",
+        row=row,
+        target=row.target,
+        letters=letters[:MOST_LETTERS],
+        is_first=after == 0,
+        following=letters[MOST_LETTERS - 1].seq if len(letters) > MOST_LETTERS else None,
+        error=error,
+        typed=request.form,
     )
 
 
@@ -107,6 +115,21 @@ def pause_target(db: Session, target_id: uuid.UUID) -> str:
 def resume_target(db: Session, target_id: uuid.UUID) -> str:
     """Check it again, and send what waits."""
     outside.resume(_to_change(db, target_id, "resumed"))
+    return visit_url("admin.target", target_id=target_id)
+
+
+class SecretForm(FormSchema):
+    key = text()
+    secret = text()
+
+
+@admin.post("/targets/<uuid:target_id>/secret")
+@form(again=show_target)
+def change_secret(db: Session, target_id: uuid.UUID) -> str:
+    """Get in with another key or secret; what waits stays."""
+    typed = load(SecretForm)
+    target = _to_change(db, target_id, "key and secret")
+    outside.change_secret(tool().vault, target, key=typed["key"], secret=typed["secret"])
     return visit_url("admin.target", target_id=target_id)
 
 

@@ -1,0 +1,186 @@
+"""Single statements that a record store outside breaks on, refuses or has another of: the others arrive."""
+
+import json
+import threading
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from flask import Response
+
+from lti_mentor import clock
+from lti_mentor.activity import outside
+from lti_mentor.jobs import statements
+from lti_mentor.mentoring import goals, organizations
+from lti_mentor.mentoring.goals import GoalDraft
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
+from tests.support.outside import add, say, standing, statement
+from tests.support.recording import recording
+from tests.support.stores import SECRET, Lrs, dead, later, target
+
+
+def resume(database, home, found):
+    with database.transaction() as db:
+        outside.resume(outside.to_change(db, home, found.id))
+
+
+@pytest.mark.parametrize("bad", [{0}, {0, 1}, {3}])
+def test_a_statement_that_breaks_the_other_side_is_put_aside_once_another_is_taken(
+    database, home, tool, loaded_settings, bad
+):
+    ids = [statement(number)["id"] for number in range(9)]
+    breaking = {ids[number] for number in bad}
+    lrs = Lrs(lambda batch: 200 if breaking.isdisjoint(batch) else 500)
+    with target(database, loaded_settings, home, lrs) as found:
+        say(database, home, [statement(number) for number in range(9)])
+        for passed in range(20 * len(bad)):
+            later(tool, passed * 2000)
+        assert {str(each.statement_id) for each in dead(database, found)} == breaking
+        assert sorted(lrs.kept) == [each for each in ids if each not in breaking]
+
+
+def test_a_statement_that_gets_no_answer_holds_the_others_up_for_a_while_only(sqlite_database, loaded_settings):
+    quick = replace(loaded_settings, answer_timeout_seconds=0.3, read_timeout_seconds=0.3)
+    tool, over = Tool(quick, sqlite_database, Vault(quick.secret_key)), threading.Event()
+    with sqlite_database.transaction() as db:
+        home = organizations.named(db, "Home").id
+    bad = statement(0)["id"]
+
+    def hang(batch):
+        if bad in batch:
+            over.wait(20)
+            return 500
+        return 200
+
+    lrs = Lrs(hang)
+    with target(sqlite_database, loaded_settings, home, lrs) as found:
+        ids = say(sqlite_database, home, [statement(number) for number in range(4)])
+        for passed in range(11):
+            later(tool, passed * 2000)
+        (letter,) = dead(sqlite_database, found)
+        over.set()
+    assert (str(letter.statement_id), letter.status) == (bad, None)
+    assert lrs.kept == ids[1:]
+
+
+@pytest.mark.parametrize("status", [503, 404])
+def test_a_record_store_that_takes_nothing_for_long_makes_no_dead_letters(
+    database, home, tool, loaded_settings, status
+):
+    lrs = Lrs(lambda batch: status)
+    with target(database, loaded_settings, home, lrs):
+        ids = say(database, home, [statement(number) for number in range(5)])
+        for passed in range(30):
+            later(tool, passed * 2000)
+        now = standing(database, home)
+        assert (now.dead, now.waiting, now.is_down) == (0, 5, True)
+        lrs.judge = lambda batch: 200
+        for passed in range(30, 33):
+            later(tool, passed * 2000)
+    assert lrs.kept == ids
+
+
+def test_one_that_asks_to_wait_makes_no_dead_letters_either(database, home, tool, loaded_settings):
+    bad = statement(0)["id"]
+    lrs = Lrs(lambda batch: 429 if bad in batch else 200)
+    with target(database, loaded_settings, home, lrs):
+        say(database, home, [statement(number) for number in range(3)])
+        for passed in range(14):
+            later(tool, passed * 2000)
+        assert standing(database, home).dead == 0
+
+
+def test_a_record_store_that_refuses_everything_is_stopped_before_it_has_refused_much(
+    database, home, tool, loaded_settings
+):
+    lrs = Lrs(lambda batch: Response("Not now.", status=422))
+    with target(database, loaded_settings, home, lrs) as found:
+        ids = say(database, home, [statement(number) for number in range(40)])
+        assert statements.run(tool) == 0
+        now = standing(database, home)
+        assert (now.state, now.is_down, now.dead, now.waiting) == ("refused", True, 10, 30)
+        assert (now.target.problem, now.target.answer) == ("target.refuses_all", "422 Not now.")
+        lrs.judge = lambda batch: 200
+        resume(database, home, found)
+        with database.transaction() as db:
+            assert outside.replay(db, found) == 10
+        assert statements.run(tool) == 40
+        assert lrs.kept == ids
+
+
+def test_whoever_has_looked_and_resumes_lets_it_refuse_more(database, home, tool, loaded_settings):
+    bad = {statement(number)["id"] for number in range(30)}
+    lrs = Lrs(lambda batch: 200 if bad.isdisjoint(batch) else 400)
+    with target(database, loaded_settings, home, lrs) as found:
+        ids = say(database, home, [statement(number) for number in range(40)])
+        assert statements.run(tool) == 0
+        resume(database, home, found)
+        assert statements.run(tool) == 10
+        assert lrs.kept == ids[30:]
+        assert standing(database, home).dead == 30
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "is_there"),
+    [
+        ("statementId", {}, True),
+        ("voidedStatementId", {}, True),
+        ("statementId", {"timestamp": "2026-01-01T00:00:00.000Z"}, True),
+        ("statementId", {"verb": {"id": "http://adlnet.gov/expapi/verbs/passed"}}, False),
+        ("statementId", {"actor": 7}, False),
+    ],
+    ids=["the same", "the same, voided", "the same, to the second", "another one", "one that cannot be read"],
+)
+def test_a_conflict_about_a_statement_of_a_client_is_believed_once_it_is_seen_there(
+    database, home, tool, loaded_settings, name, changes, is_there
+):
+    lrs = Lrs(lambda batch: 409)
+    lrs.found = {"statementId": Response(status=404), name: Response(json.dumps({**statement(3), **changes}))}
+    with target(database, loaded_settings, home, lrs) as found:
+        say(database, home, [statement(3)])
+        assert statements.run(tool) == int(is_there)
+        assert [letter.status for letter in dead(database, found)] == ([] if is_there else [409])
+
+
+def test_a_conflict_that_cannot_be_looked_into_now_is_looked_into_later(database, home, tool, loaded_settings):
+    lrs = Lrs(lambda batch: 409)
+    lrs.found = {"statementId": Response(status=503)}
+    with target(database, loaded_settings, home, lrs):
+        say(database, home, [statement(3)])
+        statements.run(tool)
+        now = standing(database, home)
+        assert (now.waiting, now.dead, now.target.problem) == (1, 0, "target.bad_status")
+
+
+def test_a_conflict_about_our_own_statements_says_that_they_are_there(database, cast, tool, loaded_settings):
+    home = cast.learner.organization_id
+    lrs = Lrs(lambda batch: 409)
+    lrs.found = {"statementId": Response(status=403)}
+    with target(database, loaded_settings, home, lrs):
+        for number in range(5):
+            draft = GoalDraft(title=f"Goal {number}", baseline=0, target=9, due_on=clock.today() + timedelta(days=9))
+            with database.transaction() as db:
+                goals.set_goal(db, cast.learner, draft)
+        assert statements.run(tool) == 5
+    now = standing(database, home)
+    assert (now.waiting, now.dead, now.target.delivered) == (0, 0, 5)
+    assert sorted(lrs.batches) == [1, 1, 1, 1, 1, 2, 2, 3, 5]
+
+
+def test_a_new_secret_is_used_at_once_and_nothing_is_lost(database, home, tool, loaded_settings):
+    def take(asked):
+        return lrs(asked) if "bmV3OnNlY3JldA==" in asked.headers["Authorization"] else Response(status=401)
+
+    lrs = Lrs()
+    with recording(take) as (base, _):
+        found = add(
+            database, loaded_settings, home, outside.TargetDraft(label="W", endpoint=base, key="us", secret=SECRET)
+        )
+        ids = say(database, home, [statement(1)])
+        assert statements.run(tool) == 0
+        ids += say(database, home, [statement(2)])
+        with database.transaction() as db:
+            outside.change_secret(tool.vault, outside.to_change(db, home, found.id), key="new", secret="secret")
+        assert statements.run(tool) == 2
+    assert lrs.kept == ids

@@ -21,7 +21,7 @@ from tests.support.killed import served_alone, survive
 from tests.support.outside import Peer, add, prepared, say, standing, statement
 from xapi.rows import StoredStatement
 
-FAST, MANY, KILLS, SECONDS = 10_000, 100_000, 40, 3600
+FAST, MANY, KILLS, SECONDS = 10_000, 100_000, 120, 3600
 A_BATCH = 100
 VERSION = {"X-Experience-API-Version": "1.0.3"}
 

@@ -7,7 +7,7 @@ from tests.support.killed import served_alone, survive
 from tests.support.learning_locker import HOW, IS_INSTALLED, learning_locker
 from tests.support.outside import prepared
 
-STATEMENTS, KILLS = 5_000, 5
+STATEMENTS, KILLS = 5_000, 6
 SECONDS = 120  # on a busy machine; alone it is less than half of that
 
 
@@ -27,6 +27,7 @@ def check(outcome, capsys):
     with capsys.disabled():
         print(f"\n{outcome}")
     assert (outcome.lost, outcome.doubled, outcome.delivered, outcome.restarts) == (0, 0, STATEMENTS, KILLS)
+    assert outcome.sent_again, "no kill and no fault came in between"
     assert outcome.is_in_order
 
 

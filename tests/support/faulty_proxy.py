@@ -1,12 +1,13 @@
-"""A proxy that loses requests and answers, errs, hangs and resets, as its seed decides, and says when it has a kill."""
+"""A proxy that loses requests and answers, errs, hangs and resets, as its seed decides, and counts what passes."""
 
 import http.client
+import json
 import random
 import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
@@ -16,15 +17,15 @@ ABORT = struct.pack("ii", 1, 0)  # close with a reset
 
 
 class FaultyProxy(ThreadingHTTPServer):
-    """``kill`` is called at these requests, after the other side has taken them and before an answer."""
+    """``passed_on`` counts how often each statement has reached the other side."""
 
     daemon_threads = True
 
-    def __init__(self, upstream: str, *, seed: int, share: float, kills: set[int], kill: Callable[[], None]) -> None:
+    def __init__(self, upstream: str, *, seed: int, share: float) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.upstream, self.share, self.kills, self.kill = urlsplit(upstream), share, kills, kill
+        self.upstream, self.share = urlsplit(upstream), share
         self.random, self.lock, self.moved = random.Random(seed), threading.Lock(), threading.Event()
-        self.posts, self.happened = 0, Counter[str]()
+        self.posts, self.happened, self.passed_on = 0, Counter[str](), Counter[str]()
 
     @property
     def url(self) -> str:
@@ -34,10 +35,7 @@ class FaultyProxy(ThreadingHTTPServer):
         """Of the next batch."""
         with self.lock:
             self.posts += 1
-            if self.posts in self.kills:
-                fate = "kill"
-            else:
-                fate = self.random.choice(FAULTS) if self.random.random() < self.share else "passed on"
+            fate = self.random.choice(FAULTS) if self.random.random() < self.share else "passed on"
             self.happened[fate] += 1
         return fate
 
@@ -63,10 +61,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._reset()
         if fate == "hang":
             return self._hang()
+        with self.server.lock:
+            self.server.passed_on.update(each["id"] for each in json.loads(body))
         answer = self._pass_on(body)
-        if fate == "kill":
-            self.server.kill()
-        if fate in ("kill", "lost answer"):
+        if fate == "lost answer":
             self._reset()
         elif fate == "hang after taking":
             self._hang()

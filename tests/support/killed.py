@@ -1,28 +1,35 @@
-"""Delivery while workers are killed at random, on a way that loses requests and answers."""
+"""Delivery while one worker after the other is killed at random, on a way that loses requests and answers."""
 
 import random
 import socket
+import subprocess
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import requests
 
+from lti_mentor import clock
 from tests.conftest import SECRET, url_of
 from tests.support import processes
 from tests.support.faulty_proxy import FAULTS, faulty_proxy
 from tests.support.outside import Peer, add, say, standing, statement
+from xapi.outbox import Standing
 
 A_BATCH = 50
+LAST = 10  # batches that are stored after the last kill
+BETWEEN = (0.3, 2.0)  # seconds from one kill to the next
 SHARE = 0.12  # of the requests that go wrong in another way than by a kill
 SEED = 20261125
 WORKERS = 2
 QUICK = {
-    "ANSWER_TIMEOUT_SECONDS": "2",
-    "READ_TIMEOUT_SECONDS": "2",
+    "ANSWER_TIMEOUT_SECONDS": "1",
+    "READ_TIMEOUT_SECONDS": "1",
     "JOB_LEASE_SECONDS": "3",
     "WORKER_POLL_SECONDS": "1",
     "ALLOW_PRIVATE_ADDRESSES": "true",
@@ -31,24 +38,42 @@ QUICK = {
 
 
 class Workers:
-    """Two processes, which are all killed at once and started again."""
+    """Processes of which one at a time is killed and another started in its place."""
 
     def __init__(self, database_url: str) -> None:
         self.environment = {"DATABASE_URL": database_url, "SECRET_KEY": SECRET, **QUICK}
-        self.running, self.restarts, self.lock = ExitStack(), 0, threading.Lock()
-        self.processes = []
+        self.running: list[tuple[ExitStack, subprocess.Popen]] = []
+        self.restarts = 0
 
-    def start(self) -> None:
-        started = [processes.running("worker", **self.environment) for _ in range(WORKERS)]
-        self.processes = [self.running.enter_context(each) for each in started]
+    @contextmanager
+    def started(self) -> Iterator[None]:
+        try:
+            self.running = [self._start() for _ in range(WORKERS)]
+            yield
+        finally:
+            for place, _ in self.running:
+                place.close()
 
-    def kill(self) -> None:
-        with self.lock:
-            for process in self.processes:
-                processes.kill(process)
-            self.running.close()
-            self.restarts += 1
-            self.start()
+    def _start(self) -> tuple[ExitStack, subprocess.Popen]:
+        place = ExitStack()
+        return place, place.enter_context(processes.running("worker", **self.environment))
+
+    def kill(self, number: int) -> None:
+        place, process = self.running[number]
+        processes.kill(process)
+        place.close()
+        self.running[number] = self._start()
+        self.restarts += 1
+
+    def kill_at_random(self, kills: int, over: threading.Event) -> None:
+        """So often, whatever the one is doing that is hit; all of them have their turn."""
+        chance = random.Random(SEED)
+        victims = [number % WORKERS for number in range(kills)]
+        chance.shuffle(victims)
+        for number in victims:
+            if over.wait(chance.uniform(*BETWEEN)):
+                return
+            self.kill(number)
 
 
 @contextmanager
@@ -72,9 +97,10 @@ def served_alone(found: Peer) -> Iterator[Peer]:
 @dataclass(frozen=True)
 class Outcome:
     sent: int
+    sent_again: int  # of them, because nobody could know that they had arrived
     delivered: int  # as counted here
     lost: int
-    doubled: int
+    doubled: int  # at the record store outside
     restarts: int
     seconds: float
     requests: int
@@ -83,33 +109,51 @@ class Outcome:
 
     def __str__(self) -> str:
         return (
-            f"sent {self.sent}, delivered {self.delivered}, lost {self.lost}, duplicated {self.doubled},"
-            f" restarts survived {self.restarts}; {self.seconds:.0f} s, {self.requests} requests,"
-            f" {self.failed} of them failed"
+            f"sent {self.sent}, {self.sent_again} of them more than once, delivered {self.delivered}, lost {self.lost},"
+            f" stored twice {self.doubled}, restarts survived {self.restarts}; {self.seconds:.0f} s,"
+            f" {self.requests} requests, {self.failed} of them failed"
         )
 
 
 def survive(database, home, outside, loaded, *, count: int, kills: int, seconds: int) -> Outcome:
-    """Store so many statements while they are delivered and workers are killed so often; all within these seconds."""
-    workers = Workers(url_of(database))
-    at = set(random.Random(SEED).sample(range(3, count // 100 + 5), kills))
-    with faulty_proxy(outside.url, seed=SEED, share=SHARE, kills=at, kill=workers.kill) as proxy, workers.running:
-        endpoint = outside.draft().endpoint.replace(outside.url, proxy.url)
-        add(database, loaded, home, outside.draft(endpoint=endpoint))
+    """Deliver so many statements while workers are killed so often; all within these seconds.
+
+    Half of them are there before the target is added. The last ones are stored after the last kill, so that each kill
+    meets workers with work to do.
+    """
+    workers, over = Workers(url_of(database)), threading.Event()
+    said = [statement(number) for number in range(count)]
+    batches = [said[start : start + A_BATCH] for start in range(0, count, A_BATCH)]
+    older, newer, last = batches[: len(batches) // 2], batches[len(batches) // 2 : -LAST], batches[-LAST:]
+    for batch in older:
+        say(database, home, batch)
+    with (
+        faulty_proxy(outside.url, seed=SEED, share=SHARE) as proxy,
+        workers.started(),
+        ThreadPoolExecutor(1) as thread,
+    ):
+        endpoint, yesterday = outside.draft().endpoint.replace(outside.url, proxy.url), clock.now() - timedelta(days=1)
         started = time.monotonic()
-        workers.start()
-        said = [statement(number) for number in range(count)]
-        for start in range(0, count, A_BATCH):
-            say(database, home, said[start : start + A_BATCH])
-        while standing(database, home).waiting:
-            assert time.monotonic() - started < seconds, (proxy.happened, standing(database, home))
-            proxy.moved.wait(1)
-            proxy.moved.clear()
+        add(database, loaded, home, outside.draft(endpoint=endpoint, since=yesterday))
+        killing = thread.submit(workers.kill_at_random, kills, over)
+        try:
+            for batch in newer:
+                say(database, home, batch)
+            killing.result(seconds)
+            for batch in last:
+                say(database, home, batch)
+            while _is_on_its_way(standing(database, home)):
+                assert time.monotonic() - started < seconds, (proxy.happened, standing(database, home))
+                proxy.moved.wait(1)
+                proxy.moved.clear()
+        finally:
+            over.set()
         taken = time.monotonic() - started
         got = outside.statements()
     ids = [each["id"] for each in got]
     return Outcome(
         sent=count,
+        sent_again=sum(times > 1 for times in proxy.passed_on.values()),
         delivered=standing(database, home).target.delivered,
         lost=count - len(set(ids)),
         doubled=len(ids) - len(set(ids)),
@@ -119,6 +163,10 @@ def survive(database, home, outside, loaded, *, count: int, kills: int, seconds:
         failed=sum(proxy.happened[fault] for fault in FAULTS),
         is_in_order=_by_registration(got) == _by_registration(said),
     )
+
+
+def _is_on_its_way(found: Standing) -> bool:
+    return found.waiting > 0 or found.progress is not None
 
 
 def _by_registration(statements: list[dict]) -> dict[str, list[str]]:

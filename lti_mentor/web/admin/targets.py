@@ -77,7 +77,8 @@ def _midnight(on: date) -> datetime:
 @admin.get("/targets/<uuid:target_id>", endpoint="target")
 def show_target(target_id: uuid.UUID, error: Invalid | None = None) -> str:
     """What waits for it, how it answered, and what it refused."""
-    after = request.args.get("after", 0, int)
+    given = request.args.get("after", "")
+    after = int(given) if given.isdecimal() and len(given) < 19 else 0
     with tool().database.reading() as db:
         row = outside.standing(db, current_visit().organization_id, target_id)
         letters = outside.dead_letters(db, row.target, most=MOST_LETTERS + 1, after=after)

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from xapi.facets import Statement, activities_in
-from xapi.rows import Activity, inserting, metadata
+from xapi.rows import inserting, metadata
 from xapi.validation import COMPONENT_LISTS
 
 Definition = dict[str, Any]
@@ -49,7 +49,7 @@ def define(db: Session, *, tenant: uuid.UUID, statements: Iterable[Statement]) -
         if text != known.get(iri):
             changed.append({"tenant": tenant, "iri": iri, "definition": text})
     if changed:
-        made = inserting(db, Activity)
+        made = inserting(db, _ACTIVITIES)
         db.execute(
             made.on_conflict_do_update(index_elements=["tenant", "iri"], set_={"definition": made.excluded.definition}),
             changed,

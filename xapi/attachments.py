@@ -58,16 +58,22 @@ def keep(
 
 def parts(db: Session, *, tenant: uuid.UUID, statements: Iterable[Statement]) -> list[Part]:
     """What came along with these statements, each content once; of others a statement says where they are."""
-    named: dict[str, str] = {}  # the media type of each digest
+    named = enclosed(db, tenant=tenant, statements=statements)
+    found = ((sha2, kind, content(db, tenant=tenant, sha2=sha2)) for sha2, kind in named.items())
+    return [multipart.attachment(sha2, kind, inside) for sha2, kind, inside in found if inside is not None]
+
+
+def enclosed(db: Session, *, tenant: uuid.UUID, statements: Iterable[Statement]) -> dict[str, str]:
+    """The SHA-2 of what came along with these statements, each with its media type."""
+    named: dict[str, str] = {}
     ids = []
     for statement in statements:
         found = {attachment["sha2"].lower(): attachment["contentType"] for _, attachment in _of(statement)}
         named |= found
         if found:
             ids.append(uuid.UUID(statement["id"]))
-    enclosed = _enclosed(db, tenant, ids) if ids else set()
-    contents = _load(db, tenant, [sha2 for sha2 in named if sha2 in enclosed])
-    return [multipart.attachment(sha2, named[sha2], contents[sha2]) for sha2 in named if sha2 in contents]
+    here = _enclosed(db, tenant, ids) if ids else set()
+    return {sha2: kind for sha2, kind in named.items() if sha2 in here}
 
 
 def _enclosed(db: Session, tenant: uuid.UUID, statement_ids: Sequence[uuid.UUID]) -> set[str]:
@@ -76,16 +82,9 @@ def _enclosed(db: Session, tenant: uuid.UUID, statement_ids: Sequence[uuid.UUID]
     return set(db.scalars(wanted.where(StoredStatement.statement_id.in_(statement_ids))))
 
 
-def _load(db: Session, tenant: uuid.UUID, hashes: Sequence[str]) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for start in range(0, len(hashes), 500):
-        rows = db.execute(
-            select(Attachment.sha2, Attachment.content).where(
-                Attachment.tenant == tenant, Attachment.sha2.in_(hashes[start : start + 500])
-            )
-        )
-        found |= {row.sha2: row.content for row in rows}
-    return found
+def content(db: Session, *, tenant: uuid.UUID, sha2: str) -> bytes | None:
+    """Alone, for it may be long."""
+    return db.scalar(select(Attachment.content).where(Attachment.tenant == tenant, Attachment.sha2 == sha2))
 
 
 def _hashes(statements: Iterable[Statement]) -> set[str]:

@@ -81,11 +81,11 @@ SomeLetter = TypeVar("SomeLetter", bound=Letter)
 
 def batch(waiting: Sequence[SomeLetter], most: int = MOST) -> list[SomeLetter]:
     """As many of the first ones as go together; at least one. One with attachments goes alone, for they may be long."""
-    taken, size = list(waiting[:1]), sum(len(each.body) for each in waiting[:1])
+    taken, size = list(waiting[:1]), sum(len(each.body.encode()) for each in waiting[:1])
     if taken and taken[0].has_attachments:
         return taken
     for each in waiting[1:most]:
-        size += len(each.body)
+        size += len(each.body.encode())
         if size > MOST_BYTES or each.has_attachments:
             break
         taken.append(each)
@@ -100,7 +100,10 @@ def first_size(failures: int) -> int:
 def message(bodies: Iterable[str], attached: Sequence[Part]) -> tuple[bytes, str]:
     """The stored texts and their attachments as one message, and its content type."""
     text = f"[{','.join(bodies)}]".encode()
-    return multipart.message(text, attached) if attached else (text, JSON)
+    if not attached:
+        return text, JSON
+    pieces, content_type = multipart.message(text, attached)
+    return b"".join(pieces), content_type
 
 
 class Meaning(Enum):

@@ -23,8 +23,10 @@ def digest(statement: Statement) -> bytes:
     kept = {name: value for name, value in statement.items() if name not in _NOT_COMPARED}
     if "timestamp" in statement:
         kept["timestamp"] = times.written(times.parsed(statement["timestamp"]))
-    text = json.dumps(_essence(kept), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(_sorted(_essence(kept)).encode()).digest()
+
+
+_sorted = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
 def _essence(said: Statement) -> Statement:

@@ -6,12 +6,13 @@ from typing import Any
 
 Statement = dict[str, Any]
 LONGEST = 1000  # bytes
-BROADEST = 2000  # facets of one statement, and of all together that one is found by because they are about each other
+BROADEST = 3000  # facets of one statement, and of all together that one is found by because they are about each other
 
 VERB = "verb"
 AGENT, RELATED_AGENT = "agent", "related_agent"
 ACTIVITY, RELATED_ACTIVITY = "activity", "related_activity"
 REGISTRATION = "registration"
+AGENT_VERB = "agent_verb"  # the one pair that is asked for all the time, and often in vain
 
 
 def agent_key(agent: Statement) -> str | None:
@@ -47,7 +48,14 @@ def facets(statement: Statement) -> set[tuple[str, str]]:
     registration = statement.get("context", {}).get("registration")
     if registration:
         found.add((REGISTRATION, registration.lower()))
-    return {(kind, short(value)) for kind, value in found}
+    plain = {(kind, short(value)) for kind, value in found}
+    verb = short(statement["verb"]["id"])
+    return plain | {(AGENT_VERB, pair(value, verb)) for kind, value in plain if kind == AGENT}
+
+
+def pair(agent: str, verb: str) -> str:
+    """Of two values that are short."""
+    return short(f"{agent} {verb}")
 
 
 def short(value: str) -> str:

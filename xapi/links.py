@@ -20,7 +20,7 @@ Said = tuple[int, str, str]  # the seq of a statement, and one of its facets
 
 # Whoever builds long chains, or says much about them at once, neither fills the store nor keeps others waiting.
 FARTHEST = 100  # steps from one statement to others
-MOST_COPIES = 100_000  # facets that the statements of one batch, or those about one, get from others
+MOST_COPIES = 150_000  # facets that the statements of one batch, or those about one, get from others
 _REFERENCES = metadata.tables["xapi_references"]
 
 

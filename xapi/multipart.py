@@ -2,8 +2,9 @@
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from xapi.errors import InvalidStatement
 
@@ -65,17 +66,23 @@ def attachment(sha2: str, media_type: str, content: bytes) -> Part:
     return Part(headers, content)
 
 
-def message(text: bytes, attached: Iterable[Part]) -> tuple[bytes, str]:
-    """JSON and its attachments as one message, and its content type."""
+def message(text: bytes, attached: Iterable[Part]) -> tuple[Iterator[bytes], str]:
+    """JSON and its attachments as one message, part by part, and its content type."""
     boundary = secrets.token_hex(24)
-    parts = [Part({"Content-Type": "application/json"}, text), *attached]
-    return written(parts, boundary), f"multipart/mixed; boundary={boundary}"
+    parts = chain([Part({"Content-Type": "application/json"}, text)], attached)
+    return pieces(parts, boundary), f"multipart/mixed; boundary={boundary}"
 
 
 def written(parts: Iterable[Part], boundary: str) -> bytes:
     """As one message."""
-    body = bytearray()
+    return b"".join(pieces(parts, boundary))
+
+
+def pieces(parts: Iterable[Part], boundary: str) -> Iterator[bytes]:
+    """The same, part by part."""
     for part in parts:
         head = "".join(f"{name}: {value}\r\n" for name, value in part.headers.items())
-        body += f"--{boundary}\r\n{head}\r\n".encode() + part.content + b"\r\n"
-    return bytes(body + f"--{boundary}--\r\n".encode())
+        yield f"--{boundary}\r\n{head}\r\n".encode()
+        yield part.content
+        yield b"\r\n"
+    yield f"--{boundary}--\r\n".encode()

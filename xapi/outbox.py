@@ -168,16 +168,13 @@ def take(db: Session, claimed: Target, *, now: datetime, until: datetime) -> lis
 
 
 def _letters(db: Session, target: Target) -> list[Letter]:
-    """Those that are new wait until the older ones are queued, so that everything goes in order."""
+    """So many as go together. Those that are new wait until the older ones are queued: everything goes in order."""
     is_whole = target.queued_seq >= target.queue_until
-    wanted = (
-        select(Outbound.seq, StoredStatement.body)
-        .join(StoredStatement, and_(StoredStatement.tenant == Outbound.tenant, StoredStatement.seq == Outbound.seq))
-        .where(Outbound.tenant == target.tenant, Outbound.target_id == target.id)
-        .where(true() if is_whole else Outbound.seq <= target.queued_seq)
-    )
-    rows = db.execute(wanted.order_by(Outbound.seq).limit(delivery.MOST))
-    return [Letter(row.seq, row.body) for row in rows]
+    waiting = select(Outbound.seq).where(Outbound.tenant == target.tenant, Outbound.target_id == target.id)
+    waiting = waiting.where(true() if is_whole else Outbound.seq <= target.queued_seq)
+    seqs = db.scalars(waiting.order_by(Outbound.seq).limit(delivery.MOST)).all()
+    chosen = store.within(db, target.tenant, seqs, delivery.MOST_BYTES)
+    return [Letter(seq, body) for seq, body in store.bodies(db, target.tenant, chosen).items()]
 
 
 def _ours(db: Session, claimed: Target) -> Target | None:

@@ -92,12 +92,12 @@ def authority(db: Session) -> Statement:
 
 def last_activity(db: Session, organization_id: UUID, registration: UUID) -> datetime | None:
     """When the newest of our statements about a mentorship was true that counts as activity and is not voided."""
-    own, last = {"homePage": iri_base(db), "name": AUTHORITY}, None
+    own = {"homePage": iri_base(db), "name": AUTHORITY}
     verbs = [verb.iri for verb in ACTIVITY_VERBS]
-    for said in store.scan(db, tenant=organization_id, verbs=verbs, registration=str(registration)):
-        if said["authority"].get("account") == own:
-            last = datetime.fromisoformat(said["timestamp"])
-    return last
+    about_it = store.scan(db, tenant=organization_id, verbs=verbs, registration=str(registration), newest_first=True)
+    ours = (said["timestamp"] for said in about_it if said["authority"].get("account") == own)
+    last = next(ours, None)
+    return datetime.fromisoformat(last) if last else None
 
 
 def check_statements(database: Database) -> None:

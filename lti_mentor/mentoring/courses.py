@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, and_, bindparam, func, or_, select
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -64,7 +64,10 @@ class Item(Row):
     due_at: Mapped[datetime | None]
     overdue_noted_at: Mapped[datetime | None]  # when the readiness it moved by becoming due was recorded
 
-    __table_args__ = (UniqueConstraint("organization_id", "course_id", "activity_iri"),)
+    __table_args__ = (
+        UniqueConstraint("organization_id", "course_id", "activity_iri"),
+        Index("ix_items_organization_id_activity_iri", "organization_id", "activity_iri"),
+    )
 
 
 class MappedItem(Row):

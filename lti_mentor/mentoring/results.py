@@ -2,14 +2,15 @@
 
 import math
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
+from lti_mentor.db import Base, same
 from lti_mentor.mentoring import gradebook, people, standing
 from lti_mentor.mentoring.courses import Course, Item, MappedItem, Member, Result
 from lti_mentor.mentoring.people import Account, Person
@@ -22,6 +23,8 @@ VERBS = {
     "http://adlnet.gov/expapi/verbs/failed": 0.0,
     "http://adlnet.gov/expapi/verbs/completed": None,
 }  # and the share of the maximum they stand for when they carry no score
+AT_ONCE = 100
+_ITEMS = Base.metadata.tables["items"]
 
 
 def take_statements(db: Session, organization_id: uuid.UUID, statements: Iterable[Mapping[str, Any]]) -> int:
@@ -29,8 +32,41 @@ def take_statements(db: Session, organization_id: uuid.UUID, statements: Iterabl
 
     Person by person, always in one order: two batches about the same people do not wait for each other in a circle.
     """
-    by_person = sorted(statements, key=_account)
-    return sum(_take_statement(db, organization_id, statement) for statement in by_person)
+    results = sorted((each for each in statements if _is_result(each)), key=_account)
+    count = 0
+    for start in range(0, len(results), AT_ONCE):
+        some = results[start : start + AT_ONCE]
+        iris, titles = _spoken_of(db, organization_id, some)
+        for statement in some:
+            if statement["object"]["id"] in iris:
+                count += _take_statement(db, organization_id, statement)
+            elif not titles.isdisjoint(_names(statement)):
+                _note_address(db, organization_id, statement)
+    return count
+
+
+_IRIS = select(_ITEMS.c.activity_iri, literal(None)).where(
+    same(_ITEMS.c.organization_id), _ITEMS.c.activity_iri.in_(bindparam("iris", expanding=True))
+)
+_WAITING = select(literal(None), _ITEMS.c.title).where(
+    same(_ITEMS.c.organization_id),
+    _ITEMS.c.activity_iri.is_(None),
+    _ITEMS.c.title.in_(bindparam("titles", expanding=True)),
+)
+_SPOKEN_OF = union_all(_IRIS, _WAITING)
+
+
+def _spoken_of(
+    db: Session, organization_id: uuid.UUID, statements: Sequence[Mapping[str, Any]]
+) -> tuple[set[str], set[str]]:
+    """The addresses of items that these are about, and the titles in them of items that wait for an address.
+
+    Most are about neither, and nothing else is looked up for them.
+    """
+    iris = list({each["object"]["id"] for each in statements})
+    titles = list({title for each in statements for title in _names(each)})
+    found = db.execute(_SPOKEN_OF, {"organization_id": organization_id, "iris": iris, "titles": titles}).all()
+    return {iri for iri, _ in found if iri is not None}, {title for _, title in found if title is not None}
 
 
 def _account(statement: Mapping[str, Any]) -> tuple[str, str]:
@@ -38,18 +74,18 @@ def _account(statement: Mapping[str, Any]) -> tuple[str, str]:
     return account.get("homePage", ""), account.get("name", "")
 
 
+def _is_result(statement: Mapping[str, Any]) -> bool:
+    is_about_activity = statement["object"].get("objectType", "Activity") == "Activity"
+    return is_about_activity and "account" in statement["actor"] and _share(statement) is not None
+
+
 def _take_statement(db: Session, organization_id: uuid.UUID, statement: Mapping[str, Any]) -> int:
-    share = _share(statement)
-    account = statement["actor"].get("account")
-    if share is None or account is None or statement["object"].get("objectType", "Activity") != "Activity":
+    """How many results it gave."""
+    account, share = statement["actor"]["account"], _share(statement)
+    person = people.by_account(db, organization_id, account["homePage"], account["name"])
+    if person is None or share is None:
         return 0
-    items = _items(db, organization_id, statement["object"]["id"])
-    if not items:
-        _note_address(db, organization_id, statement)
-    person = people.by_account(db, organization_id, account["homePage"], account["name"]) if items else None
-    if person is None:
-        return 0
-    moment = _moment(statement["timestamp"])
+    items, moment = _items(db, organization_id, statement["object"]["id"]), _moment(statement["timestamp"])
     for item in items:
         take(db, item, person, score=share * 100, maximum=100, source="statement", at=moment)
     return len(items)
@@ -92,14 +128,17 @@ def _items(db: Session, organization_id: uuid.UUID, activity_iri: str) -> list[I
     return list(db.scalars(wanted))
 
 
+def _names(statement: Mapping[str, Any]) -> Iterable[str]:
+    names: Mapping[str, str] = statement["object"].get("definition", {}).get("name", {})
+    return names.values()
+
+
 def _note_address(db: Session, organization_id: uuid.UUID, statement: Mapping[str, Any]) -> None:
     """An item of a copied course waits for its address, and somebody of the course has a grade under its title.
 
     Other courses have a "Quiz 1" too, so this is for a teacher to look at. It says nothing when several items wait.
     """
-    account, names = statement["actor"]["account"], statement["object"].get("definition", {}).get("name", {})
-    if not names:
-        return
+    account = statement["actor"]["account"]
     wanted = (
         select(Item)
         .join(Member, Member.course_id == Item.course_id)
@@ -111,7 +150,7 @@ def _note_address(db: Session, organization_id: uuid.UUID, statement: Mapping[st
             Member.left_at.is_(None),
             Item.organization_id == organization_id,
             Item.activity_iri.is_(None),
-            Item.title.in_(list(names.values())),
+            Item.title.in_(list(_names(statement))),
         )
     )
     waiting = db.scalars(wanted).all()

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,14 +14,16 @@ from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.activity import outside
-from lti_mentor.db import lost_a_race
+from lti_mentor.db import Database, lost_a_race
 from lti_mentor.mentoring import results
 from lti_mentor.web import lrs_query as query
 from lti_mentor.web.lrs import PLACE, Answer, Wrong, authority, needs, only_mine, resource
 from lti_mentor.web.tool import tool
-from xapi import activities, attachments, formats, keys, multipart, store, strict, times
+from xapi import activities, attachments, drafts, formats, keys, multipart, store, strict, times
+from xapi.drafts import Batch
 from xapi.errors import InvalidQuery, InvalidStatement
 from xapi.facets import Statement, activities_in, agent_key
+from xapi.multipart import Part
 
 statements = resource("lrs_statements")
 JSON, MIXED = "application/json", "multipart/mixed"
@@ -88,26 +91,21 @@ def _parsed(body: bytes) -> Any:
 
 def _put(given: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
     """Once more where a form or a roster wrote about the same people: those lock what we lock, the other way round."""
+    with tool().database.reading() as db:
+        ours = authority(db)
+    batch = drafts.checked(given, authority=ours, version=g.version, contents=contents)
     try:
-        return _store(given, contents)
+        return _store(batch)
     except Exception as error:
         if not lost_a_race(error):
             raise
-    return _store(given, contents)
+    return _store(batch)
 
 
-def _store(given: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
+def _store(batch: Batch) -> list[uuid.UUID]:
+    may_void_all = g.caller.may(keys.ALL)
     with tool().database.transaction() as db:
-        taken = store.put(
-            db,
-            tenant=g.caller.tenant,
-            statements=given,
-            now=clock.now(),
-            authority=authority(db),
-            version=g.version,
-            contents=contents,
-            voids_all=g.caller.may(keys.ALL),
-        )
+        taken = store.take(db, tenant=g.caller.tenant, batch=batch, now=clock.now(), voids_all=may_void_all)
         if g.caller.may(keys.DEFINE):
             activities.define(db, tenant=g.caller.tenant, statements=taken.new)
         outside.queue(db, g.caller.tenant, taken)
@@ -219,6 +217,16 @@ def _answer(db: Session, text: str, bodies: list[str]) -> Response:
     """In JSON, or with the attachments of these statements where they are asked for."""
     if not query.flag("attachments"):
         return Response(text, mimetype=JSON)
-    attached = attachments.parts(db, tenant=g.caller.tenant, statements=[json.loads(body) for body in bodies])
-    body, content_type = multipart.message(text.encode(), attached)
+    tenant = g.caller.tenant
+    named = attachments.enclosed(db, tenant=tenant, statements=[json.loads(body) for body in bodies])
+    body, content_type = multipart.message(text.encode(), _attached(tool().database, tenant, named))
     return Response(body, content_type=content_type)
+
+
+def _attached(database: Database, tenant: uuid.UUID, named: Mapping[str, str]) -> Iterator[Part]:
+    """Read one by one while they are sent: no more than one of them is in memory."""
+    for sha2, media_type in named.items():
+        with database.reading() as db:
+            content = attachments.content(db, tenant=tenant, sha2=sha2)
+        if content is not None:
+            yield multipart.attachment(sha2, media_type, content)

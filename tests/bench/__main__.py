@@ -29,7 +29,7 @@ from lti_mentor.mentoring.goals import Goal, GoalLink
 from lti_mentor.practice.tokens import SigningKey, claims
 from lti_mentor.vault import Vault
 from lti_mentor.web import visit
-from tests.bench import bare_tool, delivery, lms, served, services
+from tests.bench import bare_tool, delivery, lms, reading, records, served, services
 from tests.conftest import gather_cast, register, small_world
 
 ROUNDS, BURST = 60, 5
@@ -298,6 +298,8 @@ def main() -> None:
         ]
         with lms.running(key.jwk()) as issuer:
             lines += services.lines(issuer, folder)
+        lines += records.lines(folder)
+        lines += reading.lines(folder)
         lines += delivery.lines(folder)
     text = "\n".join(lines)
     print(text)

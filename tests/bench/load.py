@@ -24,14 +24,21 @@ class Browser:
         self.connection = socket.create_connection(("127.0.0.1", port))
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, str]:
+    def ask(self, method: str, path: str, body: bytes = b"", headers: str = FORM) -> tuple[int, str]:
         """Status, and where a redirect leads."""
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items() if value)
         head = f"{method} {path} HTTP/1.1\r\nHost: {self.host}\r\nCookie: {cookies}\r\nContent-Length: {len(body)}\r\n"
-        self.connection.sendall(f"{head}{FORM}\r\n".encode() + body)
-        return self._answer()
+        self.connection.sendall(f"{head}{headers}\r\n".encode() + body)
+        status, location, _ = self._answer()
+        return status, location
 
-    def _answer(self) -> tuple[int, str]:
+    def get(self, path: str, headers: str) -> tuple[int, bytes]:
+        """Status and body."""
+        self.connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\n{headers}\r\n".encode())
+        status, _, body = self._answer()
+        return status, body
+
+    def _answer(self) -> tuple[int, str, bytes]:
         data = b""
         while b"\r\n\r\n" not in data:
             data += self._more()
@@ -47,10 +54,12 @@ class Browser:
             elif name == "Set-Cookie":
                 key, _, rest = value.partition("=")
                 self.cookies[key] = rest.partition(";")[0]
+        pieces = [body]
         missing = length - len(body)
         while missing > 0:
-            missing -= len(self._more())
-        return int(lines[0][9:12]), location
+            pieces.append(self._more())
+            missing -= len(pieces[-1])
+        return int(lines[0][9:12]), location, b"".join(pieces)
 
     def _more(self) -> bytes:
         data = self.connection.recv(65536)

@@ -1,9 +1,7 @@
 """The server is killed again and again while forms come in: a goal and its statement are both there, or neither."""
 
 import json
-import socket
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -14,7 +12,7 @@ from lti_mentor import clock
 from lti_mentor.mentoring.goals import Goal
 from lti_mentor.web import visit
 from lti_mentor.web.forms import csrf_token
-from tests.conftest import SECRET, url_of
+from tests.conftest import url_of
 from tests.support import processes
 from xapi.rows import StoredStatement
 
@@ -22,30 +20,9 @@ FORMS_A_ROUND = 12
 ANSWERS_BEFORE_THE_KILL = (1, 3, 5, 8)
 
 
-@contextmanager
-def server(database_url, port):
-    """A production server with two workers."""
-    environment = {"DATABASE_URL": database_url, "BASE_URL": f"http://localhost:{port}", "SECRET_KEY": SECRET}
-    with processes.running("serve", "--port", str(port), "--workers", "2", **environment) as process:
-        wait_until_it_answers(process, port)
-        yield process
-
-
-def wait_until_it_answers(process, port):
-    while process.poll() is None:
-        try:
-            if requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).ok:
-                return
-        except requests.ConnectionError:
-            continue
-    raise AssertionError("the server did not start")
-
-
 @pytest.fixture
 def port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return processes.free_port()
 
 
 def send(address, cookie, form):
@@ -85,7 +62,7 @@ def test_a_server_killed_at_any_moment_leaves_goals_with_their_statements_or_not
     for answers in ANSWERS_BEFORE_THE_KILL:
         sent = [f"Goal {answers}-{number}" for number in range(FORMS_A_ROUND)]
         answered = set()
-        with server(database_url, port) as process, ThreadPoolExecutor(6) as senders:
+        with processes.serving(database_url, port) as process, ThreadPoolExecutor(6) as senders:
             futures = {senders.submit(send, address, cookie, form(title)): title for title in sent}
             for future in as_completed(futures):
                 if future.result():
@@ -98,7 +75,7 @@ def test_a_server_killed_at_any_moment_leaves_goals_with_their_statements_or_not
         assert answered <= set(goals.values())
 
     assert unanswered, "every form was answered: nothing was cut off"
-    with server(database_url, port):
+    with processes.serving(database_url, port):
         assert all(send(address, cookie, form(title)) for title in sorted(unanswered))
     goals, stated = titles_and_statements(database)
     assert sorted(stated) == sorted(goals)

@@ -1,0 +1,82 @@
+"""Statements on their way into the store: all that takes time is done before anybody has to wait for it."""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from xapi import attachments, validation
+from xapi.errors import InvalidStatement
+from xapi.facets import BROADEST, Statement, agent_key, facets, short
+
+_canonical = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A statement that only lacks the time when it is stored, which may be its timestamp too."""
+
+    id: uuid.UUID
+    statement: Statement
+    facets: set[tuple[str, str]]
+    text: str  # canonical JSON
+
+    def stored(self, at: str) -> tuple[Statement, str]:
+        """The statement with this time, and its canonical JSON."""
+        more = {"stored": at} if "timestamp" in self.statement else {"timestamp": at, "stored": at}
+        return self.statement | more, f"{self.text[:-1]},{_canonical(more)[1:]}"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Statements from outside, with their attachments by SHA-2. ``named`` are those that came with an id."""
+
+    drafts: list[Draft]
+    named: frozenset[uuid.UUID]
+    authority: Statement
+    contents: Mapping[str, bytes]
+
+
+def draft_of(statement: Statement, authority: Statement) -> Draft:
+    """Of one that is complete and valid."""
+    said = {name: value for name, value in statement.items() if name != "stored"}
+    said |= {"authority": authority, "version": said.get("version", "1.0.0")}
+    return Draft(uuid.UUID(said["id"]), said, facets(said), _canonical(said))
+
+
+def checked(
+    statements: Sequence[Any],
+    *,
+    authority: Statement,
+    version: str = validation.ONE,
+    contents: Mapping[str, bytes] = MappingProxyType({}),
+) -> Batch:
+    """What ``store.take`` takes, by the rules of this version. No transaction is open meanwhile.
+
+    Raises InvalidStatement, with the place in the list where there are several.
+    """
+    given: list[Draft] = []
+    named: set[uuid.UUID] = set()
+    for place, statement in enumerate(statements):
+        try:
+            said = validation.checked(statement, version)
+            attachments.check(said, contents, version)
+            if "id" in said and uuid.UUID(said["id"]) in named:
+                raise InvalidStatement("id", "It appears twice in this batch.", "xAPI 2.0, 4.1.6.1")
+            if "id" in said:
+                named.add(uuid.UUID(said["id"]))
+            said["id"] = said["id"].lower() if "id" in said else str(uuid.uuid4())
+            draft = draft_of(said, authority)
+            if len(draft.facets) > BROADEST:
+                raise InvalidStatement("", f"It names more than {BROADEST} agents and activities.")
+        except InvalidStatement as error:
+            raise (error.inside(f"[{place}]") if len(statements) > 1 else error) from None
+        given.append(draft)
+    attachments.check_parts([each.statement for each in given], contents)
+    return Batch(given, frozenset(named), authority, contents)
+
+
+def key_of(authority: Statement) -> str:
+    return short(agent_key(authority) or "")

@@ -1,0 +1,166 @@
+"""Where statements are found: the rows of the index that say what is asked for, the rarest of them first."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, exists, func, literal, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+
+from xapi.facets import (
+    ACTIVITY,
+    AGENT,
+    AGENT_VERB,
+    REGISTRATION,
+    RELATED_ACTIVITY,
+    RELATED_AGENT,
+    VERB,
+    pair,
+    short,
+)
+from xapi.rows import Facet, StoredStatement, metadata
+
+MAXIMUM = 100  # statements on one page
+Filter = tuple[str, tuple[str, ...]]  # the kind of a facet, and one of these values
+_FACETS = metadata.tables["xapi_facets"]
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to look for. ``since`` (exclusive) and ``until`` (inclusive) are about ``stored``, ``after`` is a seq."""
+
+    agent: str | tuple[str, ...] | None = None  # as facets.agent_key writes it; one of several
+    verb: str | None = None
+    activity: str | None = None
+    registration: str | None = None
+    related_agents: bool = False
+    related_activities: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = MAXIMUM
+    ascending: bool = False
+    after: int | None = None
+    authority: str | None = None  # as facets.agent_key writes it
+    also_voided: bool = False
+
+
+def found(db: Session, tenant: uuid.UUID, wanted: Query) -> Select[int]:
+    """The seq of one statement more than fit on the page.
+
+    The rarest filter leads, and what else is asked for has to be said by the same statement: the one found, or one that
+    it is about. Whoever sees only what is their own finds it only by what it says itself.
+    """
+    filters = list(_filters(wanted))
+    own: list[Filter] = [(RELATED_AGENT, (short(wanted.authority),))] if wanted.authority else []
+    if not filters and not own:
+        return _paged(select(StoredStatement.seq).where(*_present(tenant, wanted)), StoredStatement.seq, tenant, wanted)
+    said = aliased(Facet)
+    kind, values = lead = rarest(db, tenant, [*filters, *own], wanted)
+    rows = select(said.seq).distinct().where(said.tenant == tenant, said.kind == kind, _says(said.value, values))
+    if own:  # an "=" PostgreSQL takes for rare, and sorts all there are
+        rows = rows.where(said.source.between(said.seq, said.seq))
+    for other in filters:
+        if other != lead:
+            rows = rows.where(has(tenant, other, said.seq, said.source))
+    if own or not wanted.also_voided:
+        rows = rows.join(StoredStatement, StoredStatement.seq == said.seq).where(*_present(tenant, wanted))
+    return _paged(rows, said.seq, tenant, wanted)
+
+
+FAR = 500  # rows of an index: to walk over them takes less than to ask anything
+_AFTER = bindparam("after", type_=BigInteger)
+_OF_VALUE = select(_FACETS.c.seq).where(
+    *(
+        column == bindparam(column.name, type_=column.type)
+        for column in (_FACETS.c.tenant, _FACETS.c.value, _FACETS.c.kind)
+    )
+)
+_FAR_BACK = _OF_VALUE.where(_FACETS.c.seq < _AFTER).order_by(_FACETS.c.seq.desc()).offset(FAR).limit(1)
+_FAR_AHEAD = _OF_VALUE.where(_FACETS.c.seq > _AFTER).order_by(_FACETS.c.seq).offset(FAR).limit(1)
+_END = 2**62
+
+
+def rarest(db: Session, tenant: uuid.UUID, filters: Sequence[Filter], wanted: Query) -> Filter:
+    """The filter that the fewest statements fit, from where the page begins: of it so many rows reach the farthest."""
+    if len(filters) == 1:
+        return filters[0]
+    probe, end = (_FAR_AHEAD, 0) if wanted.ascending else (_FAR_BACK, _END)
+    after, farthest, chosen = end if wanted.after is None else wanted.after, -1, filters[0]
+    for kind, values in filters:
+        given = {"tenant": tenant, "kind": kind, "after": after}
+        seqs = [seq for value in values if (seq := db.scalar(probe, given | {"value": value})) is not None]
+        if not seqs:
+            return kind, values
+        distance = min(abs(after - seq) for seq in seqs)
+        if distance > farthest:
+            farthest, chosen = distance, (kind, values)
+    return chosen
+
+
+def _present(tenant: uuid.UUID, wanted: Query) -> tuple[ColumnElement[bool], ...]:
+    found = [StoredStatement.tenant == tenant]
+    if not wanted.also_voided:
+        found.append(StoredStatement.voided_by.is_(None))
+    if wanted.authority:
+        found.append(StoredStatement.authority == short(wanted.authority))
+    return tuple(found)
+
+
+def _paged(found: Select[int], seq: InstrumentedAttribute[int], tenant: uuid.UUID, wanted: Query) -> Select[int]:
+    """Times are asked for by seq, which grows with them."""
+    if wanted.since:
+        found = found.where(seq > _last_seq(tenant, wanted.since))
+    if wanted.until:
+        found = found.where(seq <= _last_seq(tenant, wanted.until))
+    if wanted.after is not None:
+        found = found.where(seq > wanted.after if wanted.ascending else seq < wanted.after)
+    return found.order_by(seq.asc() if wanted.ascending else seq.desc()).limit(wanted.limit + 1)
+
+
+def _last_seq(tenant: uuid.UUID, moment: datetime) -> ColumnElement[int]:
+    """Of what was stored up to this time."""
+    earlier = aliased(StoredStatement)
+    last = select(earlier.seq).where(earlier.tenant == tenant, earlier.stored <= moment)
+    return func.coalesce(last.order_by(earlier.stored.desc()).limit(1).scalar_subquery(), 0)
+
+
+def _says(column: InstrumentedAttribute[str], values: tuple[str, ...]) -> ColumnElement[bool]:
+    return column == values[0] if len(values) == 1 else column.in_(values)
+
+
+def has(
+    tenant: uuid.UUID, wanted: Filter, seq: InstrumentedAttribute[int], source: InstrumentedAttribute[int]
+) -> ColumnElement[bool]:
+    facet = aliased(Facet)
+    kind, values = wanted
+    return exists().where(
+        facet.tenant == literal(tenant),
+        facet.kind == kind,
+        _says(facet.value, values),
+        facet.seq == seq,
+        facet.source == source,
+    )
+
+
+def _filters(wanted: Query) -> Iterator[Filter]:
+    """What to find it by, what is rare most of the time first."""
+    named = (wanted.agent,) if isinstance(wanted.agent, str) else wanted.agent or ()
+    agents, verb = tuple(map(short, named)), short(wanted.verb) if wanted.verb else None
+    if wanted.registration:
+        yield REGISTRATION, (wanted.registration.lower(),)
+    if agents and verb and not wanted.related_agents:
+        yield AGENT_VERB, tuple(pair(agent, verb) for agent in agents)
+    elif agents:
+        yield (RELATED_AGENT if wanted.related_agents else AGENT), agents
+    if wanted.activity:
+        yield (RELATED_ACTIVITY if wanted.related_activities else ACTIVITY), (short(wanted.activity),)
+    if verb and (not agents or wanted.related_agents):
+        yield VERB, (verb,)
+
+
+def saying(tenant: uuid.UUID, wanted: Filter) -> Select[int]:
+    """The seq of what says this itself."""
+    said, (kind, values) = aliased(Facet), wanted
+    itself = said.source.between(said.seq, said.seq)
+    return select(said.seq).where(said.tenant == tenant, said.kind == kind, _says(said.value, values), itself)

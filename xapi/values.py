@@ -6,6 +6,7 @@ A check takes a value and raises InvalidStatement; the path is put together on t
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from xapi import times
@@ -31,6 +32,7 @@ _DURATION = re.compile(
 )
 
 
+@lru_cache(maxsize=5000)  # the same few hundred are in nearly all statements
 def is_iri(text: str) -> bool:
     fits = _IRI.fullmatch(text) is not None
     return fits and (len(text) <= LONGEST_IRI // 4 or len(text.encode()) <= LONGEST_IRI)

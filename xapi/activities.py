@@ -38,22 +38,31 @@ def definitions(db: Session, *, tenant: uuid.UUID, iris: Collection[str]) -> dic
 
 def define(db: Session, *, tenant: uuid.UUID, statements: Iterable[Statement]) -> None:
     """Learn what these statements, just stored, say about activities."""
-    said: dict[str, list[Definition]] = {}
-    for statement in statements:
-        for iri, definition in _said(statement):
-            said.setdefault(iri, []).append(definition)
-    known = _texts(db, tenant, sorted(said))
-    changed = []
-    for iri in sorted(said):
-        text = _merged(known.get(iri), said[iri])
-        if text != known.get(iri):
-            changed.append({"tenant": tenant, "iri": iri, "definition": text})
+    changed = [{"tenant": tenant, "iri": iri, "definition": text} for iri, text in _news(db, tenant, statements)]
     if changed:
         made = inserting(db, _ACTIVITIES)
         db.execute(
             made.on_conflict_do_update(index_elements=["tenant", "iri"], set_={"definition": made.excluded.definition}),
             changed,
         )
+
+
+def is_new(db: Session, *, tenant: uuid.UUID, statements: Iterable[Statement]) -> bool:
+    """Whether they say anything that is not known at this moment."""
+    return next(_news(db, tenant, statements), None) is not None
+
+
+def _news(db: Session, tenant: uuid.UUID, statements: Iterable[Statement]) -> Iterator[tuple[str, str]]:
+    """What becomes known of activities, by IRI and in order."""
+    said: dict[str, list[Definition]] = {}
+    for statement in statements:
+        for iri, definition in _said(statement):
+            said.setdefault(iri, []).append(definition)
+    known = _texts(db, tenant, sorted(said))
+    for iri in sorted(said):
+        text = _merged(known.get(iri), said[iri])
+        if text != known.get(iri):
+            yield iri, text
 
 
 def spoken_of(statement: Statement) -> set[str]:

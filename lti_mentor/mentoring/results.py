@@ -2,7 +2,7 @@
 
 import math
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,17 +32,33 @@ def take_statements(db: Session, organization_id: uuid.UUID, statements: Iterabl
 
     Person by person, always in one order: two batches about the same people do not wait for each other in a circle.
     """
-    results = sorted((each for each in statements if _is_result(each)), key=_account)
     count = 0
+    for statement, iris, titles in _looked_up(db, organization_id, sorted(statements, key=_account)):
+        if statement["object"]["id"] in iris:
+            count += _take_statement(db, organization_id, statement)
+        elif not titles.isdisjoint(_names(statement)):
+            _note_address(db, organization_id, statement)
+    return count
+
+
+def may_count(db: Session, organization_id: uuid.UUID, statements: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether there is anything to take in them at this moment."""
+    return any(
+        statement["object"]["id"] in iris or not titles.isdisjoint(_names(statement))
+        for statement, iris, titles in _looked_up(db, organization_id, list(statements))
+    )
+
+
+def _looked_up(
+    db: Session, organization_id: uuid.UUID, statements: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[Mapping[str, Any], set[str], set[str]]]:
+    """Results, with the addresses and the titles of items that they may be about."""
+    results = [each for each in statements if _is_result(each)]
     for start in range(0, len(results), AT_ONCE):
         some = results[start : start + AT_ONCE]
         iris, titles = _spoken_of(db, organization_id, some)
         for statement in some:
-            if statement["object"]["id"] in iris:
-                count += _take_statement(db, organization_id, statement)
-            elif not titles.isdisjoint(_names(statement)):
-                _note_address(db, organization_id, statement)
-    return count
+            yield statement, iris, titles
 
 
 _IRIS = select(_ITEMS.c.activity_iri, literal(None)).where(

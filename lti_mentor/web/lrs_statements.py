@@ -94,22 +94,27 @@ def _put(given: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
     with tool().database.reading() as db:
         ours = authority(db)
     batch = drafts.checked(given, authority=ours, version=g.version, contents=contents)
+    said = [draft.statement for draft in batch.drafts]
+    with tool().database.reading() as db:  # most say nothing new and nothing of ours: then nobody waits for that
+        teaches = g.caller.may(keys.DEFINE) and activities.is_new(db, tenant=g.caller.tenant, statements=said)
+        counts = results.may_count(db, g.caller.tenant, said)
     try:
-        return _store(batch)
+        return _store(batch, teaches, counts)
     except Exception as error:
         if not lost_a_race(error):
             raise
-    return _store(batch)
+    return _store(batch, teaches, counts)
 
 
-def _store(batch: Batch) -> list[uuid.UUID]:
+def _store(batch: Batch, teaches: bool, counts: bool) -> list[uuid.UUID]:
     may_void_all = g.caller.may(keys.ALL)
     with tool().database.transaction() as db:
         taken = store.take(db, tenant=g.caller.tenant, batch=batch, now=clock.now(), voids_all=may_void_all)
-        if g.caller.may(keys.DEFINE):
+        if teaches:
             activities.define(db, tenant=g.caller.tenant, statements=taken.new)
         outside.queue(db, g.caller.tenant, taken)
-        results.take_statements(db, g.caller.tenant, taken.new)
+        if counts:
+            results.take_statements(db, g.caller.tenant, taken.new)
     g.through = taken.through
     return taken.ids
 

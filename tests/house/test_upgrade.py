@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import create_engine, func, insert, inspect, select, table
+from sqlalchemy import LargeBinary, column, create_engine, func, insert, inspect, select, table
 
 from lti_mentor import migrations
 from lti_mentor.db import connect
@@ -91,6 +91,13 @@ WITH_ADDRESS = {"sha2": DIGEST.upper(), "contentType": "application/pdf", "fileU
 WITHOUT = {"sha2": DIGEST, "contentType": "application/pdf"}
 
 
+OLDER = table(
+    "xapi_statements",
+    *(column(each.name, each.type) for each in StoredStatement.__table__.columns),
+    column("digest", LargeBinary),
+)
+
+
 def older_statement(connection, tenant, seq, key, attachment):
     authority = {"account": {"homePage": "https://tool.example.org", "name": key}}
     body = {"id": str(uuid.UUID(int=seq)), "actor": ANN, "verb": {"id": "urn:x:scored"}, "object": {"id": "urn:x:exam"}}
@@ -98,7 +105,7 @@ def older_statement(connection, tenant, seq, key, attachment):
     times = dict.fromkeys(("stored", "timestamp"), datetime(2026, 5, 1, tzinfo=UTC))
     row = {"statement_id": uuid.UUID(int=seq), "verb": "urn:x:scored", "digest": b"", "body": json.dumps(body), **times}
     at = {"tenant": tenant, "seq": seq}
-    connection.execute(insert(StoredStatement.__table__).values(at | row))
+    connection.execute(insert(OLDER).values(at | row))
     for kind in ("agent", "related_agent"):
         facet = {"source": seq, "kind": kind, "value": f"mbox {ANN['mbox']}"}
         connection.execute(insert(Facet.__table__).values(at | facet))

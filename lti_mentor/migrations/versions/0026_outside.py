@@ -6,7 +6,7 @@ from alembic import op
 import lti_mentor.db
 
 revision = "0026"
-down_revision = "0023"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 

@@ -159,7 +159,10 @@ class Enclosure(Base):
 
 
 class Key(Base):
-    """A Basic key. The secret itself is shown once and kept only as a fast keyed hash: it is random, not chosen."""
+    """A Basic key. The secret itself is shown once and kept only as a fast keyed hash: it is random, not chosen.
+
+    With an ``activity`` it is for what names that activity alone.
+    """
 
     __tablename__ = "xapi_keys"
 
@@ -168,7 +171,10 @@ class Key(Base):
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary)
     label: Mapped[str]
     scopes: Mapped[str]  # space separated, as in OAuth
+    activity: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]  # to the hour or so
     disabled_at: Mapped[datetime | None]
 
 

@@ -42,6 +42,7 @@ class Query:
     ascending: bool = False
     after: int | None = None
     authority: str | None = None  # as facets.agent_key writes it
+    within: str | None = None  # an activity: only what names it itself, found by what it says itself
     also_voided: bool = False
 
 
@@ -58,7 +59,7 @@ def found(db: Session, tenant: uuid.UUID, wanted: Query) -> Select[int]:
     said = aliased(Facet)
     kind, values = lead = rarest(db, tenant, [*filters, *own], wanted)
     rows = select(said.seq).distinct().where(said.tenant == tenant, said.kind == kind, _says(said.value, values))
-    if own:  # an "=" PostgreSQL takes for rare, and sorts all there are
+    if own or wanted.within:  # an "=" PostgreSQL takes for rare, and sorts all there are
         rows = rows.where(said.source.between(said.seq, said.seq))
     for other in filters:
         if other != lead:
@@ -149,6 +150,8 @@ def _filters(wanted: Query) -> Iterator[Filter]:
     agents, verb = tuple(map(short, named)), short(wanted.verb) if wanted.verb else None
     if wanted.registration:
         yield REGISTRATION, (wanted.registration.lower(),)
+    if wanted.within:
+        yield RELATED_ACTIVITY, (short(wanted.within),)
     if agents and verb and not wanted.related_agents:
         yield AGENT_VERB, tuple(pair(agent, verb) for agent in agents)
     elif agents:

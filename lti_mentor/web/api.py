@@ -56,6 +56,7 @@ def _wanted() -> store.Query:
         since=query.moment("since"),
         until=query.moment("until"),
         authority=authority,
+        within=g.caller.activity,
     )
 
 

@@ -137,6 +137,11 @@ SENTENCES = {
     "platform.no_members": "The learning platform answered without a list of people.",
     "platform.too_large": "The learning platform answered with too much.",
     # record stores outside
+    "key.label": "A name has at most 100 characters in one line.",
+    "key.scopes": "Choose at least one thing that the key may do.",
+    "key.bound_define": "What others say of activities is not for a bound key: leave define out, or bind it to nothing.",
+    "key.expires": "The last day lies in the past. Choose a later one, or none.",
+    "key.unknown": "There is no such key. See the list of keys.",
     "target.unknown": "There is no such record store. See lti-mentor lrs target list.",
     "target.label_taken": "There is a record store of this name already. Choose another name.",
     "target.label": "A name has 1 to 100 characters in one line.",

@@ -162,6 +162,7 @@ DONE = {
     "admin.remove_target": "The record store is removed. What it has got stays there.",
     "admin.replay_letters": "What was refused is sent again.",
     "admin.drop_letters": "What was refused is given up there. It stays in the record store here.",
+    "admin.disable_lrs_key": "The key is disabled.",
     "admin.take_right": "The right is taken away.",
 }
 

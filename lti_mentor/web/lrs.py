@@ -7,15 +7,18 @@ store keeps the statements of both.
 import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
+from lti_mentor import clock
 from lti_mentor.activity import record
 from lti_mentor.db import UNREACHABLE
 from lti_mentor.web.tool import tool
@@ -209,6 +212,16 @@ def caller_with(*scopes: str) -> keys.Caller:
     return caller
 
 
+def stay_within(iri: str | None) -> None:
+    """Keep a bound key to what is kept about its own activity; none is what is about no activity. Raises Wrong."""
+    if g.caller.activity not in (None, iri):
+        raise out_of_bounds("documents and definitions of this activity alone are open to it")
+
+
+def out_of_bounds(why: str) -> Wrong:
+    return Wrong(403, "key.bound", f"This key is bound to {g.caller.activity}: {why}.")
+
+
 def _caller() -> keys.Caller:
     key, secret = _credentials()
     vault = tool().vault
@@ -216,9 +229,16 @@ def _caller() -> keys.Caller:
         caller = keys.find(db, key=key, secret=secret, fingerprints=lambda text: record.key_hashes(db, vault, text))
     if caller is None:
         raise Wrong(401, "key.unknown", "This key is not known, or its secret is wrong.")
+    now = clock.now()
+    if caller.expires_at is not None and caller.expires_at <= now:
+        until = f"{caller.expires_at:%Y-%m-%d %H:%M} UTC"
+        raise Wrong(401, "key.expired", f"This key was good until {until}: ask an administrator here for another one.")
     if caller.is_aged:
         with tool().database.transaction() as db:
             keys.renew(db, caller, record.key_hashes(db, vault, secret.encode())[0])
+    if caller.is_to_note(now):
+        with suppress(OperationalError), tool().database.writing_at_once() as db:
+            keys.note_use(db, caller, now)
     return caller
 
 

@@ -11,7 +11,7 @@ from werkzeug.datastructures import ETags
 
 from lti_mentor import clock
 from lti_mentor.web import lrs_query as query
-from lti_mentor.web.lrs import Answer, Wrong, needs, resource
+from lti_mentor.web.lrs import Answer, Wrong, needs, resource, stay_within
 from lti_mentor.web.tool import tool
 from xapi import documents as kept
 from xapi import keys
@@ -36,6 +36,7 @@ def state() -> Answer:
         registration=query.registration(),
         document_id=query.text("stateId"),
     )
+    stay_within(place.activity)
     if request.method == "DELETE" and place.document_id is None:
         return _forget_all(place)
     return _serve(place)
@@ -47,6 +48,7 @@ def agent_profile() -> Answer:
     """Of an agent, whatever the activity."""
     _allow("agent", "profileId")
     agent, document_id = agent_key(query.agent()), query.text("profileId")
+    stay_within(None)
     return _serve(Place(tenant=g.caller.tenant, kind=AGENT_PROFILE, agent=agent, document_id=document_id))
 
 
@@ -56,6 +58,7 @@ def activity_profile() -> Answer:
     """Of an activity, whoever the agent."""
     _allow("activityId", "profileId")
     activity, document_id = query.iri("activityId"), query.text("profileId")
+    stay_within(activity)
     return _serve(Place(tenant=g.caller.tenant, kind=ACTIVITY_PROFILE, activity=activity, document_id=document_id))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from flask import g, jsonify, request
 
 from lti_mentor.web import lrs_query as query
-from lti_mentor.web.lrs import Answer, needs, resource
+from lti_mentor.web.lrs import Answer, needs, resource, stay_within
 from lti_mentor.web.tool import tool
 from xapi import activities, agents, keys
 from xapi.errors import InvalidQuery
@@ -18,6 +18,7 @@ known = resource("lrs_known")
 def show_agent() -> Answer:
     """The Person of an agent; of an unknown one what was asked for."""
     query.only("agent")
+    stay_within(None)
     agent = query.agent()
     if agent.get("objectType") == "Group":
         raise InvalidQuery("agent has to be an agent, not a group.")
@@ -31,6 +32,7 @@ def show_activity() -> Answer:
     """An activity with all that statements said of it; of an unknown one the id."""
     query.only("activityId")
     iri = query.iri("activityId")
+    stay_within(iri)
     with tool().database.reading() as db:
         return _answer(activities.activity(db, tenant=g.caller.tenant, iri=iri))
 

@@ -17,13 +17,14 @@ from lti_mentor.activity import outside
 from lti_mentor.db import Database, lost_a_race
 from lti_mentor.mentoring import results
 from lti_mentor.web import lrs_query as query
-from lti_mentor.web.lrs import PLACE, Answer, Wrong, authority, needs, only_mine, resource
+from lti_mentor.web.lrs import PLACE, Answer, Wrong, authority, needs, only_mine, out_of_bounds, resource
 from lti_mentor.web.tool import tool
 from xapi import activities, attachments, drafts, formats, keys, multipart, store, strict, times
 from xapi.drafts import Batch
 from xapi.errors import InvalidQuery, InvalidStatement
 from xapi.facets import Statement, activities_in, agent_key
 from xapi.multipart import Part
+from xapi.vocabulary import Verbs
 
 statements = resource("lrs_statements")
 JSON, MIXED = "application/json", "multipart/mixed"
@@ -95,9 +96,11 @@ def _put(given: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
         ours = authority(db)
     batch = drafts.checked(given, authority=ours, version=g.version, contents=contents)
     said = [draft.statement for draft in batch.drafts]
-    with tool().database.reading() as db:  # most say nothing new and nothing of ours: then nobody waits for that
-        teaches = g.caller.may(keys.DEFINE) and activities.is_new(db, tenant=g.caller.tenant, statements=said)
-        counts = results.may_count(db, g.caller.tenant, said)
+    teaches = counts = False  # of activities and of the items of courses a bound key says nothing that counts
+    if g.caller.activity is None:
+        with tool().database.reading() as db:  # most say nothing new and nothing of ours: then nobody waits for that
+            teaches = g.caller.may(keys.DEFINE) and activities.is_new(db, tenant=g.caller.tenant, statements=said)
+            counts = results.may_count(db, g.caller.tenant, said)
     try:
         return _store(batch, teaches, counts)
     except Exception as error:
@@ -115,8 +118,24 @@ def _store(batch: Batch, teaches: bool, counts: bool) -> list[uuid.UUID]:
         outside.queue(db, g.caller.tenant, taken)
         if counts:
             results.take_statements(db, g.caller.tenant, taken.new)
+        if g.caller.activity is not None:
+            _keep_within(db, [draft.statement for draft in batch.drafts])
     g.through = taken.through
     return taken.ids
+
+
+def _keep_within(db: Session, given: list[Statement]) -> None:
+    """A bound key writes what names its activity, and voids nothing else. Raises Wrong."""
+    for statement in given:
+        if not g.caller.may_see(statement):
+            raise out_of_bounds("a statement has to have it as its object or among the activities of its context")
+        if statement["verb"]["id"] == Verbs.VOIDED.iri and not _may_void(db, uuid.UUID(statement["object"]["id"])):
+            raise out_of_bounds("it voids only statements that are here and name it too")
+
+
+def _may_void(db: Session, target_id: uuid.UUID) -> bool:
+    known = (find(db, tenant=g.caller.tenant, statement_id=target_id) for find in _IDS.values())
+    return any(body is not None and g.caller.may_see(json.loads(body)) for body in known)
 
 
 # Finding ------------------------------------------------------------------------------------------------------------
@@ -154,13 +173,17 @@ def _settle() -> None:
 def _one(db: Session, name: str) -> Answer:
     statement_id = query.uuid_of(name)
     body = _IDS[name](db, tenant=g.caller.tenant, statement_id=statement_id)
-    mine = only_mine(db)
-    if body is None or mine not in (None, agent_key(json.loads(body)["authority"])):
+    if body is None or not _is_for(db, json.loads(body)):
         raise Wrong(404, "statement.unknown", "There is no statement with this id.")
     (text,) = _formatted(db, [body])
     response = _answer(db, text, [body])
     response.last_modified = datetime.fromisoformat(json.loads(body)["stored"])
     return response
+
+
+def _is_for(db: Session, statement: Statement) -> bool:
+    """Whether the caller may see it."""
+    return g.caller.may_see(statement) and only_mine(db) in (None, agent_key(statement["authority"]))
 
 
 def _page(db: Session) -> Answer:
@@ -185,6 +208,7 @@ def _wanted(db: Session) -> store.Query:
         ascending=query.flag("ascending"),
         after=query.number("after"),
         authority=only_mine(db),
+        within=g.caller.activity,
     )
 
 
@@ -205,6 +229,8 @@ def _formatted(db: Session, bodies: list[str]) -> list[str]:
     if wanted == "ids":
         return [_text(formats.ids(each)) for each in found]
     iris = {activity["id"] for each in found for activity in activities_in(each)}
+    if g.caller.activity is not None:  # others say of other activities what is not for a bound key
+        iris &= {g.caller.activity}
     known = {} if only_mine(db) else activities.definitions(db, tenant=g.caller.tenant, iris=iris)
     return [_text(formats.canonical(each, _languages(), known)) for each in found]
 

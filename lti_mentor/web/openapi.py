@@ -9,7 +9,7 @@ XAPI = "https://github.com/adlnet/xAPI-Spec"
 _DESCRIPTION = """Statements as files, and how the installation is doing.
 
 Single statements are written and read by xAPI 1.0.3 and 2.0 at `/xapi`, with the same keys. Keys are made with
-`lti-mentor lrs key add`."""
+`lti-mentor lrs key add`; one of a program or course exports the statements that name it."""
 
 
 def document(base_url: str) -> Thing:
@@ -115,7 +115,7 @@ def _export(kind: str) -> Thing:
     answers = {
         "200": {"description": "The file", "headers": {"X-Total-Count": count}, "content": content},
         "400": _problem("A parameter cannot be used"),
-        "401": _problem("The key is missing, or its secret is wrong"),
+        "401": _problem("The key is missing or over, or its secret is wrong"),
         "403": _problem("The key lacks the scope statements/read"),
         "429": _problem("Other files are being made: wait as long as Retry-After says"),
         "503": _problem("The database does not answer"),

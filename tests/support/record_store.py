@@ -49,7 +49,7 @@ class Client:
         return self.ask("GET", path, query, **headers)
 
 
-def made_key(database, secret_key, *scopes, organization="Home"):
+def made_key(database, secret_key, *scopes, organization="Home", **changes):
     with database.transaction() as db:
         return keys.add(
             db,
@@ -58,6 +58,7 @@ def made_key(database, secret_key, *scopes, organization="Home"):
             now=clock.now(),
             scopes=scopes or (keys.ALL,),
             fingerprint=lambda text: record.key_hashes(db, Vault(secret_key), text)[0],
+            **changes,
         )
 
 
@@ -69,8 +70,9 @@ class Server:
     address: str
     secret_key: tuple[str, ...]
 
-    def client(self, session, *scopes, version=ONE, organization=None) -> Client:
-        key = made_key(self.database, self.secret_key, *scopes, organization=organization or str(uuid.uuid4()))
+    def client(self, session, *scopes, version=ONE, organization=None, **changes) -> Client:
+        owner = organization or str(uuid.uuid4())
+        key = made_key(self.database, self.secret_key, *scopes, organization=owner, **changes)
         return Client(session, self.address, key, version)
 
 

@@ -23,6 +23,7 @@ from lti_mentor.vault import Vault
 from tests.conftest import empty, met
 from tests.support.record_store import ONE, TWO, Client, Server
 from tests.support.serving import served
+from xapi import keys
 
 REGISTRATION = platforms.Registration(
     issuer="https://lms.example.org",
@@ -57,9 +58,12 @@ def things(sqlite_database, sqlite_cast, loaded_settings):
         picker = deep_linking.open_picker(db, platform.deployments[0], wanted, visit_key="another")
         draft = TargetDraft(label="Warehouse", endpoint="https://lrs.example.org/xapi", key="k", secret="s")
         target = outside.add(db, Vault(loaded_settings.secret_key), cast.learner.organization_id, draft)
+        organization_id, hashes = cast.learner.organization_id, lambda text: text[:32]
+        key, _ = keys.add(db, tenant=organization_id, label="A key", now=clock.now(), fingerprint=hashes)
     return {
         "platform_id": platform.id,
         "target_id": target.id,
+        "key": key,
         "deployment_id": waiting.id,
         "invitation_id": invitation.id,
         "picker_id": picker.id,

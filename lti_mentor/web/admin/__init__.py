@@ -1,6 +1,6 @@
 """The administrator's pages."""
 
-from lti_mentor.web.admin import deployments, invitations, keys, log, platforms, rights, switches, targets
+from lti_mentor.web.admin import deployments, invitations, keys, log, lrs_keys, platforms, rights, switches, targets
 from lti_mentor.web.admin.blueprint import admin
 from lti_mentor.web.admin.link import admin_link
 
@@ -11,6 +11,7 @@ __all__ = [
     "invitations",
     "keys",
     "log",
+    "lrs_keys",
     "platforms",
     "rights",
     "switches",

@@ -61,13 +61,34 @@ def take_up(db: Session, tenant: uuid.UUID, ids: Iterable[uuid.UUID], *, whose: 
         _void(db, tenant, target_id, by=by, whose=whose)
 
 
-def loosen(db: Session, tenant: uuid.UUID, statements: Mapping[uuid.UUID, int]) -> None:
-    """Let nothing be found any more by what these statements say, which are about to go; given is their seq."""
-    for target_id in {target_id for target_id, _ in _referring(db, tenant, list(statements))}:
-        above = sorted(_above(db, tenant, target_id))
-        for start in range(0, len(above), 500):
-            found = (Facet.tenant == tenant, Facet.seq.in_(above[start : start + 500]))
-            db.execute(delete(Facet).where(*found, Facet.source == statements[target_id]))
+def forget(db: Session, tenant: uuid.UUID, statements: Mapping[int, Statement]) -> None:
+    """Let nothing be found any more by what these statements say, which are about to go, nor by what lies behind them.
+
+    Each row is named whole, by what is said, so that no index by ``seq`` is needed.
+    """
+    ids = {uuid.UUID(statement["id"]): seq for seq, statement in statements.items()}
+    targets = {target_id for target_id, _ in _referring(db, tenant, list(ids))}
+    about = {ids[target_id]: _above(db, tenant, target_id) for target_id in sorted(targets)}
+    for seq, statement in statements.items():
+        target_id = _target(statement)
+        beyond = _chain(db, tenant, target_id) if target_id else []
+        whole = [(seq, kind, value) for kind, value in facets(statement)] + beyond
+        rows = [
+            {"of": tenant, "of_kind": kind, "of_value": value, "of_seq": found, "of_source": source}
+            for source, kind, value in whole
+            for found in {seq, *about.get(seq, ())}
+        ]
+        db.execute(_UNSAID, rows)
+
+
+_FACETS = metadata.tables["xapi_facets"]
+_UNSAID = delete(_FACETS).where(
+    _FACETS.c.tenant == bindparam("of"),
+    _FACETS.c.kind == bindparam("of_kind"),
+    _FACETS.c.value == bindparam("of_value"),
+    _FACETS.c.seq == bindparam("of_seq"),
+    _FACETS.c.source == bindparam("of_source"),
+)
 
 
 def _target(statement: Statement) -> uuid.UUID | None:

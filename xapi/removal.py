@@ -3,10 +3,12 @@
 What hangs on them goes along; what others still hold stays. A statement that refers to one that is gone keeps its id.
 """
 
+import json
 import uuid
 from collections.abc import Collection, Iterable
+from typing import Any, cast
 
-from sqlalchemy import delete, select
+from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
 from xapi import links
@@ -32,17 +34,20 @@ def remove(db: Session, *, tenant: uuid.UUID, seqs: Collection[int]) -> int:
         some = ordered[start : start + 500]
         these = (StoredStatement.tenant == tenant, StoredStatement.seq.in_(some))
         enclosed |= set(db.scalars(select(Enclosure.sha2).where(Enclosure.tenant == tenant, Enclosure.seq.in_(some))))
-        ids = db.execute(select(StoredStatement.statement_id, StoredStatement.seq).where(*these))
-        links.loosen(db, tenant, {row.statement_id: row.seq for row in ids})
+        bodies = db.execute(select(StoredStatement.seq, StoredStatement.body).where(*these))
+        links.forget(db, tenant, {row.seq: json.loads(row.body) for row in bodies})
         db.execute(delete(StoredStatement).where(*these))
-    _remove_attachments(db, tenant, sorted(enclosed))
+    remove_attachments(db, tenant, sorted(enclosed))
     return len(ordered)
 
 
-def _remove_attachments(db: Session, tenant: uuid.UUID, hashes: list[str]) -> None:
-    """Those of them that belong to no statement any more."""
+def remove_attachments(db: Session, tenant: uuid.UUID, hashes: list[str]) -> int:
+    """Those of them that belong to no statement any more; gives how many there were."""
+    removed = 0
     for start in range(0, len(hashes), 500):
         some = hashes[start : start + 500]
         still = set(db.scalars(select(Enclosure.sha2).where(Enclosure.tenant == tenant, Enclosure.sha2.in_(some))))
         gone = Attachment.sha2.in_([sha2 for sha2 in some if sha2 not in still])
-        db.execute(delete(Attachment).where(Attachment.tenant == tenant, gone))
+        result = db.execute(delete(Attachment).where(Attachment.tenant == tenant, gone))
+        removed += cast("CursorResult[Any]", result).rowcount
+    return removed

@@ -130,6 +130,7 @@ class Reference(Base):
 
     __table_args__ = (
         ForeignKeyConstraint(["tenant", "seq"], ["xapi_statements.tenant", "xapi_statements.seq"], ondelete="CASCADE"),
+        Index("ix_xapi_references_tenant_seq", "tenant", "seq"),
     )
 
 
@@ -155,6 +156,7 @@ class Enclosure(Base):
 
     __table_args__ = (
         ForeignKeyConstraint(["tenant", "seq"], ["xapi_statements.tenant", "xapi_statements.seq"], ondelete="CASCADE"),
+        Index("ix_xapi_enclosures_tenant_sha2", "tenant", "sha2"),
     )
 
 
@@ -176,6 +178,20 @@ class Key(Base):
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]  # to the hour or so
     disabled_at: Mapped[datetime | None]
+
+
+class RemovedStatement(Base):
+    """What is left of a statement that went because of its age, so that its id stays taken.
+
+    Sent again it is known by one of the digests, with and without its time, or it says something else.
+    """
+
+    __tablename__ = "xapi_removed_statements"
+
+    tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    statement_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    timeless_digest: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class Document(Base):

@@ -23,7 +23,9 @@ from sqlalchemy import (
     cast,
     func,
     insert,
+    null,
     select,
+    union_all,
     update,
 )
 from sqlalchemy.orm import Session
@@ -194,8 +196,16 @@ def _moment(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-_KNOWN = select(_STATEMENTS.c.body, _STATEMENTS.c.statement_id).where(
-    _STATEMENTS.c.tenant == bindparam("tenant"), _STATEMENTS.c.statement_id.in_(bindparam("ids", expanding=True))
+_REMOVED = metadata.tables["xapi_removed_statements"]
+_KNOWN = union_all(
+    select(
+        _STATEMENTS.c.statement_id, _STATEMENTS.c.body, null().label("digest"), null().label("timeless_digest")
+    ).where(
+        _STATEMENTS.c.tenant == bindparam("tenant"), _STATEMENTS.c.statement_id.in_(bindparam("ids", expanding=True))
+    ),
+    select(_REMOVED.c.statement_id, null(), _REMOVED.c.digest, _REMOVED.c.timeless_digest).where(
+        _REMOVED.c.tenant == bindparam("tenant"), _REMOVED.c.statement_id.in_(bindparam("ids", expanding=True))
+    ),
 )
 
 
@@ -209,10 +219,13 @@ def _known(db: Session, tenant: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uui
 
 def _says_the_same(known: Row[Any], given: Draft) -> bool:
     """Also as it is given back, with its time. Seldom asked: nothing is made beforehand to answer it faster."""
+    digest, is_timeless = equality.digest(given.statement), "timestamp" not in given.statement
+    if known.body is None:  # removed: of its text nothing is left
+        return bool(digest == (known.timeless_digest if is_timeless else known.digest))
     stored = json.loads(known.body)
-    if "timestamp" not in given.statement:
+    if is_timeless:
         del stored["timestamp"]
-    return equality.digest(stored) == equality.digest(given.statement)
+    return equality.digest(stored) == digest
 
 
 @dataclass(frozen=True)

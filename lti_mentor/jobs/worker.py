@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from lti_mentor.db import UNREACHABLE, Database
-from lti_mentor.jobs import connections, due_items, grades, queue, rosters, statements, upkeep
+from lti_mentor.jobs import connections, due_items, grades, queue, retention, rosters, statements, upkeep
 from lti_mentor.tool import Tool
 
 log = logging.getLogger(__name__)
@@ -18,6 +18,7 @@ STEPS: dict[str, tuple[Step, timedelta]] = {
     "connections": (connections.run, connections.EVERY),
     "rosters": (rosters.run, rosters.EVERY),
     "grades": (grades.run, grades.EVERY),
+    "retention": (retention.run, retention.EVERY),
 }
 
 

@@ -47,6 +47,8 @@ Action = Literal[
     "target_changed",
     "target_removed",
     "left_outside",
+    "retention_changed",
+    "statements_removed",
 ]
 
 COMMAND = "lti-mentor "  # how the place of everything begins that was done on the command line
@@ -74,12 +76,13 @@ def write(
     place: str,
     actor_id: uuid.UUID | None = None,
     subject_id: uuid.UUID | None = None,
-) -> None:
+) -> AuditEntry:
     """Add an entry; ``place`` is the page or the command, never what was seen there."""
     entry = AuditEntry(
         organization_id=organization_id, action=action, place=place, actor_id=actor_id, subject_id=subject_id
     )
     db.add(entry)
+    return entry
 
 
 @dataclass(frozen=True, kw_only=True)

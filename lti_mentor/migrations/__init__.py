@@ -26,6 +26,7 @@ from lti_mentor.mentoring import (
     observers,
     programs,
     results,
+    retention,
 )
 from lti_mentor.settings import Settings
 from lti_mentor.vault import Vault
@@ -61,6 +62,7 @@ WITH_ROWS = (
     record,
     registration,
     results,
+    retention,
     tokens,
     visit,
 )

@@ -58,6 +58,8 @@ SENTENCES: dict[Action, str] = {
     "target_changed": "Changed what a record store outside gets",
     "target_removed": "Removed a record store outside",
     "left_outside": "A record store outside may still keep statements about a person who was erased",
+    "retention_changed": "Changed how long statements are kept",
+    "statements_removed": "Removed statements that were kept long enough",
 }
 
 

@@ -1,0 +1,117 @@
+"""Statements that go because of their age, and all that goes with them.
+
+What they are found by, what they refer to, letters that were refused, and attachments that no other statement names go
+along. Ids stay taken, and times and ``seq`` go on from where they are: nothing that was said once comes back.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy.orm import Session
+
+from xapi import delivery, equality, links, removal, store
+from xapi.facets import Statement
+from xapi.rows import Attachment, Enclosure, Outbound, RemovedStatement, StoredStatement, Target
+
+
+@dataclass(frozen=True)
+class Old:
+    """A statement, voided or not."""
+
+    seq: int
+    statement_id: uuid.UUID
+    stored: datetime
+    statement: Statement
+
+
+@dataclass(frozen=True)
+class Gone:
+    statements: int
+    attachments: int
+
+
+_COLUMNS = (StoredStatement.seq, StoredStatement.statement_id, StoredStatement.stored, StoredStatement.body)
+
+
+def last_before(db: Session, *, tenant: uuid.UUID, moment: datetime) -> int:
+    """The seq of the last statement that was stored before; 0 for none."""
+    earlier = select(StoredStatement.seq).where(StoredStatement.tenant == tenant, StoredStatement.stored < moment)
+    return db.scalar(earlier.order_by(StoredStatement.stored.desc()).limit(1)) or 0
+
+
+def look(db: Session, *, tenant: uuid.UUID, after: int, until: int, most: int) -> list[Old]:
+    """The next ones, oldest first; ``until`` is the last seq that counts."""
+    wanted = select(*_COLUMNS).where(
+        StoredStatement.tenant == tenant, StoredStatement.seq > after, StoredStatement.seq <= until
+    )
+    return [_old(row) for row in db.execute(wanted.order_by(StoredStatement.seq).limit(most))]
+
+
+def _old(row: Row[int, uuid.UUID, datetime, str]) -> Old:
+    return Old(row.seq, row.statement_id, row.stored, json.loads(row.body))
+
+
+def waiting(db: Session, *, tenant: uuid.UUID, old: Sequence[Old]) -> dict[int, str]:
+    """Those that a target wants and has not got yet, by seq, with the label of one."""
+    targets = db.scalars(select(Target).where(Target.tenant == tenant)).all()
+    labels, seqs = {target.id: target.label for target in targets}, [each.seq for each in old]
+    if not targets or not seqs:
+        return {}
+    letters = select(Outbound.seq, Outbound.target_id).where(Outbound.tenant == tenant, Outbound.seq.in_(seqs))
+    found = {seq: labels[target_id] for seq, target_id in db.execute(letters)}
+    for target in targets:
+        for each in old:
+            is_to_queue = target.queued_seq < each.seq <= target.queue_until
+            if is_to_queue and delivery.fits(target, each.statement):
+                found[each.seq] = target.label
+    return found
+
+
+def remove(db: Session, *, tenant: uuid.UUID, seqs: Sequence[int], now: datetime) -> Gone:
+    """Remove those of these statements that no target waits for.
+
+    Whoever writes statements, changes a target or marks its letters takes turns with us: the head first, then targets.
+    """
+    store.last_seq(db, tenant=tenant, now=now)
+    db.execute(select(Target.id).where(Target.tenant == tenant).order_by(Target.id).with_for_update(key_share=True))
+    wanted = select(*_COLUMNS).where(StoredStatement.tenant == tenant, StoredStatement.seq.in_(seqs))
+    old = [_old(row) for row in db.execute(wanted.order_by(StoredStatement.seq))]
+    kept = waiting(db, tenant=tenant, old=old)
+    going = [each for each in old if each.seq not in kept]
+    if not going:
+        return Gone(0, 0)
+    db.execute(insert(RemovedStatement), [_what_is_left(tenant, each) for each in going])
+    gone = [each.seq for each in going]
+    hashes = attached(db, tenant=tenant, seqs=gone)
+    links.forget(db, tenant, {each.seq: each.statement for each in going})
+    db.execute(delete(StoredStatement).where(StoredStatement.tenant == tenant, StoredStatement.seq.in_(gone)))
+    return Gone(len(gone), removal.remove_attachments(db, tenant, sorted(set(hashes))))
+
+
+def _what_is_left(tenant: uuid.UUID, old: Old) -> dict[str, Any]:
+    timeless = {name: value for name, value in old.statement.items() if name != "timestamp"}
+    digests = {"digest": equality.digest(old.statement), "timeless_digest": equality.digest(timeless)}
+    return {"tenant": tenant, "statement_id": old.statement_id, **digests}
+
+
+def attached(db: Session, *, tenant: uuid.UUID, seqs: Sequence[int]) -> Sequence[str]:
+    """The SHA-2 of their attachments, once for each statement that names it."""
+    named = select(Enclosure.sha2).where(Enclosure.tenant == tenant, Enclosure.seq.in_(seqs))
+    return db.scalars(named).all()
+
+
+def attachments_of_these_alone(db: Session, *, tenant: uuid.UUID, named: Mapping[str, int]) -> int:
+    """How many would go with statements that name them so often, by SHA-2."""
+    hashes, found = list(named), 0
+    for start in range(0, len(hashes), 500):
+        some = hashes[start : start + 500]
+        kept = select(Attachment.sha2).where(Attachment.tenant == tenant, Attachment.sha2.in_(some))
+        said = select(Enclosure.sha2, func.count()).where(Enclosure.tenant == tenant, Enclosure.sha2.in_(some))
+        counts = dict(db.execute(said.group_by(Enclosure.sha2)).all())
+        found += sum(counts.get(sha2, 0) <= named[sha2] for sha2 in db.scalars(kept))
+    return found

@@ -55,7 +55,7 @@ def take_up(db: Session, tenant: uuid.UUID, ids: Iterable[uuid.UUID], *, whose: 
     targets = sorted({target_id for target_id, _ in _referring(db, tenant, list(ids))})
     for target_id in targets:
         chain = _chain(db, tenant, target_id)
-        first = sorted(_above(db, tenant, target_id))[: MOST_COPIES // len(chain)]
+        first = sorted(_above(db, tenant, target_id, FARTHEST))[: MOST_COPIES // len(chain)]
         _find_by(db, tenant, first, chain)
     for target_id, by in _voiding(db, tenant, targets, whose):
         _void(db, tenant, target_id, by=by, whose=whose)
@@ -68,7 +68,8 @@ def forget(db: Session, tenant: uuid.UUID, statements: Mapping[int, Statement]) 
     """
     ids = {uuid.UUID(statement["id"]): seq for seq, statement in statements.items()}
     targets = {target_id for target_id, _ in _referring(db, tenant, list(ids))}
-    about = {ids[target_id]: _above(db, tenant, target_id) for target_id in sorted(targets)}
+    # One that came late gave what lies behind it to all before it: the two together go twice as far.
+    about = {ids[target_id]: _above(db, tenant, target_id, 2 * FARTHEST) for target_id in sorted(targets)}
     for seq, statement in statements.items():
         target_id = _target(statement)
         beyond = _chain(db, tenant, target_id) if target_id else []
@@ -140,11 +141,11 @@ def _chain(db: Session, tenant: uuid.UUID, first: uuid.UUID) -> list[Said]:
     return [(source, kind, value) for source, said in found.items() for kind, value in said]
 
 
-def _above(db: Session, tenant: uuid.UUID, target_id: uuid.UUID) -> set[int]:
+def _above(db: Session, tenant: uuid.UUID, target_id: uuid.UUID, farthest: int) -> set[int]:
     """The seq of all that is about the statement, or about something that is."""
     found: set[int] = set()
     level = [target_id]
-    for _step in range(FARTHEST):
+    for _step in range(farthest):
         seqs = {seq for _, seq in _referring(db, tenant, level)} - found
         if not seqs:
             break

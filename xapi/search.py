@@ -146,19 +146,20 @@ def has(
 
 def _filters(wanted: Query) -> Iterator[Filter]:
     """What to find it by, what is rare most of the time first."""
-    named = (wanted.agent,) if isinstance(wanted.agent, str) else wanted.agent or ()
-    agents, verb = tuple(map(short, named)), short(wanted.verb) if wanted.verb else None
+    named = (wanted.agent,) if isinstance(wanted.agent, str) else wanted.agent
+    agents = None if named is None else tuple(map(short, named))  # of nobody at all, nothing is found
+    verb = short(wanted.verb) if wanted.verb else None
     if wanted.registration:
         yield REGISTRATION, (wanted.registration.lower(),)
     if wanted.within:
         yield RELATED_ACTIVITY, (short(wanted.within),)
-    if agents and verb and not wanted.related_agents:
+    if agents is not None and verb and not wanted.related_agents:
         yield AGENT_VERB, tuple(pair(agent, verb) for agent in agents)
-    elif agents:
+    elif agents is not None:
         yield (RELATED_AGENT if wanted.related_agents else AGENT), agents
     if wanted.activity:
         yield (RELATED_ACTIVITY if wanted.related_activities else ACTIVITY), (short(wanted.activity),)
-    if verb and (not agents or wanted.related_agents):
+    if verb and (agents is None or wanted.related_agents):
         yield VERB, (verb,)
 
 

@@ -20,6 +20,7 @@ from lti_mentor.db import Base, Database
 from lti_mentor.errors import SettingsError
 from lti_mentor.vault import Vault
 from xapi import activities, store
+from xapi.facets import agent_key
 from xapi.profile import check
 
 AUTHORITY = "lti-mentor"  # the account that vouches for our own statements
@@ -92,12 +93,11 @@ def authority(db: Session) -> Statement:
 
 def last_activity(db: Session, organization_id: UUID, registration: UUID) -> datetime | None:
     """When the newest of our statements about a mentorship was true that counts as activity and is not voided."""
-    own = {"homePage": iri_base(db), "name": AUTHORITY}
-    verbs = [verb.iri for verb in ACTIVITY_VERBS]
-    about_it = store.scan(db, tenant=organization_id, verbs=verbs, registration=str(registration), newest_first=True)
-    ours = (said["timestamp"] for said in about_it if said["authority"].get("account") == own)
-    last = next(ours, None)
-    return datetime.fromisoformat(last) if last else None
+    own = agent_key({"account": {"homePage": iri_base(db), "name": AUTHORITY}})
+    verbs, about = [verb.iri for verb in ACTIVITY_VERBS], str(registration)
+    found = store.scan(db, tenant=organization_id, verbs=verbs, registration=about, authority=own, newest_first=True)
+    last = next(found, None)
+    return datetime.fromisoformat(last["timestamp"]) if last else None
 
 
 def check_statements(database: Database) -> None:

@@ -41,14 +41,6 @@ def take_statements(db: Session, organization_id: uuid.UUID, statements: Iterabl
     return count
 
 
-def may_count(db: Session, organization_id: uuid.UUID, statements: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether there is anything to take in them at this moment."""
-    return any(
-        statement["object"]["id"] in iris or not titles.isdisjoint(_names(statement))
-        for statement, iris, titles in _looked_up(db, organization_id, list(statements))
-    )
-
-
 def _looked_up(
     db: Session, organization_id: uuid.UUID, statements: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[Mapping[str, Any], set[str], set[str]]]:

@@ -21,7 +21,7 @@ from lti_mentor.web.lrs import PLACE, Answer, Wrong, authority, needs, only_mine
 from lti_mentor.web.tool import tool
 from xapi import activities, attachments, drafts, formats, keys, multipart, store, strict, times
 from xapi.drafts import Batch
-from xapi.errors import InvalidQuery, InvalidStatement
+from xapi.errors import InvalidQuery, InvalidStatement, VoidingRefused
 from xapi.facets import Statement, activities_in, agent_key
 from xapi.multipart import Part
 from xapi.vocabulary import Verbs
@@ -96,44 +96,50 @@ def _put(given: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
         ours = authority(db)
     batch = drafts.checked(given, authority=ours, version=g.version, contents=contents)
     said = [draft.statement for draft in batch.drafts]
-    teaches = counts = False  # of activities and of the items of courses a bound key says nothing that counts
-    if g.caller.activity is None:
-        with tool().database.reading() as db:  # most say nothing new and nothing of ours: then nobody waits for that
-            teaches = g.caller.may(keys.DEFINE) and activities.is_new(db, tenant=g.caller.tenant, statements=said)
-            counts = results.may_count(db, g.caller.tenant, said)
+    if not all(map(g.caller.may_see, said)):
+        raise out_of_bounds("a statement has to have it as its object or among the activities of its context")
+    teaches = g.caller.may(keys.DEFINE) and g.caller.activity is None
+    if teaches:
+        with tool().database.reading() as db:  # most say nothing new: then nobody waits for that
+            teaches = activities.is_new(db, tenant=g.caller.tenant, statements=said)
     try:
-        return _store(batch, teaches, counts)
+        return _store(batch, teaches)
     except Exception as error:
         if not lost_a_race(error):
             raise
-    return _store(batch, teaches, counts)
+    return _store(batch, teaches)
 
 
-def _store(batch: Batch, teaches: bool, counts: bool) -> list[uuid.UUID]:
-    may_void_all = g.caller.may(keys.ALL)
+def _store(batch: Batch, teaches: bool) -> list[uuid.UUID]:
     with tool().database.transaction() as db:
-        taken = store.take(db, tenant=g.caller.tenant, batch=batch, now=clock.now(), voids_all=may_void_all)
+        taken = _take(db, batch)
         if teaches:
             activities.define(db, tenant=g.caller.tenant, statements=taken.new)
         outside.queue(db, g.caller.tenant, taken)
-        if counts:
+        if g.caller.activity is None:  # of the items of courses a bound key says nothing that counts
             results.take_statements(db, g.caller.tenant, taken.new)
-        if g.caller.activity is not None:
-            _keep_within(db, [draft.statement for draft in batch.drafts])
     g.through = taken.through
     return taken.ids
 
 
-def _keep_within(db: Session, given: list[Statement]) -> None:
-    """A bound key writes what names its activity, and voids nothing else. Raises Wrong."""
-    for statement in given:
-        if not g.caller.may_see(statement):
-            raise out_of_bounds("a statement has to have it as its object or among the activities of its context")
-        if statement["verb"]["id"] == Verbs.VOIDED.iri and not _may_void(db, uuid.UUID(statement["object"]["id"])):
-            raise out_of_bounds("it voids only statements that are here and name it too")
+def _take(db: Session, batch: Batch) -> store.Taken:
+    """A bound key voids what it may see, and hears of nothing else whether it is there. Raises Wrong."""
+    refusal = out_of_bounds("it voids only statements that are here and name it too")
+    is_bound, may_void_all = g.caller.activity is not None, g.caller.may(keys.ALL)
+    try:
+        taken = store.take(db, tenant=g.caller.tenant, batch=batch, now=clock.now(), voids_all=may_void_all)
+    except VoidingRefused as error:
+        raise (refusal if is_bound else error) from None
+    if is_bound and not all(_may_void(db, statement) for statement in taken.new):
+        raise refusal
+    return taken
 
 
-def _may_void(db: Session, target_id: uuid.UUID) -> bool:
+def _may_void(db: Session, statement: Statement) -> bool:
+    """Whether it is none that voids, or the other one names the activity too."""
+    if statement["verb"]["id"] != Verbs.VOIDED.iri:
+        return True
+    target_id = uuid.UUID(statement["object"]["id"])
     known = (find(db, tenant=g.caller.tenant, statement_id=target_id) for find in _IDS.values())
     return any(body is not None and g.caller.may_see(json.loads(body)) for body in known)
 

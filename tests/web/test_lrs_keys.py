@@ -222,12 +222,23 @@ def test_a_bound_key_writes_only_what_names_its_activity(both):
     assert len(found(bound)) == 2
 
 
+@pytest.mark.parametrize("changes", [{}, {"verb": {"id": CONFIRMED}}])
+def test_a_bound_key_does_not_hear_whether_an_id_is_taken_that_it_may_not_see(both, changes):
+    whole, bound = both
+    theirs = outside()
+    post(whole, theirs)
+    answers = [post(bound, outside(id=each, **changes), status=403) for each in (theirs["id"], str(uuid.uuid4()))]
+    assert answers[0].content == answers[1].content
+
+
 def test_a_bound_key_voids_only_what_it_may_see(both):
     whole, bound = both
-    told = tell(whole)
+    told, messages = tell(whole), set()
     for target in ({"id": told["hidden"][1]}, {"id": str(uuid.uuid4())}):
         refused = post(bound, {**voiding(target), "context": NAMES_IT}, status=403)
-        assert "it voids only statements that are here and name it too" in refused.json()["message"]
+        messages.add(refused.json()["message"])
+    (message,) = messages  # the same, whether it is there or not
+    assert "it voids only statements that are here and name it too" in message
     one(whole, told["hidden"][1])
     post(bound, {**voiding({"id": told["seen"][0]}), "context": NAMES_IT})
     one(whole, told["seen"][0], name="voidedStatementId")

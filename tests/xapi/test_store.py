@@ -4,12 +4,13 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 
 from lti_mentor.db import Database
-from xapi import agents, keys, links, search, store
+from xapi import agents, keys, links, removal, search, store
 from xapi.errors import Conflict, InvalidStatement
 from xapi.facets import BROADEST, agent_key, facets
+from xapi.rows import Facet, StoredStatement
 
 TENANT, OTHER = uuid.uuid4(), uuid.uuid4()
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -51,6 +52,13 @@ def test_a_statement_is_found_by_every_filter(database):
     assert len(found(database, until=NOW)) == 1  # inclusive
 
 
+def test_of_nobody_at_all_nothing_is_found(database):
+    put(database, [statement()])
+    verb = statement()["verb"]["id"]
+    for wanted in ({}, {"verb": verb}, {"related_agents": True}, {"verb": verb, "related_agents": True}):
+        assert found(database, agent=(), **wanted) == []
+
+
 def test_statements_of_another_tenant_are_never_seen(database):
     (statement_id,) = put(database, [statement()], tenant=OTHER)
     assert found(database) == []
@@ -88,6 +96,22 @@ def test_a_long_chain_of_statements_is_followed_so_far_and_no_farther(database):
         own = list(store.scan(db, tenant=TENANT, activity=item))
     assert len(pages) == links.FARTHEST + 1
     assert [each["id"] for each in own] == [str(first)]
+
+
+def test_nothing_is_found_by_a_removed_statement_where_the_middle_of_the_chain_came_late(database, monkeypatch):
+    monkeypatch.setattr(links, "FARTHEST", 3)
+    (first,) = put(database, [statement()])
+    (second,) = put(database, [about(first)])
+    middle = last = uuid.uuid4()
+    for _ in range(5):
+        (last,) = put(database, [about(last)])
+    put(database, [about(second, id=str(middle))])
+    with database.transaction() as db:
+        seq = db.scalars(select(StoredStatement.seq).where(StoredStatement.statement_id == first)).one()
+        said = select(func.count()).select_from(Facet).where(Facet.source == seq, Facet.seq != seq)
+        assert db.scalar(said) > 0
+        assert removal.remove(db, tenant=TENANT, seqs=[seq])
+        assert db.scalar(said) == 0
 
 
 def test_what_waited_for_a_statement_finds_it_once_however_many_there_are(database):

@@ -131,7 +131,7 @@ def asked_for(db: Session, given: Mapping[str, str]) -> Asked:
     """What the filters ask for. Raises Invalid."""
     wrong: dict[str, str] = {}
     since, until = _moment(given, "since", wrong), _moment(given, "until", wrong)
-    agents: tuple[str, ...] = ()
+    agents: tuple[str, ...] | None = None  # none is asked for; of somebody nothing is said of, nothing is found
     subjects: set[uuid.UUID] = set()
     mentorship = _typed(given, "mentorship") if may_see_people() else None
     if mentorship and not is_uuid(mentorship):
@@ -147,7 +147,7 @@ def asked_for(db: Session, given: Mapping[str, str]) -> Asked:
         subjects |= browser.named(db, current_visit().organization_id, texts)
     after = given.get("after", "")
     wanted = store.Query(
-        agent=agents or None,
+        agent=agents,
         related_agents=True,
         verb=_typed(given, "verb"),
         activity=_typed(given, "activity"),

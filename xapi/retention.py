@@ -31,8 +31,8 @@ class Old:
 
 @dataclass(frozen=True)
 class Gone:
-    statements: int
-    attachments: int
+    statements: int = 0
+    attachments: int = 0
 
 
 _COLUMNS = (StoredStatement.seq, StoredStatement.statement_id, StoredStatement.stored, StoredStatement.body)
@@ -84,7 +84,7 @@ def remove(db: Session, *, tenant: uuid.UUID, seqs: Sequence[int], now: datetime
     kept = waiting(db, tenant=tenant, old=old)
     going = [each for each in old if each.seq not in kept]
     if not going:
-        return Gone(0, 0)
+        return Gone()
     db.execute(insert(RemovedStatement), [_what_is_left(tenant, each) for each in going])
     gone = [each.seq for each in going]
     hashes = attached(db, tenant=tenant, seqs=gone)

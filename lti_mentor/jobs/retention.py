@@ -2,9 +2,11 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+
+from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.db import Database
@@ -16,7 +18,7 @@ from xapi import retention as store
 from xapi.retention import Gone, Old
 
 EVERY = timedelta(minutes=10)
-RUN = timedelta(seconds=30)  # other jobs wait as long; the next run goes on
+RUN = timedelta(seconds=30)  # other jobs wait as long; the next run goes on from there
 AT_ONCE = 100  # statements in one transaction: writers wait for it
 LOOKED_AT = 1000
 
@@ -25,44 +27,91 @@ def run(tool: Tool) -> int:
     """How many statements went, of all organizations whose rules are not done for today."""
     with tool.database.reading() as db:
         due = retention.due(db)
-    until = clock.now() + RUN
-    place = f"{audit.COMMAND}worker"
-    return sum(remove_old(tool.database, each, place=place, until=until).statements for each in due)
-
-
-def remove_old(database: Database, organization_id: uuid.UUID, *, place: str, until: datetime | None = None) -> Gone:
-    """Remove what the rules say, until then or to the end; on record, batch by batch, with how many there were."""
-    with database.transaction() as db:
-        judge = retention.judge(db, retention.listed(db, organization_id))
-        entry = audit.write(db, organization_id, "statements_removed", place=f"{place}: none")
-    gone = Gone(0, 0)
-    for old in _going(database, organization_id, judge):
-        for start in range(0, len(old), AT_ONCE):
-            if until is not None and clock.now() >= until:
-                return gone
-            with database.transaction() as db:
-                seqs = [each.seq for each in old[start : start + AT_ONCE]]
-                some = store.remove(db, tenant=organization_id, seqs=seqs, now=clock.now())
-                gone = Gone(gone.statements + some.statements, gone.attachments + some.attachments)
-                counted = f"{gone.statements} statements, {gone.attachments} attachments"
-                db.get_one(AuditEntry, entry.id).place = f"{place}: {counted}"
-    with database.transaction() as db:
-        retention.done(db, judge.rules)
+    end, place, gone = clock.now() + RUN, f"{audit.COMMAND}worker", 0
+    for number, each in enumerate(due):
+        now = clock.now()
+        share = (end - now) / (len(due) - number)  # of an organization: what one leaves is for those after it
+        gone += remove_old(tool.database, each, place=place, until=now + share).statements
     return gone
 
 
-def _going(database: Database, organization_id: uuid.UUID, judge: Judge) -> Iterator[list[Old]]:
-    """What the rules are about, oldest first, in short looks; nothing is open between two."""
+def remove_old(database: Database, organization_id: uuid.UUID, *, place: str, until: datetime | None = None) -> Gone:
+    """Remove what the rules say: from the first statement to the end, or from where the last run was until then.
+
+    However short the time, one batch is looked at, so that every run gets on. What went is on record with how many.
+    """
+    with database.transaction() as db:
+        if until is None:
+            retention.begin_again(db, organization_id)
+        judge = retention.judge(db, retention.undone(db, organization_id))
+    removal = _Removal(database, organization_id, place)
+    for batch, last in _batches(_looks(database, organization_id, judge, after=judge.after)):
+        removal.remove(batch)
+        if until is not None and clock.now() >= until:
+            with database.transaction() as db:
+                retention.pause(db, judge.rules, last)
+            return removal.gone
+    with database.transaction() as db:
+        retention.done(db, judge.rules)
+        removal.note(db)
+    return removal.gone
+
+
+@dataclass
+class _Removal:
+    """What went in one run, and its entry in the audit log."""
+
+    database: Database
+    organization_id: uuid.UUID
+    place: str
+    gone: Gone = field(default_factory=Gone)
+    entry: AuditEntry | None = None
+
+    def remove(self, batch: Sequence[Old]) -> None:
+        if not batch:
+            return
+        with self.database.transaction() as db:
+            seqs = [each.seq for each in batch]
+            some = store.remove(db, tenant=self.organization_id, seqs=seqs, now=clock.now())
+            self.gone = Gone(self.gone.statements + some.statements, self.gone.attachments + some.attachments)
+            if self.gone.statements:
+                self.note(db)
+
+    def note(self, db: Session) -> None:
+        counted = f"{self.gone.statements} statements, {self.gone.attachments} attachments"
+        text = f"{self.place}: {counted if self.gone.statements else 'none'}"
+        if self.entry is None:
+            self.entry = audit.write(db, self.organization_id, "statements_removed", place=text)
+        else:
+            db.get_one(AuditEntry, self.entry.id).place = text
+
+
+def _batches(looks: Iterable[tuple[list[Old], int]]) -> Iterator[tuple[list[Old], int]]:
+    """What goes in one transaction, maybe nothing, and up to where everything is seen then."""
+    for old, last in looks:
+        for start in range(0, len(old), AT_ONCE):
+            batch = old[start : start + AT_ONCE]
+            yield batch, last if start + AT_ONCE >= len(old) else batch[-1].seq
+        if not old:
+            yield old, last
+
+
+def _looks(
+    database: Database, organization_id: uuid.UUID, judge: Judge, *, after: int = 0
+) -> Iterator[tuple[list[Old], int]]:
+    """What the rules are about, oldest first, in short looks, with the last seq that was looked at.
+
+    Nothing is open between two.
+    """
     if judge.until is None:
         return
     with database.reading() as db:
         until = store.last_before(db, tenant=organization_id, moment=judge.until)
-    after = 0
     while after < until:
         with database.reading() as db:
             old = store.look(db, tenant=organization_id, after=after, until=until, most=LOOKED_AT)
         after = old[-1].seq if len(old) == LOOKED_AT else until
-        yield [each for each in old if judge.goes(each)]
+        yield [each for each in old if judge.goes(each)], after
 
 
 @dataclass
@@ -92,7 +141,7 @@ def forecast(database: Database, organization_id: uuid.UUID, rules: Sequence[Ret
     found, named = Forecast(), Counter[str]()
     with database.reading() as db:
         judge, running = retention.judge(db, rules), retention.running_programs(db, organization_id)
-    for old in _going(database, organization_id, judge):
+    for old, _ in _looks(database, organization_id, judge):
         with database.reading() as db:
             waiting = store.waiting(db, tenant=organization_id, old=old)
             going = [each for each in old if each.seq not in waiting]

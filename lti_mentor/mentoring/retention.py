@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CheckConstraint, exists, or_, select, update
+from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, Update, exists, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -33,6 +33,7 @@ class RetentionRule(Row):
     profile: Mapped[str | None]  # as in the category of a statement
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     done_on: Mapped[date | None]  # the last day on which nothing was left to go
+    looked_until: Mapped[int] = mapped_column(BigInteger, default=0)  # the seq from which the next run goes on
 
     __table_args__ = (one_of("whose", WHOSE), CheckConstraint("days > 0", name="days"))
 
@@ -62,14 +63,36 @@ def listed(db: Session, organization_id: uuid.UUID) -> Sequence[RetentionRule]:
 
 def due(db: Session) -> Sequence[uuid.UUID]:
     """Organizations with a rule that is not done for today."""
-    undone = or_(RetentionRule.done_on.is_(None), RetentionRule.done_on < clock.today())
-    return db.scalars(select(RetentionRule.organization_id).where(undone).distinct()).all()
+    return db.scalars(select(RetentionRule.organization_id).where(_is_undone()).distinct()).all()
+
+
+def undone(db: Session, organization_id: uuid.UUID) -> Sequence[RetentionRule]:
+    """Its rules that are not done for today."""
+    return db.scalars(select(RetentionRule).where(RetentionRule.organization_id == organization_id, _is_undone())).all()
+
+
+def _is_undone() -> ColumnElement[bool]:
+    return or_(RetentionRule.done_on.is_(None), RetentionRule.done_on < clock.today())
+
+
+def begin_again(db: Session, organization_id: uuid.UUID) -> None:
+    """Whatever was looked at is looked at anew."""
+    these = update(RetentionRule).where(RetentionRule.organization_id == organization_id)
+    db.execute(these.values(done_on=None, looked_until=0))
+
+
+def pause(db: Session, rules: Sequence[RetentionRule], last: int) -> None:
+    """The next run goes on after this seq."""
+    db.execute(_these(rules).values(looked_until=last))
 
 
 def done(db: Session, rules: Sequence[RetentionRule]) -> None:
-    """Nothing is left to go today."""
-    these = update(RetentionRule).where(RetentionRule.id.in_([rule.id for rule in rules]))
-    db.execute(these.values(done_on=clock.today()))
+    """Nothing is left to go today; the next run begins with the oldest statement."""
+    db.execute(_these(rules).values(done_on=clock.today(), looked_until=0))
+
+
+def _these(rules: Sequence[RetentionRule]) -> Update:
+    return update(RetentionRule).where(RetentionRule.id.in_([rule.id for rule in rules]))
 
 
 def remove(db: Session, organization_id: uuid.UUID, rule_id: uuid.UUID) -> None:
@@ -91,6 +114,11 @@ class Judge:
     def until(self) -> datetime | None:
         """What was stored from then on stays, whatever the rule; none where there is no rule."""
         return max(map(_begins, self.rules), default=None)
+
+    @property
+    def after(self) -> int:
+        """The seq up to which a run has looked already for each rule."""
+        return min((rule.looked_until for rule in self.rules), default=0)
 
     def goes(self, old: Old) -> bool:
         return any(self._fits(rule, old) for rule in self.rules)

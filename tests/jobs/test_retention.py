@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from lti_mentor import clock
 from lti_mentor.activity import outside
@@ -26,7 +26,7 @@ from tests.support.outside import AUTHORITY
 from tests.support.record_store import CONFIRMED, SCORED, VOIDED, about, statement, voiding
 from xapi import outbox, store
 from xapi.errors import Conflict
-from xapi.rows import Attachment, DeadLetter, Facet, Head, Outbound, Reference, StoredStatement
+from xapi.rows import Attachment, DeadLetter, Facet, Head, Outbound, Reference, StoredStatement, Target
 from xapi.vocabulary import PROFILE_VERSION
 
 OLD, NEW = timedelta(days=400), timedelta(days=3)
@@ -273,6 +273,62 @@ def test_it_goes_in_small_transactions_and_on_from_there_in_the_next_run(databas
     assert entries(database)[-1] == "lti-mentor worker: 7 statements, 0 attachments"
     with database.reading() as db:
         assert retention.due(db) == []
+
+
+@pytest.fixture
+def in_a_hurry(monkeypatch):
+    """A run ends after one look at two statements."""
+    monkeypatch.setattr(jobs, "RUN", timedelta(0))
+    monkeypatch.setattr(jobs, "LOOKED_AT", 2)
+
+
+def test_what_comes_after_many_that_stay_is_reached_in_the_end(database, home, early, tool, in_a_hurry):
+    put_old(database, home, *(statement(verb={"id": CONFIRMED}) for _ in range(7)), statement())
+    rule(database, home, verb=SCORED)
+    runs = [jobs.run(tool) for _ in range(count(database, StoredStatement))]
+    assert sum(runs) == 1
+    assert runs[0] == 0
+    worker = "lti-mentor worker"
+    assert entries(database) == [f"{worker}: 1 statements, 0 attachments", f"{worker}: none"], "gone, and done"
+    with database.reading() as db:
+        assert retention.due(db) == []
+        assert db.scalars(select(RetentionRule.looked_until)).all() == [0], "tomorrow it begins again"
+
+
+def test_what_comes_after_many_that_wait_for_delivery_is_reached_too(
+    database, home, early, tool, warehouse, in_a_hurry
+):
+    waiting = put_old(database, home, *(statement() for _ in range(7)))
+    with database.transaction() as db:
+        outside.pause(db.get_one(Target, (home, warehouse.id)))
+    newest = put_old(database, home, statement())
+    with database.transaction() as db:
+        db.execute(delete(Outbound).where(Outbound.seq == select(func.max(Outbound.seq)).scalar_subquery()))
+    rule(database, home)
+    assert sum(jobs.run(tool) for _ in range(20)) == 1
+    assert ids(database) >= set(waiting)
+    assert ids(database).isdisjoint(newest)
+
+
+def test_a_rule_that_is_added_meanwhile_is_about_the_oldest_too(database, home, early, tool, in_a_hurry):
+    put_old(database, home, statement(verb={"id": CONFIRMED}), *(statement() for _ in range(7)))
+    rule(database, home, verb=SCORED)
+    while jobs.run(tool) == 0:
+        pass
+    rule(database, home, verb=CONFIRMED)
+    for _ in range(20):
+        jobs.run(tool)
+    assert count(database, StoredStatement, StoredStatement.verb.in_([SCORED, CONFIRMED])) == 0
+
+
+def test_no_organization_waits_until_another_is_done(database, cast, early, tool, in_a_hurry):
+    tenants = (cast.course.organization_id, cast.outsider.organization_id)
+    for tenant in tenants:
+        put_old(database, tenant, *(statement() for _ in range(9)))
+        rule(database, tenant, whose="all")
+    before = [count(database, StoredStatement, StoredStatement.tenant == each) for each in tenants]
+    assert jobs.run(tool) == 4
+    assert [count(database, StoredStatement, StoredStatement.tenant == each) + 2 for each in tenants] == before
 
 
 def test_writers_and_removal_at_the_same_time_lose_nothing(database, home, early, monkeypatch):

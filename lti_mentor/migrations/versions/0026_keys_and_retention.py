@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("profile", sa.String(), nullable=True),
         sa.Column("created_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("done_on", sa.Date(), nullable=True),
+        sa.Column("looked_until", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
         sa.CheckConstraint("\"whose\" IN ('all', 'ours', 'others')", name=op.f("ck_retention_rules_whose")),

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from xapi import delivery, equality, links, removal, store
 from xapi.facets import Statement
-from xapi.rows import Attachment, Enclosure, Outbound, RemovedStatement, StoredStatement, Target
+from xapi.rows import Attachment, Enclosure, Outbound, RemovedStatement, StoredStatement, Target, Withheld
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,11 @@ def waiting(db: Session, *, tenant: uuid.UUID, old: Sequence[Old]) -> dict[int, 
         return {}
     letters = select(Outbound.seq, Outbound.target_id).where(Outbound.tenant == tenant, Outbound.seq.in_(seqs))
     found = {seq: labels[target_id] for seq, target_id in db.execute(letters)}
+    withheld = set(db.scalars(select(Withheld.seq).where(Withheld.tenant == tenant, Withheld.seq.in_(seqs))))
     for target in targets:
         for each in old:
             is_to_queue = target.queued_seq < each.seq <= target.queue_until
-            if is_to_queue and delivery.fits(target, each.statement):
+            if is_to_queue and each.seq not in withheld and delivery.fits(target, each.statement):
                 found[each.seq] = target.label
     return found
 

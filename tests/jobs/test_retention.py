@@ -26,7 +26,7 @@ from tests.support.outside import AUTHORITY
 from tests.support.record_store import CONFIRMED, SCORED, VOIDED, about, statement, voiding
 from xapi import outbox, store
 from xapi.errors import Conflict
-from xapi.rows import Attachment, DeadLetter, Facet, Head, Outbound, Reference, StoredStatement, Target
+from xapi.rows import Attachment, DeadLetter, Facet, Head, Outbound, Reference, StoredStatement, Target, Withheld
 from xapi.vocabulary import PROFILE_VERSION
 
 OLD, NEW = timedelta(days=400), timedelta(days=3)
@@ -259,6 +259,18 @@ def test_what_is_still_to_be_queued_for_a_record_store_outside_stays_too(databas
     with database.reading() as db:
         kept = db.scalars(select(StoredStatement.verb).where(StoredStatement.body.contains("tool.example.org"))).all()
     assert kept == [SCORED]
+
+
+def test_what_speaks_of_somebody_who_was_erased_waits_for_no_record_store_outside(database, home, early, tool):
+    (spoken,) = put_old(database, home, statement())
+    with database.transaction() as db:
+        given = {"label": "W", "endpoint": "https://lrs.example.org", "key": "k", "secret": "s"}
+        outside.add(db, tool.vault, home, TargetDraft(**given, since=clock.now() - 2 * OLD))
+        seq = select(StoredStatement.seq).where(StoredStatement.statement_id == uuid.UUID(spoken))
+        db.add(Withheld(tenant=home, seq=db.scalar(seq)))
+    rule(database, home)
+    assert jobs.run(tool) == 1
+    assert spoken not in ids(database)
 
 
 def test_it_goes_in_small_transactions_and_on_from_there_in_the_next_run(database, home, early, tool, monkeypatch):

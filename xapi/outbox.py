@@ -42,6 +42,7 @@ from xapi.rows import (
     Target,
     Withheld,
     inserting,
+    lock_targets,
     metadata,
 )
 
@@ -89,16 +90,11 @@ def queue_older(db: Session, target: Target, *, since: datetime | None, now: dat
     being queued already: both go on from whichever begins earlier.
     """
     last = store.last_seq(db, tenant=target.tenant, now=now)
-    start = last if since is None else _last_before(db, target.tenant, since)
+    start = last if since is None else store.last_before(db, tenant=target.tenant, moment=since)
     if target.queued_seq < target.queue_until:
         start = min(start, target.queued_seq)
     target.queue_from = target.queued_seq = start
     target.queue_until = last
-
-
-def _last_before(db: Session, tenant: uuid.UUID, moment: datetime) -> int:
-    earlier = select(StoredStatement.seq).where(StoredStatement.tenant == tenant, StoredStatement.stored < moment)
-    return db.scalar(earlier.order_by(StoredStatement.stored.desc()).limit(1)) or 0
 
 
 def _queue_some(db: Session, target: Target, now: datetime) -> None:
@@ -214,16 +210,11 @@ def refused(db: Session, target: Target, letter: Letter, *, status: int | None, 
 
 
 def _remove(db: Session, target: Target, seqs: list[int]) -> int:
-    _lock(db, Target.tenant == target.tenant, Target.id == target.id)
+    lock_targets(db, Target.tenant == target.tenant, Target.id == target.id)
     gone = delete(Outbound).where(
         Outbound.tenant == target.tenant, Outbound.target_id == target.id, Outbound.seq.in_(seqs)
     )
     return cast("CursorResult[Any]", db.execute(gone)).rowcount
-
-
-def _lock(db: Session, *which: Any) -> None:
-    """Targets before their letters: who deletes letters takes turns, and writers wait for nobody."""
-    db.execute(select(Target.id).where(*which).order_by(Target.id).with_for_update(key_share=True))
 
 
 def failed(db: Session, target: Target, problem: str, answer: str, *, now: datetime, retry_at: datetime) -> None:
@@ -372,7 +363,7 @@ def _dead(target: Target, statement_id: uuid.UUID | None = None) -> list[Any]:
 def forget_agents(db: Session, *, tenant: uuid.UUID, agents: Iterable[str], now: datetime) -> int:
     """Send nothing any more that speaks of somebody, nor queue it again; gives how many letters there were."""
     store.last_seq(db, tenant=tenant, now=now)
-    _lock(db, Target.tenant == tenant)
+    lock_targets(db, Target.tenant == tenant)
     return sum(_forget(db, tenant, agent) for agent in agents)
 
 

@@ -6,6 +6,7 @@ What hangs on them goes along; what others still hold stays. A statement that re
 import json
 import uuid
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, delete, select
@@ -16,8 +17,14 @@ from xapi.facets import RELATED_AGENT, short
 from xapi.rows import Attachment, Enclosure, Facet, StoredStatement
 
 
-def remove_naming(db: Session, *, tenant: uuid.UUID, agents: Iterable[str]) -> int:
-    """Remove the statements that name somebody themselves, in whatever part; gives how many there were."""
+@dataclass(frozen=True)
+class Gone:
+    statements: int = 0
+    attachments: int = 0
+
+
+def remove_naming(db: Session, *, tenant: uuid.UUID, agents: Iterable[str]) -> Gone:
+    """Remove the statements that name somebody themselves, in whatever part."""
     named = select(Facet.seq).where(
         Facet.tenant == tenant,
         Facet.kind == RELATED_AGENT,
@@ -27,8 +34,8 @@ def remove_naming(db: Session, *, tenant: uuid.UUID, agents: Iterable[str]) -> i
     return remove(db, tenant=tenant, seqs=set(db.scalars(named)))
 
 
-def remove(db: Session, *, tenant: uuid.UUID, seqs: Collection[int]) -> int:
-    """Remove these statements, with the attachments that came along with no other; gives how many there were."""
+def remove(db: Session, *, tenant: uuid.UUID, seqs: Collection[int]) -> Gone:
+    """Remove these statements, with the attachments that came along with no other."""
     ordered, enclosed = sorted(seqs), set[str]()
     for start in range(0, len(ordered), 500):
         some = ordered[start : start + 500]
@@ -37,11 +44,10 @@ def remove(db: Session, *, tenant: uuid.UUID, seqs: Collection[int]) -> int:
         bodies = db.execute(select(StoredStatement.seq, StoredStatement.body).where(*these))
         links.forget(db, tenant, {row.seq: json.loads(row.body) for row in bodies})
         db.execute(delete(StoredStatement).where(*these))
-    remove_attachments(db, tenant, sorted(enclosed))
-    return len(ordered)
+    return Gone(len(ordered), _remove_attachments(db, tenant, sorted(enclosed)))
 
 
-def remove_attachments(db: Session, tenant: uuid.UUID, hashes: list[str]) -> int:
+def _remove_attachments(db: Session, tenant: uuid.UUID, hashes: list[str]) -> int:
     """Those of them that belong to no statement any more; gives how many there were."""
     removed = 0
     for start in range(0, len(hashes), 500):

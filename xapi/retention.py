@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy import Row, func, insert, select
 from sqlalchemy.orm import Session
 
-from xapi import delivery, equality, links, removal, store
+from xapi import delivery, equality, removal, store
 from xapi.facets import Statement
-from xapi.rows import Attachment, Enclosure, Outbound, RemovedStatement, StoredStatement, Target, Withheld
+from xapi.removal import Gone
+from xapi.rows import Attachment, Enclosure, Outbound, RemovedStatement, StoredStatement, Target, Withheld, lock_targets
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,7 @@ class Old:
     statement: Statement
 
 
-@dataclass(frozen=True)
-class Gone:
-    statements: int = 0
-    attachments: int = 0
-
-
 _COLUMNS = (StoredStatement.seq, StoredStatement.statement_id, StoredStatement.stored, StoredStatement.body)
-
-
-def last_before(db: Session, *, tenant: uuid.UUID, moment: datetime) -> int:
-    """The seq of the last statement that was stored before; 0 for none."""
-    earlier = select(StoredStatement.seq).where(StoredStatement.tenant == tenant, StoredStatement.stored < moment)
-    return db.scalar(earlier.order_by(StoredStatement.stored.desc()).limit(1)) or 0
 
 
 def look(db: Session, *, tenant: uuid.UUID, after: int, until: int, most: int) -> list[Old]:
@@ -79,7 +68,7 @@ def remove(db: Session, *, tenant: uuid.UUID, seqs: Sequence[int], now: datetime
     Whoever writes statements, changes a target or marks its letters takes turns with us: the head first, then targets.
     """
     store.last_seq(db, tenant=tenant, now=now)
-    db.execute(select(Target.id).where(Target.tenant == tenant).order_by(Target.id).with_for_update(key_share=True))
+    lock_targets(db, Target.tenant == tenant)
     wanted = select(*_COLUMNS).where(StoredStatement.tenant == tenant, StoredStatement.seq.in_(seqs))
     old = [_old(row) for row in db.execute(wanted.order_by(StoredStatement.seq))]
     kept = waiting(db, tenant=tenant, old=old)
@@ -87,11 +76,7 @@ def remove(db: Session, *, tenant: uuid.UUID, seqs: Sequence[int], now: datetime
     if not going:
         return Gone()
     db.execute(insert(RemovedStatement), [_what_is_left(tenant, each) for each in going])
-    gone = [each.seq for each in going]
-    hashes = attached(db, tenant=tenant, seqs=gone)
-    links.forget(db, tenant, {each.seq: each.statement for each in going})
-    db.execute(delete(StoredStatement).where(StoredStatement.tenant == tenant, StoredStatement.seq.in_(gone)))
-    return Gone(len(gone), removal.remove_attachments(db, tenant, sorted(set(hashes))))
+    return removal.remove(db, tenant=tenant, seqs=[each.seq for each in going])
 
 
 def _what_is_left(tenant: uuid.UUID, old: Old) -> dict[str, Any]:

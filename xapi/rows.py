@@ -7,6 +7,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     DateTime,
     Dialect,
     ForeignKeyConstraint,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    select,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -266,6 +268,11 @@ class Target(Base):
         CheckConstraint("status IN ('new', 'active', 'paused', 'refused')", name="status"),
         Index("uq_xapi_targets_tenant_label", "tenant", "label", unique=True),
     )
+
+
+def lock_targets(db: Session, *which: ColumnElement[bool]) -> None:
+    """Targets before their letters: who deletes letters takes turns, and writers wait for nobody."""
+    db.execute(select(Target.id).where(*which).order_by(Target.id).with_for_update(key_share=True))
 
 
 _OF_TARGET = (["tenant", "target_id"], ["xapi_targets.tenant", "xapi_targets.id"])

@@ -15,7 +15,9 @@ from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.retention import Judge, RetentionRule
 from lti_mentor.tool import Tool
 from xapi import retention as store
-from xapi.retention import Gone, Old
+from xapi.removal import Gone
+from xapi.retention import Old
+from xapi.store import last_before
 
 EVERY = timedelta(minutes=10)
 RUN = timedelta(seconds=30)  # other jobs wait as long; the next run goes on from there
@@ -106,7 +108,7 @@ def _looks(
     if judge.until is None:
         return
     with database.reading() as db:
-        until = store.last_before(db, tenant=organization_id, moment=judge.until)
+        until = last_before(db, tenant=organization_id, moment=judge.until)
     while after < until:
         with database.reading() as db:
             old = store.look(db, tenant=organization_id, after=after, until=until, most=LOOKED_AT)

@@ -6,7 +6,7 @@ along. Ids stay taken, and times and ``seq`` go on from where they are: nothing 
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,8 +62,10 @@ def waiting(db: Session, *, tenant: uuid.UUID, old: Sequence[Old]) -> dict[int, 
     return found
 
 
-def remove(db: Session, *, tenant: uuid.UUID, seqs: Sequence[int], now: datetime) -> Gone:
-    """Remove those of these statements that no target waits for.
+def remove(
+    db: Session, *, tenant: uuid.UUID, seqs: Sequence[int], now: datetime, keyed: Callable[[bytes], bytes]
+) -> Gone:
+    """Remove those of these statements that no target waits for; ``keyed`` hashes of their digests stay.
 
     Whoever writes statements, changes a target or marks its letters takes turns with us: the head first, then targets.
     """
@@ -75,14 +77,18 @@ def remove(db: Session, *, tenant: uuid.UUID, seqs: Sequence[int], now: datetime
     going = [each for each in old if each.seq not in kept]
     if not going:
         return Gone()
-    db.execute(insert(RemovedStatement), [_what_is_left(tenant, each) for each in going])
+    db.execute(insert(RemovedStatement), [_what_is_left(tenant, each, keyed) for each in going])
     return removal.remove(db, tenant=tenant, seqs=[each.seq for each in going])
 
 
-def _what_is_left(tenant: uuid.UUID, old: Old) -> dict[str, Any]:
+def _what_is_left(tenant: uuid.UUID, old: Old, keyed: Callable[[bytes], bytes]) -> dict[str, Any]:
     timeless = {name: value for name, value in old.statement.items() if name != "timestamp"}
-    digests = {"digest": equality.digest(old.statement), "timeless_digest": equality.digest(timeless)}
-    return {"tenant": tenant, "statement_id": old.statement_id, **digests}
+    return {
+        "tenant": tenant,
+        "statement_id": old.statement_id,
+        "digest": keyed(equality.digest(old.statement)),
+        "timeless_digest": keyed(equality.digest(timeless)),
+    }
 
 
 def attached(db: Session, *, tenant: uuid.UUID, seqs: Sequence[int]) -> Sequence[str]:

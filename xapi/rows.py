@@ -185,7 +185,8 @@ class Key(Base):
 class RemovedStatement(Base):
     """What is left of a statement that went because of its age, so that its id stays taken.
 
-    Sent again it is known by one of the digests, with and without its time, or it says something else.
+    Sent again it is known by one of the digests, with and without its time, or it says something else. They are keyed,
+    or whoever reads them could try what it may have said.
     """
 
     __tablename__ = "xapi_removed_statements"

@@ -6,7 +6,7 @@ reader who has seen a time has seen everything before it, and a poller that uses
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -53,17 +53,26 @@ class Taken:
     is_wanted: bool  # by record stores outside, maybe: they have to be queued for them
 
 
-def take(db: Session, *, tenant: uuid.UUID, batch: Batch, now: datetime, voids_all: bool = False) -> Taken:
+def take(
+    db: Session,
+    *,
+    tenant: uuid.UUID,
+    batch: Batch,
+    now: datetime,
+    keyed: Callable[[bytes], bytes],
+    voids_all: bool = False,
+) -> Taken:
     """Store statements from outside, all or none.
 
-    One that is stored already and says the same is left as it is. They void what has the same authority, or with
-    ``voids_all`` anything. Raises Conflict and VoidingRefused.
+    One that is stored already and says the same is left as it is; so is one that was removed, whose digests are kept as
+    ``keyed`` hashes. They void what has the same authority, or with ``voids_all`` anything. Raises Conflict and
+    VoidingRefused.
     """
     given, whose = batch.drafts, key_of(batch.authority)
     seq, stored, is_wanted = _reserve(db, tenant, len(given), now)
     known = _known(db, tenant, list(batch.named))
     for draft in given:
-        if draft.id in known and not _says_the_same(known[draft.id], draft):
+        if draft.id in known and not _says_the_same(known[draft.id], draft, keyed):
             raise Conflict(draft.id)
     new = {seq + place: draft for place, draft in enumerate(given) if draft.id not in known}
     said: dict[int, Statement] = {}
@@ -85,11 +94,15 @@ def put(
     authority: Statement,
     version: str = validation.ONE,
     contents: Mapping[str, bytes] = MappingProxyType({}),
+    keyed: Callable[[bytes], bytes] = bytes,
     voids_all: bool = False,
 ) -> Taken:
-    """Check and take. Raises InvalidStatement, Conflict and VoidingRefused."""
+    """Check and take; without ``keyed`` a statement that was removed is never the same.
+
+    Raises InvalidStatement, Conflict and VoidingRefused.
+    """
     batch = checked(statements, authority=authority, version=version, contents=contents)
-    return take(db, tenant=tenant, batch=batch, now=now, voids_all=voids_all)
+    return take(db, tenant=tenant, batch=batch, now=now, keyed=keyed, voids_all=voids_all)
 
 
 def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetime, authority: Statement) -> Taken:
@@ -223,11 +236,11 @@ def _known(db: Session, tenant: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uui
     return known
 
 
-def _says_the_same(known: Row[Any], given: Draft) -> bool:
+def _says_the_same(known: Row[Any], given: Draft, keyed: Callable[[bytes], bytes]) -> bool:
     """Also as it is given back, with its time. Seldom asked: nothing is made beforehand to answer it faster."""
     digest, is_timeless = equality.digest(given.statement), "timestamp" not in given.statement
     if known.body is None:  # removed: of its text nothing is left
-        return bool(digest == (known.timeless_digest if is_timeless else known.digest))
+        return bool(keyed(digest) == (known.timeless_digest if is_timeless else known.digest))
     stored = json.loads(known.body)
     if is_timeless:
         del stored["timestamp"]

@@ -39,7 +39,7 @@ class Installation(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     iri_base: Mapped[str]
-    sealed_pepper: Mapped[str | None]  # what secrets of the record store's keys are hashed with
+    sealed_pepper: Mapped[str | None]  # secrets of the record store's keys are hashed with it, and what went
 
 
 def fix_iri_base(db: Session, base_url: str) -> str:
@@ -77,13 +77,23 @@ def reseal_pepper(db: Session, vault: Vault) -> None:
 
 def key_hashes(db: Session, vault: Vault, secret: bytes) -> list[bytes]:
     """Fast keyed hashes (32 bytes) of a random secret: under the pepper, then as older versions made them."""
+    return [hmac.digest(_pepper(db, vault), secret, "sha256"), *vault.fingerprints("lrs-key", secret)]
+
+
+def statement_hash(db: Session, vault: Vault, digest: bytes) -> bytes:
+    """What stays of a statement that is removed: without the pepper nobody can try what it may have said."""
+    return hmac.digest(_pepper(db, vault), b"statement:" + digest, "sha256")
+
+
+def _pepper(db: Session, vault: Vault) -> bytes:
+    """Opened once for each engine. Raises SettingsError in a database that is not prepared."""
     engine = db.get_bind().engine
     if engine not in _PEPPERS:
         sealed = db.scalar(select(Installation.sealed_pepper).where(Installation.id == 1))
         if sealed is None:
             raise SettingsError("The database is not prepared: run lti-mentor db upgrade.")
         _PEPPERS[engine] = vault.open(PEPPER, sealed)
-    return [hmac.digest(_PEPPERS[engine], secret, "sha256"), *vault.fingerprints("lrs-key", secret)]
+    return _PEPPERS[engine]
 
 
 def authority(db: Session) -> Statement:

@@ -4,13 +4,15 @@ import uuid
 
 import click
 
-from lti_mentor.cli.commands import ORGANIZATION, find_organization, ready_database, writing
+from lti_mentor import settings
+from lti_mentor.cli.commands import ORGANIZATION, find_organization, open_vault, ready_database, writing
 from lti_mentor.cli.lrs import lrs
 from lti_mentor.errors import Invalid
 from lti_mentor.jobs import retention as jobs
 from lti_mentor.jobs.retention import Forecast
 from lti_mentor.mentoring import audit, retention
 from lti_mentor.mentoring.retention import RetentionRule
+from lti_mentor.tool import Tool
 from lti_mentor.web.errors import SENTENCES
 
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
@@ -73,14 +75,14 @@ def retention_remove(organization: str, rule_id: uuid.UUID) -> None:
 @DRY_RUN
 def retention_run(organization: str, dry_run: bool) -> None:
     """Remove now what the rules are about; a worker does so every day."""
-    database = ready_database()
-    with database.reading() as db:
+    tool = Tool(settings.load(), ready_database(), open_vault())
+    with tool.database.reading() as db:
         owner = find_organization(db, organization)
         rules = retention.listed(db, owner.id)
     if dry_run:
-        _say(jobs.forecast(database, owner.id, rules))
+        _say(jobs.forecast(tool.database, owner.id, rules))
         return
-    gone = jobs.remove_old(database, owner.id, place=f"{audit.COMMAND}lrs retention run")
+    gone = jobs.remove_old(tool, owner.id, place=f"{audit.COMMAND}lrs retention run")
     click.echo(f"{gone.statements} statements and {gone.attachments} attachments are removed.")
 
 

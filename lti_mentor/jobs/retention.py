@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
+from lti_mentor.activity import record
 from lti_mentor.db import Database
 from lti_mentor.mentoring import audit, retention
 from lti_mentor.mentoring.audit import AuditEntry
@@ -33,20 +35,21 @@ def run(tool: Tool) -> int:
     for number, each in enumerate(due):
         now = clock.now()
         share = (end - now) / (len(due) - number)  # of an organization: what one leaves is for those after it
-        gone += remove_old(tool.database, each, place=place, until=now + share).statements
+        gone += remove_old(tool, each, place=place, until=now + share).statements
     return gone
 
 
-def remove_old(database: Database, organization_id: uuid.UUID, *, place: str, until: datetime | None = None) -> Gone:
+def remove_old(tool: Tool, organization_id: uuid.UUID, *, place: str, until: datetime | None = None) -> Gone:
     """Remove what the rules say: from the first statement to the end, or from where the last run was until then.
 
     However short the time, one batch is looked at, so that every run gets on. What went is on record with how many.
     """
+    database = tool.database
     with database.transaction() as db:
         if until is None:
             retention.begin_again(db, organization_id)
         judge = retention.judge(db, retention.undone(db, organization_id))
-    removal = _Removal(database, organization_id, place)
+    removal = _Removal(tool, organization_id, place)
     for batch, last in _batches(_looks(database, organization_id, judge, after=judge.after)):
         removal.remove(batch)
         if until is not None and clock.now() >= until:
@@ -63,7 +66,7 @@ def remove_old(database: Database, organization_id: uuid.UUID, *, place: str, un
 class _Removal:
     """What went in one run, and its entry in the audit log."""
 
-    database: Database
+    tool: Tool
     organization_id: uuid.UUID
     place: str
     gone: Gone = field(default_factory=Gone)
@@ -72,9 +75,9 @@ class _Removal:
     def remove(self, batch: Sequence[Old]) -> None:
         if not batch:
             return
-        with self.database.transaction() as db:
-            seqs = [each.seq for each in batch]
-            some = store.remove(db, tenant=self.organization_id, seqs=seqs, now=clock.now())
+        with self.tool.database.transaction() as db:
+            seqs, keyed = [each.seq for each in batch], partial(record.statement_hash, db, self.tool.vault)
+            some = store.remove(db, tenant=self.organization_id, seqs=seqs, now=clock.now(), keyed=keyed)
             self.gone = Gone(self.gone.statements + some.statements, self.gone.attachments + some.attachments)
             if self.gone.statements:
                 self.note(db)

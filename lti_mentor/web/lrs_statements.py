@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.activity import outside
+from lti_mentor.activity import outside, record
 from lti_mentor.db import Database, lost_a_race
 from lti_mentor.mentoring import results
 from lti_mentor.web import lrs_query as query
@@ -126,8 +127,9 @@ def _take(db: Session, batch: Batch) -> store.Taken:
     """A bound key voids what it may see, and hears of nothing else whether it is there. Raises Wrong."""
     refusal = out_of_bounds("it voids only statements that are here and name it too")
     is_bound, may_void_all = g.caller.activity is not None, g.caller.may(keys.ALL)
+    keyed, now = partial(record.statement_hash, db, tool().vault), clock.now()
     try:
-        taken = store.take(db, tenant=g.caller.tenant, batch=batch, now=clock.now(), voids_all=may_void_all)
+        taken = store.take(db, tenant=g.caller.tenant, batch=batch, now=now, keyed=keyed, voids_all=may_void_all)
     except VoidingRefused as error:
         raise (refusal if is_bound else error) from None
     if is_bound and not all(_may_void(db, statement) for statement in taken.new):

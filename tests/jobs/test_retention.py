@@ -5,13 +5,14 @@ import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import delete, func, select, update
 
 from lti_mentor import clock
-from lti_mentor.activity import outside
+from lti_mentor.activity import outside, record
 from lti_mentor.activity.outside import TargetDraft
 from lti_mentor.cli import main
 from lti_mentor.jobs import retention as jobs
@@ -24,9 +25,20 @@ from lti_mentor.vault import Vault
 from tests.conftest import SECRET, url_of
 from tests.support.outside import AUTHORITY
 from tests.support.record_store import CONFIRMED, SCORED, VOIDED, about, statement, voiding
-from xapi import outbox, store
+from xapi import equality, outbox, store
 from xapi.errors import Conflict
-from xapi.rows import Attachment, DeadLetter, Facet, Head, Outbound, Reference, StoredStatement, Target, Withheld
+from xapi.rows import (
+    Attachment,
+    DeadLetter,
+    Facet,
+    Head,
+    Outbound,
+    Reference,
+    RemovedStatement,
+    StoredStatement,
+    Target,
+    Withheld,
+)
 from xapi.vocabulary import PROFILE_VERSION
 
 OLD, NEW = timedelta(days=400), timedelta(days=3)
@@ -45,7 +57,13 @@ def tool(database, loaded_settings):
 def put(database, home, *given, contents=None):
     with database.transaction() as db:
         taken = store.put(
-            db, tenant=home, statements=given, now=clock.now(), authority=AUTHORITY, contents=contents or {}
+            db,
+            tenant=home,
+            statements=given,
+            now=clock.now(),
+            authority=AUTHORITY,
+            contents=contents or {},
+            keyed=partial(record.statement_hash, db, Vault((SECRET,))),
         )
         outside.queue(db, home, taken)
     return [str(each) for each in taken.ids]
@@ -210,6 +228,17 @@ def test_an_id_stays_taken_by_a_statement_that_is_gone(database, home, early, to
             put(database, home, other)
 
 
+def test_what_a_statement_said_cannot_be_tried_out_once_it_is_gone(database, home, early, tool):
+    said = statement(timestamp="2025-01-01T10:00:00Z")
+    put_old(database, home, said)
+    rule(database, home)
+    assert jobs.run(tool) == 1
+    with database.reading() as db:
+        left = db.scalars(select(RemovedStatement)).one()
+    timeless = {name: value for name, value in said.items() if name != "timestamp"}
+    assert {left.digest, left.timeless_digest}.isdisjoint({equality.digest(said), equality.digest(timeless)})
+
+
 def test_times_go_on_from_where_they_are_when_the_newest_statements_go(database, home, early, tool):
     put_old(database, home, *(statement() for _ in range(5)))
     with database.reading() as db:
@@ -278,7 +307,7 @@ def test_it_goes_in_small_transactions_and_on_from_there_in_the_next_run(databas
     monkeypatch.setattr(jobs, "LOOKED_AT", 3)
     put_old(database, home, *(statement() for _ in range(7)))
     rule(database, home)
-    assert jobs.remove_old(database, home, place="here", until=clock.now()).statements == 0
+    assert jobs.remove_old(tool, home, place="here", until=clock.now()).statements == 0
     with database.reading() as db:
         assert retention.due(db) == [home]
     assert jobs.run(tool) == 7
@@ -343,7 +372,7 @@ def test_no_organization_waits_until_another_is_done(database, cast, early, tool
     assert [count(database, StoredStatement, StoredStatement.tenant == each) + 2 for each in tenants] == before
 
 
-def test_writers_and_removal_at_the_same_time_lose_nothing(database, home, early, monkeypatch):
+def test_writers_and_removal_at_the_same_time_lose_nothing(database, home, early, tool, monkeypatch):
     """An attachment that goes with the last old statement is named anew at that very moment, again and again."""
     monkeypatch.setattr(jobs, "AT_ONCE", 3)
     texts = [f"file {number}".encode() for number in range(30)]
@@ -360,7 +389,7 @@ def test_writers_and_removal_at_the_same_time_lose_nothing(database, home, early
 
     with ThreadPoolExecutor() as threads:
         writing = [threads.submit(write, number) for number in range(3)]
-        gone = jobs.remove_old(database, home, place="here")
+        gone = jobs.remove_old(tool, home, place="here")
         assert sum(each.result() for each in writing) == len(texts)
     assert gone.statements == len(texts)
     assert count(database, Attachment) == len(texts)

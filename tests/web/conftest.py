@@ -59,7 +59,7 @@ def things(sqlite_database, sqlite_cast, loaded_settings):
         draft = TargetDraft(label="Warehouse", endpoint="https://lrs.example.org/xapi", key="k", secret="s")
         target = outside.add(db, Vault(loaded_settings.secret_key), cast.learner.organization_id, draft)
         organization_id, hashes = cast.learner.organization_id, lambda text: text[:32]
-        key, _ = keys.add(db, tenant=organization_id, label="A key", now=clock.now(), fingerprint=hashes)
+        key, _ = keys.add(db, tenant=organization_id, label="Warehouse", now=clock.now(), fingerprint=hashes)
     return {
         "platform_id": platform.id,
         "target_id": target.id,

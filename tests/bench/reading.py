@@ -151,8 +151,8 @@ def export_some(_issuer: str, file: str) -> Spent:
         tenant = organizations.named(db, "Home").id
 
     def work() -> int:
-        batches = exports.export(database, tenant, Query()).batches()
-        return sum(piece.count("\n") for piece in exports.lines(islice(batches, EXPORTED // 500), "jsonl", []))
+        pieces = exports.lines(exports.export(database, tenant, Query()), "jsonl", [])
+        return sum(piece.count("\n") for piece in islice(pieces, EXPORTED // exports.AT_ONCE))
 
     return spent(work)
 

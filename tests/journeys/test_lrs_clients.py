@@ -5,6 +5,7 @@ import json
 import uuid
 from base64 import b64encode
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
@@ -52,7 +53,8 @@ def run(page: Page, script: str, given: dict | None = None):
 
 
 def said(number: int = SENT) -> list[dict]:
-    return [statement() for _ in range(number)]
+    """Of their own: tincan for Python writes into what it is given."""
+    return [deepcopy(statement()) for _ in range(number)]
 
 
 XAPI = """async ({endpoint, key, version, sent}) => {

@@ -4,12 +4,13 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from xapi import attachments, validation
+from xapi import attachments, times, validation
 from xapi.errors import InvalidStatement
-from xapi.facets import BROADEST, Statement, agent_key, facets, short
+from xapi.facets import BROADEST, Statement, agent_key, digests, short
 
 _canonical = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -20,12 +21,13 @@ class Draft:
 
     id: uuid.UUID
     statement: Statement
-    facets: set[tuple[str, str]]
+    timestamp: datetime | None
+    digests: set[bytes]  # of its facets
     text: str  # canonical JSON
 
     def stored(self, at: str) -> tuple[Statement, str]:
         """The statement with this time, and its canonical JSON."""
-        more = {"stored": at} if "timestamp" in self.statement else {"timestamp": at, "stored": at}
+        more = {"stored": at} if self.timestamp else {"timestamp": at, "stored": at}
         return self.statement | more, f"{self.text[:-1]},{_canonical(more)[1:]}"
 
 
@@ -39,16 +41,18 @@ class Batch:
     contents: Mapping[str, bytes]
 
 
-def draft_of(statement: Statement, authority: Statement) -> Draft:
+def draft_of(statement: Statement, tenant: uuid.UUID, authority: Statement) -> Draft:
     """Of one that is complete and valid."""
     said = {name: value for name, value in statement.items() if name != "stored"}
     said |= {"authority": authority, "version": said.get("version", "1.0.0")}
-    return Draft(uuid.UUID(said["id"]), said, facets(said), _canonical(said))
+    moment = times.parsed(said["timestamp"]) if "timestamp" in said else None
+    return Draft(uuid.UUID(said["id"]), said, moment, digests(tenant, said), _canonical(said))
 
 
 def checked(
     statements: Sequence[Any],
     *,
+    tenant: uuid.UUID,
     authority: Statement,
     version: str = validation.ONE,
     contents: Mapping[str, bytes] = MappingProxyType({}),
@@ -68,8 +72,8 @@ def checked(
             if "id" in said:
                 named.add(uuid.UUID(said["id"]))
             said["id"] = said["id"].lower() if "id" in said else str(uuid.uuid4())
-            draft = draft_of(said, authority)
-            if len(draft.facets) > BROADEST:
+            draft = draft_of(said, tenant, authority)
+            if len(draft.digests) > BROADEST:
                 raise InvalidStatement("", f"It names more than {BROADEST} agents and activities.")
         except InvalidStatement as error:
             raise (error.inside(f"[{place}]") if len(statements) > 1 else error) from None

@@ -12,11 +12,11 @@ from sqlalchemy import and_, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from xapi.errors import InvalidStatement, VoidingRefused
-from xapi.facets import BROADEST, Statement, facets
+from xapi.facets import BROADEST, Statement, digests
 from xapi.rows import Facet, Reference, StoredStatement, inserting, metadata
 from xapi.vocabulary import Verbs
 
-Said = tuple[int, str, str]  # the seq of a statement, and one of its facets
+Said = tuple[int, bytes]  # the seq of a statement, and the digest of one of its facets
 
 # Whoever builds long chains, or says much about them at once, neither fills the store nor keeps others waiting.
 FARTHEST = 100  # steps from one statement to others
@@ -42,7 +42,7 @@ def point(db: Session, tenant: uuid.UUID, statements: Mapping[int, Statement], *
         copies += len(chains[target_id])
         if copies > MOST_COPIES:
             raise InvalidStatement("", "What this batch is about says too much together: send fewer at once.")
-        _find_by(db, tenant, [seq], chains[target_id])
+        _find_by(db, [seq], chains[target_id])
         if statements[seq]["verb"]["id"] == Verbs.VOIDED.iri:
             _void(db, tenant, target_id, by=uuid.UUID(statements[seq]["id"]), whose=whose)
 
@@ -56,7 +56,7 @@ def take_up(db: Session, tenant: uuid.UUID, ids: Iterable[uuid.UUID], *, whose: 
     for target_id in targets:
         chain = _chain(db, tenant, target_id)
         first = sorted(_above(db, tenant, target_id, FARTHEST))[: MOST_COPIES // len(chain)]
-        _find_by(db, tenant, first, chain)
+        _find_by(db, first, chain)
     for target_id, by in _voiding(db, tenant, targets, whose):
         _void(db, tenant, target_id, by=by, whose=whose)
 
@@ -73,10 +73,10 @@ def forget(db: Session, tenant: uuid.UUID, statements: Mapping[int, Statement]) 
     for seq, statement in statements.items():
         target_id = _target(statement)
         beyond = _chain(db, tenant, target_id) if target_id else []
-        whole = [(seq, kind, value) for kind, value in facets(statement)] + beyond
+        whole = [(seq, said) for said in digests(tenant, statement)] + beyond
         rows = [
-            {"of": tenant, "of_kind": kind, "of_value": value, "of_seq": found, "of_source": source}
-            for source, kind, value in whole
+            {"of": said, "of_seq": found, "of_source": source}
+            for source, said in whole
             for found in {seq, *about.get(seq, ())}
         ]
         db.execute(_UNSAID, rows)
@@ -84,9 +84,7 @@ def forget(db: Session, tenant: uuid.UUID, statements: Mapping[int, Statement]) 
 
 _FACETS = metadata.tables["xapi_facets"]
 _UNSAID = delete(_FACETS).where(
-    _FACETS.c.tenant == bindparam("of"),
-    _FACETS.c.kind == bindparam("of_kind"),
-    _FACETS.c.value == bindparam("of_value"),
+    _FACETS.c.digest == bindparam("of"),
     _FACETS.c.seq == bindparam("of_seq"),
     _FACETS.c.source == bindparam("of_source"),
 )
@@ -110,19 +108,15 @@ def _void(db: Session, tenant: uuid.UUID, target_id: uuid.UUID, *, by: uuid.UUID
     db.execute(update(StoredStatement).where(*target).values(voided_by=by))
 
 
-def _find_by(db: Session, tenant: uuid.UUID, seqs: Iterable[int], chain: Iterable[Said]) -> None:
-    rows = [
-        {"tenant": tenant, "kind": kind, "value": value, "seq": seq, "source": source}
-        for source, kind, value in chain
-        for seq in seqs
-    ]
+def _find_by(db: Session, seqs: Iterable[int], chain: Iterable[Said]) -> None:
+    rows = [{"digest": said, "seq": seq, "source": source} for source, said in chain for seq in seqs]
     if rows:
         db.execute(inserting(db, Facet).on_conflict_do_nothing(), rows)
 
 
 def _chain(db: Session, tenant: uuid.UUID, first: uuid.UUID) -> list[Said]:
     """What the statement says, then what the one says that it is about, and so on."""
-    found: dict[int, set[tuple[str, str]]] = {}
+    found: dict[int, set[bytes]] = {}
     following: uuid.UUID | None = first
     while following is not None and len(found) < FARTHEST:
         row = db.execute(
@@ -133,12 +127,12 @@ def _chain(db: Session, tenant: uuid.UUID, first: uuid.UUID) -> list[Said]:
         if row is None or row.seq in found:
             break
         statement = json.loads(row.body)
-        said = facets(statement)
+        said = digests(tenant, statement)
         if sum(map(len, found.values())) + len(said) > BROADEST:
             break
         found[row.seq] = said
         following = _target(statement)
-    return [(source, kind, value) for source, said in found.items() for kind, value in said]
+    return [(source, each) for source, said in found.items() for each in said]
 
 
 def _above(db: Session, tenant: uuid.UUID, target_id: uuid.UUID, farthest: int) -> set[int]:

@@ -31,7 +31,7 @@ from sqlalchemy.orm import Session
 
 from xapi import delivery, store
 from xapi.delivery import Progress
-from xapi.facets import RELATED_AGENT, Statement, short
+from xapi.facets import RELATED_AGENT, Statement, digest, short
 from xapi.rows import (
     DeadLetter,
     Facet,
@@ -368,10 +368,10 @@ def forget_agents(db: Session, *, tenant: uuid.UUID, agents: Iterable[str], now:
 
 
 def _forget(db: Session, tenant: uuid.UUID, agent: str) -> int:
-    said = (Facet.tenant == tenant, Facet.kind == RELATED_AGENT, Facet.value == short(agent))
-    withheld = select(literal(tenant), Facet.seq).where(*said).distinct()
+    said = Facet.digest == digest(tenant, RELATED_AGENT, short(agent))
+    withheld = select(literal(tenant), Facet.seq).where(said).distinct()
     db.execute(inserting(db, Withheld).from_select(["tenant", "seq"], withheld).on_conflict_do_nothing())
-    spoken = select(Facet.seq).where(*said)
+    spoken = select(Facet.seq).where(said)
     return sum(
         cast("CursorResult[Any]", db.execute(delete(row).where(row.tenant == tenant, row.seq.in_(spoken)))).rowcount
         for row in (Outbound, DeadLetter)

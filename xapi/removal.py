@@ -13,7 +13,7 @@ from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
 from xapi import links
-from xapi.facets import RELATED_AGENT, short
+from xapi.facets import RELATED_AGENT, digest, short
 from xapi.rows import Attachment, Enclosure, Facet, StoredStatement
 
 
@@ -26,9 +26,7 @@ class Gone:
 def remove_naming(db: Session, *, tenant: uuid.UUID, agents: Iterable[str]) -> Gone:
     """Remove the statements that name somebody themselves, in whatever part."""
     named = select(Facet.seq).where(
-        Facet.tenant == tenant,
-        Facet.kind == RELATED_AGENT,
-        Facet.value.in_([short(agent) for agent in agents]),
+        Facet.digest.in_([digest(tenant, RELATED_AGENT, short(agent)) for agent in agents]),
         Facet.source == Facet.seq,
     )
     return remove(db, tenant=tenant, seqs=set(db.scalars(named)))

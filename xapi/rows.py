@@ -104,17 +104,15 @@ class StoredStatement(Base):
 class Facet(Base):
     """What a statement can be found by: its verb, its agents and activities, and its registration.
 
-    A statement about another one can be found by what that one says too: such a row has the other's seq as ``source``.
-    There are ten of them a statement, so they are their own index and have no other one, nor a foreign key: whoever
-    deletes a statement finds its rows by what it says. An agent and an activity stand there twice, as direct and as
-    related, side by side.
+    There are ten of them a statement, so they are small, are their own index and have no other one, nor a foreign key:
+    each stands there as facets.digest, which has the tenant in it, and whoever deletes a statement finds its rows by
+    what it says. An agent and an activity stand there twice, as direct and as related. A statement about another one
+    can be found by what that one says too: such a row has the other's seq as ``source``.
     """
 
     __tablename__ = "xapi_facets"
 
-    tenant: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    value: Mapped[str] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     source: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
 

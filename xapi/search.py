@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, exists, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, exists, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from xapi.facets import (
@@ -16,13 +16,14 @@ from xapi.facets import (
     RELATED_ACTIVITY,
     RELATED_AGENT,
     VERB,
+    digest,
     pair,
     short,
 )
 from xapi.rows import Facet, StoredStatement, metadata
 
 MAXIMUM = 100  # statements on one page
-Filter = tuple[str, tuple[str, ...]]  # the kind of a facet, and one of these values
+Filter = tuple[bytes, ...]  # one of these facets, as facets.digest writes them
 _FACETS = metadata.tables["xapi_facets"]
 
 
@@ -52,18 +53,18 @@ def found(db: Session, tenant: uuid.UUID, wanted: Query) -> Select[int]:
     The rarest filter leads, and what else is asked for has to be said by the same statement: the one found, or one that
     it is about. Whoever sees only what is their own finds it only by what it says itself.
     """
-    filters = list(_filters(wanted))
-    own: list[Filter] = [(RELATED_AGENT, (short(wanted.authority),))] if wanted.authority else []
+    filters = [tuple(digest(tenant, kind, value) for value in values) for kind, values in _filters(wanted)]
+    own: list[Filter] = [(digest(tenant, RELATED_AGENT, short(wanted.authority)),)] if wanted.authority else []
     if not filters and not own:
         return _paged(select(StoredStatement.seq).where(*_present(tenant, wanted)), StoredStatement.seq, tenant, wanted)
     said = aliased(Facet)
-    kind, values = lead = rarest(db, tenant, [*filters, *own], wanted)
-    rows = select(said.seq).distinct().where(said.tenant == tenant, said.kind == kind, _says(said.value, values))
+    lead = rarest(db, [*filters, *own], wanted)
+    rows = select(said.seq).distinct().where(_says(said.digest, lead))
     if own or wanted.within:  # an "=" PostgreSQL takes for rare, and sorts all there are
         rows = rows.where(said.source.between(said.seq, said.seq))
     for other in filters:
         if other != lead:
-            rows = rows.where(has(tenant, other, said.seq, said.source))
+            rows = rows.where(has(other, said.seq, said.source))
     if own or not wanted.also_voided:
         rows = rows.join(StoredStatement, StoredStatement.seq == said.seq).where(*_present(tenant, wanted))
     return _paged(rows, said.seq, tenant, wanted)
@@ -71,31 +72,26 @@ def found(db: Session, tenant: uuid.UUID, wanted: Query) -> Select[int]:
 
 FAR = 500  # rows of an index: to walk over them takes less than to ask anything
 _AFTER = bindparam("after", type_=BigInteger)
-_OF_VALUE = select(_FACETS.c.seq).where(
-    *(
-        column == bindparam(column.name, type_=column.type)
-        for column in (_FACETS.c.tenant, _FACETS.c.value, _FACETS.c.kind)
-    )
-)
-_FAR_BACK = _OF_VALUE.where(_FACETS.c.seq < _AFTER).order_by(_FACETS.c.seq.desc()).offset(FAR).limit(1)
-_FAR_AHEAD = _OF_VALUE.where(_FACETS.c.seq > _AFTER).order_by(_FACETS.c.seq).offset(FAR).limit(1)
+_OF_ONE = select(_FACETS.c.seq).where(_FACETS.c.digest == bindparam("digest", type_=_FACETS.c.digest.type))
+_FAR_BACK = _OF_ONE.where(_FACETS.c.seq < _AFTER).order_by(_FACETS.c.seq.desc()).offset(FAR).limit(1)
+_FAR_AHEAD = _OF_ONE.where(_FACETS.c.seq > _AFTER).order_by(_FACETS.c.seq).offset(FAR).limit(1)
 _END = 2**62
 
 
-def rarest(db: Session, tenant: uuid.UUID, filters: Sequence[Filter], wanted: Query) -> Filter:
+def rarest(db: Session, filters: Sequence[Filter], wanted: Query) -> Filter:
     """The filter that the fewest statements fit, from where the page begins: of it so many rows reach the farthest."""
     if len(filters) == 1:
         return filters[0]
     probe, end = (_FAR_AHEAD, 0) if wanted.ascending else (_FAR_BACK, _END)
     after, farthest, chosen = end if wanted.after is None else wanted.after, -1, filters[0]
-    for kind, values in filters:
-        given = {"tenant": tenant, "kind": kind, "after": after}
-        seqs = [seq for value in values if (seq := db.scalar(probe, given | {"value": value})) is not None]
+    for each in filters:
+        given = [{"digest": one, "after": after} for one in each]
+        seqs = [seq for one in given if (seq := db.scalar(probe, one)) is not None]
         if not seqs:
-            return kind, values
+            return each
         distance = min(abs(after - seq) for seq in seqs)
         if distance > farthest:
-            farthest, chosen = distance, (kind, values)
+            farthest, chosen = distance, each
     return chosen
 
 
@@ -126,26 +122,17 @@ def _last_seq(tenant: uuid.UUID, moment: datetime) -> ColumnElement[int]:
     return func.coalesce(last.order_by(earlier.stored.desc()).limit(1).scalar_subquery(), 0)
 
 
-def _says(column: InstrumentedAttribute[str], values: tuple[str, ...]) -> ColumnElement[bool]:
-    return column == values[0] if len(values) == 1 else column.in_(values)
+def _says(column: InstrumentedAttribute[bytes], wanted: Filter) -> ColumnElement[bool]:
+    return column == wanted[0] if len(wanted) == 1 else column.in_(wanted)
 
 
-def has(
-    tenant: uuid.UUID, wanted: Filter, seq: InstrumentedAttribute[int], source: InstrumentedAttribute[int]
-) -> ColumnElement[bool]:
+def has(wanted: Filter, seq: InstrumentedAttribute[int], source: InstrumentedAttribute[int]) -> ColumnElement[bool]:
     facet = aliased(Facet)
-    kind, values = wanted
-    return exists().where(
-        facet.tenant == literal(tenant),
-        facet.kind == kind,
-        _says(facet.value, values),
-        facet.seq == seq,
-        facet.source == source,
-    )
+    return exists().where(_says(facet.digest, wanted), facet.seq == seq, facet.source == source)
 
 
-def _filters(wanted: Query) -> Iterator[Filter]:
-    """What to find it by, what is rare most of the time first."""
+def _filters(wanted: Query) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What to find it by: a kind of facet and one of these values. What is rare most of the time comes first."""
     named = (wanted.agent,) if isinstance(wanted.agent, str) else wanted.agent
     agents = None if named is None else tuple(map(short, named))  # of nobody at all, nothing is found
     verb = short(wanted.verb) if wanted.verb else None
@@ -163,8 +150,7 @@ def _filters(wanted: Query) -> Iterator[Filter]:
         yield VERB, (verb,)
 
 
-def saying(tenant: uuid.UUID, wanted: Filter) -> Select[int]:
+def saying(wanted: Filter) -> Select[int]:
     """The seq of what says this itself."""
-    said, (kind, values) = aliased(Facet), wanted
-    itself = said.source.between(said.seq, said.seq)
-    return select(said.seq).where(said.tenant == tenant, said.kind == kind, _says(said.value, values), itself)
+    said = aliased(Facet)
+    return select(said.seq).where(_says(said.digest, wanted), said.source.between(said.seq, said.seq))

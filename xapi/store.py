@@ -22,7 +22,6 @@ from sqlalchemy import (
     case,
     cast,
     func,
-    insert,
     null,
     select,
     union_all,
@@ -30,17 +29,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from xapi import attachments, equality, links, search, times, validation
+from xapi import attachments, equality, inserts, links, search, times, validation
 from xapi.drafts import Batch, Draft, checked, draft_of, key_of
 from xapi.errors import Conflict
-from xapi.facets import AGENT, REGISTRATION, RELATED_ACTIVITY, Statement, short
+from xapi.facets import AGENT, REGISTRATION, RELATED_ACTIVITY, Statement, digest, short
+from xapi.inserts import Written
 from xapi.rows import Head, StoredStatement, inserting, metadata
 from xapi.search import MAXIMUM, Query
 
 __all__ = ["MAXIMUM", "Query"]
 
 PAGE_BYTES = 10_000_000
-_STATEMENTS = metadata.tables["xapi_statements"]  # inserted without the ORM
+_STATEMENTS = metadata.tables["xapi_statements"]
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,13 @@ def put(
 
     Raises InvalidStatement, Conflict and VoidingRefused.
     """
-    batch = checked(statements, authority=authority, version=version, contents=contents)
+    batch = checked(statements, tenant=tenant, authority=authority, version=version, contents=contents)
     return take(db, tenant=tenant, batch=batch, now=now, keyed=keyed, voids_all=voids_all)
 
 
 def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetime, authority: Statement) -> Taken:
     """Store one statement of our own making: complete, valid and new. It may void anything."""
-    draft = draft_of(statement, authority)
+    draft = draft_of(statement, tenant, authority)
     seq, stored, is_wanted = _reserve(db, tenant, 1, now)
     said = _write(db, tenant, {seq: draft}, stored - timedelta(microseconds=seq), key_of(authority))
     links.point(db, tenant, said, whose=None)
@@ -123,41 +123,12 @@ def _write(
     for seq, draft in drafts.items():
         moment = base + timedelta(microseconds=seq)
         said[seq], body = draft.stored(times.written(moment))
-        rows.append(
-            {
-                "tenant": tenant,
-                "seq": seq,
-                "statement_id": draft.id,
-                "stored": moment,
-                "timestamp": times.parsed(said[seq]["timestamp"]),
-                "verb": said[seq]["verb"]["id"],
-                "authority": whose,
-                "body": body,
-            }
-        )
-        found += [(value, kind, seq) for kind, value in draft.facets]
-    db.execute(insert(_STATEMENTS), rows)
-    _make_findable(db, tenant, found)
+        verb = said[seq]["verb"]["id"]
+        rows.append(Written(seq, draft.id, moment, draft.timestamp or moment, verb, body))
+        found += [(digest, seq) for digest in draft.digests]
+    inserts.statements(db, tenant, whose, rows)
+    inserts.facets(db, found)
     return said
-
-
-_FOUND_BY = {
-    "sqlite": "INSERT INTO xapi_facets (tenant, value, kind, seq, source) VALUES (?, ?, ?, ?, ?)",
-    "postgresql": (
-        "INSERT INTO xapi_facets (tenant, value, kind, seq, source) SELECT %s, value, kind, seq, seq"
-        " FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS found (value, kind, seq)"
-    ),
-}
-
-
-def _make_findable(db: Session, tenant: uuid.UUID, found: list[tuple[str, str, int]]) -> None:
-    """Ten rows a statement: the driver is asked itself, and in order, so that what lies together is written at once."""
-    connection, found = db.connection(), sorted(found)
-    adding = _FOUND_BY[connection.dialect.name]
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(adding, (tenant, *map(list, zip(*found, strict=True))))
-    else:
-        connection.exec_driver_sql(adding, [(tenant.hex, value, kind, seq, seq) for value, kind, seq in found])
 
 
 _HEADS = metadata.tables["xapi_heads"]
@@ -369,13 +340,13 @@ def scan(
     if authority:
         found = found.where(StoredStatement.authority == short(authority))
     said = ((REGISTRATION, registration and registration.lower()), (AGENT, agent), (RELATED_ACTIVITY, activity))
-    filters = [(kind, (short(value),)) for kind, value in said if value]
+    filters = [(digest(tenant, kind, short(value)),) for kind, value in said if value]
     if filters:
-        lead = search.rarest(db, tenant, filters, Query())
-        found = found.where(StoredStatement.seq.in_(search.saying(tenant, lead)))
+        lead = search.rarest(db, filters, Query())
+        found = found.where(StoredStatement.seq.in_(search.saying(lead)))
         for other in filters:
             if other != lead:
-                found = found.where(search.has(tenant, other, StoredStatement.seq, StoredStatement.seq))
+                found = found.where(search.has(other, StoredStatement.seq, StoredStatement.seq))
     order: list[ColumnElement[Any]] = [_STATEMENTS.c.timestamp, _STATEMENTS.c.seq]
     if filters:  # or databases are tempted to walk over all there is, in this order
         order[0] = func.coalesce(*order[:1], *order[:1])

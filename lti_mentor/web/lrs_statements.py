@@ -95,7 +95,7 @@ def _put(given: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
     """Once more where a form or a roster wrote about the same people: those lock what we lock, the other way round."""
     with tool().database.reading() as db:
         ours = authority(db)
-    batch = drafts.checked(given, authority=ours, version=g.version, contents=contents)
+    batch = drafts.checked(given, tenant=g.caller.tenant, authority=ours, version=g.version, contents=contents)
     said = [draft.statement for draft in batch.drafts]
     if not all(map(g.caller.may_see, said)):
         raise out_of_bounds("a statement has to have it as its object or among the activities of its context")

@@ -17,7 +17,7 @@ from lti_mentor import clock
 from lti_mentor.db import Database
 from xapi import drafts, store, times
 from xapi.drafts import Draft
-from xapi.facets import REGISTRATION, Statement
+from xapi.facets import REGISTRATION, Statement, digest
 from xapi.rows import Head
 
 HOME = "https://lms.example.org"
@@ -32,7 +32,7 @@ WHOSE = drafts.key_of(AUTHORITY)
 _DIFFERENT = 4000  # each is said again and again, with an id and a registration of its own
 _ID, _REGISTRATION = (str(uuid.UUID(int=place, version=4)) for place in (1, 2))
 COLUMNS = "tenant, seq, statement_id, stored, timestamp, verb, authority, body"
-Lists = defaultdict[tuple[str, str], "array[int]"]
+Lists = defaultdict[bytes, "array[int]"]  # seqs by digest
 
 
 def agent(number: int, kind: str = "person") -> dict[str, Any]:
@@ -98,7 +98,7 @@ def fill(database: Database, tenant: uuid.UUID, total: int) -> None:
     So every page is written once, where one statement after the other would take ten times as long.
     """
     found: Lists = defaultdict(lambda: array("q"))
-    registrations: list[tuple[str, int]] = []
+    registrations: list[tuple[bytes, int]] = []
     last = clock.now()
     with database.transaction() as db:
         db.execute(insert(Head).values(tenant=tenant, last_seq=total, last_stored=store.microseconds(last)))
@@ -112,45 +112,37 @@ def fill(database: Database, tenant: uuid.UUID, total: int) -> None:
         rows = _rows(tenant, total, last - timedelta(milliseconds=total), found, registrations)
         raw.executemany(f"INSERT INTO xapi_statements ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
         raw.execute(f"CREATE UNIQUE INDEX {unique} ON xapi_statements (tenant, statement_id)")
-        adding = "INSERT INTO xapi_facets (tenant, value, kind, seq, source) VALUES (?, ?, ?, ?, ?)"
-        raw.executemany(adding, _facets(tenant, found, registrations))
+        adding = "INSERT INTO xapi_facets (digest, seq, source) VALUES (?, ?, ?)"
+        raw.executemany(adding, _facets(found, registrations))
         raw.execute("COMMIT")
         raw.execute("PRAGMA journal_mode = WAL")
 
 
 def _rows(
-    tenant: uuid.UUID, total: int, first: datetime, found: Lists, registrations: list[tuple[str, int]]
+    tenant: uuid.UUID, total: int, first: datetime, found: Lists, registrations: list[tuple[bytes, int]]
 ) -> Iterator[tuple[Any, ...]]:
     chance = random.Random(total)
-    known = [_placed(statement(chance)) for _ in range(_DIFFERENT)]
-    facets = {id(draft): [each for each in draft.facets if each[0] != REGISTRATION] for draft in known}
+    known = [_placed(tenant, statement(chance)) for _ in range(_DIFFERENT)]
+    placed = {digest(tenant, REGISTRATION, _REGISTRATION)}
     for seq in range(1, total + 1):
         draft, moment = chance.choice(known), first + timedelta(milliseconds=seq)
         said_id, registration = (uuid.UUID(int=chance.getrandbits(128), version=4) for _ in range(2))
-        for each in facets[id(draft)]:
+        for each in draft.digests - placed:
             found[each].append(seq)
-        registrations.append((str(registration), seq))
+        registrations.append((digest(tenant, REGISTRATION, str(registration)), seq))
         _, body = draft.stored(times.written(moment))
         body = body.replace(_ID, str(said_id)).replace(_REGISTRATION, str(registration))
         at = moment.isoformat(" ", "microseconds").removesuffix("+00:00")
         yield tenant.hex, seq, said_id.hex, at, at, draft.statement["verb"]["id"], WHOSE, body
 
 
-def _placed(said: Statement) -> Draft:
+def _placed(tenant: uuid.UUID, said: Statement) -> Draft:
     said["id"], said["context"]["registration"] = _ID, _REGISTRATION
-    return drafts.checked([said], authority=AUTHORITY).drafts[0]
+    return drafts.checked([said], tenant=tenant, authority=AUTHORITY).drafts[0]
 
 
-def _facets(
-    tenant: uuid.UUID, found: Lists, registrations: list[tuple[str, int]]
-) -> Iterator[tuple[str, str, str, int, int]]:
+def _facets(found: Lists, registrations: list[tuple[bytes, int]]) -> Iterator[tuple[bytes, int, int]]:
     """In the order of the table: what has many statements, and the registrations, which have one each."""
-    many = ((value, kind, seq) for (kind, value), seqs in sorted(found.items(), key=_by_value) for seq in seqs)
-    single = ((value, REGISTRATION, seq) for value, seq in sorted(registrations))
-    for value, kind, seq in merge(many, single):
-        yield tenant.hex, value, kind, seq, seq
-
-
-def _by_value(each: tuple[tuple[str, str], object]) -> tuple[str, str]:
-    (kind, value), _ = each
-    return value, kind
+    many = ((each, seq) for each, seqs in sorted(found.items()) for seq in seqs)
+    for each, seq in merge(many, sorted(registrations)):
+        yield each, seq, seq

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import LargeBinary, column, create_engine, func, insert, inspect, select, table
+from sqlalchemy import LargeBinary, Uuid, column, create_engine, func, insert, inspect, select, table
 
 from lti_mentor import migrations
 from lti_mentor.db import connect
@@ -23,7 +23,7 @@ from tests.support import release
 from tests.support.member import Member
 from xapi import attachments, documents, store, times
 from xapi.documents import Place
-from xapi.rows import Attachment, Document, Facet, StoredStatement
+from xapi.rows import Attachment, Document, StoredStatement
 
 RELEASES = sorted(release.FOLDER.glob("*.sql"))
 
@@ -97,6 +97,10 @@ OLDER = table(
     column("digest", LargeBinary),
 )
 
+OLDER_FACETS = table(
+    "xapi_facets", column("tenant", Uuid), *(column(name) for name in ("value", "kind", "seq", "source"))
+)
+
 
 def older_statement(connection, tenant, seq, key, attachment):
     authority = {"account": {"homePage": "https://tool.example.org", "name": key}}
@@ -108,7 +112,7 @@ def older_statement(connection, tenant, seq, key, attachment):
     connection.execute(insert(OLDER).values(at | row))
     for kind in ("agent", "related_agent"):
         facet = {"source": seq, "kind": kind, "value": f"mbox {ANN['mbox']}"}
-        connection.execute(insert(Facet.__table__).values(at | facet))
+        connection.execute(insert(OLDER_FACETS).values(at | facet))
     return body
 
 

@@ -1,0 +1,44 @@
+"""What statements are found by stands in its index as a digest"""
+
+import hashlib
+import uuid
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0029"
+down_revision = "0026"
+branch_labels = None
+depends_on = None
+
+KEY = ["digest", "seq", "source"]
+_OF_SQLITE = "facet_digest(tenant, kind, value)"
+_OF_POSTGRESQL = "substr(sha256(convert_to(tenant::text || ' ' || kind || ' ' || value, 'UTF8')), 1, 16)"
+
+
+def upgrade() -> None:
+    """Into a new table, in the order in which it is kept."""
+    connection = op.get_bind()
+    digest = _OF_POSTGRESQL
+    if connection.dialect.name == "sqlite":
+        digest = _OF_SQLITE
+        raw: Any = connection.connection.driver_connection
+        raw.create_function("facet_digest", 3, _digest, deterministic=True)
+    op.create_table(
+        "xapi_facets_copy",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("source", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint(*KEY, name=op.f("pk_xapi_facets_copy")),
+        sqlite_with_rowid=False,
+    )
+    op.execute(f"INSERT INTO xapi_facets_copy SELECT {digest}, seq, source FROM xapi_facets ORDER BY 1, 2, 3")  # noqa: S608
+    op.drop_table("xapi_facets")
+    op.rename_table("xapi_facets_copy", "xapi_facets")
+    if connection.dialect.name == "postgresql":
+        op.execute("ALTER INDEX pk_xapi_facets_copy RENAME TO pk_xapi_facets")
+
+
+def _digest(tenant: str, kind: str, value: str) -> bytes:
+    return hashlib.sha256(f"{uuid.UUID(tenant)} {kind} {value}".encode()).digest()[:16]

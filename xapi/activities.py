@@ -4,25 +4,36 @@ A later statement wins property by property, and language by language. It is wri
 writers who hold the head row of the tenant: ``define`` comes after the statements are stored.
 """
 
-import json
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Insert, bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from xapi import strict
 from xapi.facets import Statement, activities_in
-from xapi.rows import inserting, metadata
+from xapi.rows import Among, metadata
 from xapi.validation import COMPONENT_LISTS
 
 Definition = dict[str, Any]
+REMEMBERED = 4000  # characters
 _MERGED = ("name", "description", "extensions")
 _INTERACTION = ("interactionType", "correctResponsesPattern", *COMPONENT_LISTS)
 _ACTIVITIES = metadata.tables["xapi_activities"]
 _KNOWN = select(_ACTIVITIES.c.iri, _ACTIVITIES.c.definition).where(
-    _ACTIVITIES.c.tenant == bindparam("tenant"), _ACTIVITIES.c.iri.in_(bindparam("iris", expanding=True))
+    _ACTIVITIES.c.tenant == bindparam("tenant"), Among(_ACTIVITIES.c.iri, "iris")
 )
+
+
+def _defining(made: postgresql.Insert | sqlite.Insert) -> Insert:
+    newer = {"definition": made.excluded.definition}
+    return made.on_conflict_do_update(index_elements=["tenant", "iri"], set_=newer)
+
+
+_DEFINE = {"postgresql": _defining(postgresql.insert(_ACTIVITIES)), "sqlite": _defining(sqlite.insert(_ACTIVITIES))}
 
 
 def activity(db: Session, *, tenant: uuid.UUID, iri: str) -> dict[str, Any]:
@@ -33,34 +44,42 @@ def activity(db: Session, *, tenant: uuid.UUID, iri: str) -> dict[str, Any]:
 
 def definitions(db: Session, *, tenant: uuid.UUID, iris: Collection[str]) -> dict[str, Definition]:
     """The definitions of those that are known, by IRI."""
-    return {iri: json.loads(text) for iri, text in _texts(db, tenant, iris).items()}
+    return {iri: strict.parsed(text) for iri, text in _texts(db, tenant, iris).items()}
 
 
-def define(db: Session, *, tenant: uuid.UUID, statements: Iterable[Statement]) -> None:
-    """Learn what these statements, just stored, say about activities."""
-    changed = [{"tenant": tenant, "iri": iri, "definition": text} for iri, text in _news(db, tenant, statements)]
+def define(
+    db: Session, *, tenant: uuid.UUID, statements: Iterable[Statement], iris: Collection[str] | None = None
+) -> None:
+    """Learn what these statements, just stored, say about activities: about all, or about these."""
+    said = _all_said(statements)
+    wanted = said if iris is None else {iri: said[iri] for iri in iris if iri in said}
+    changed = [{"tenant": tenant, "iri": iri, "definition": text} for iri, text in _news(db, tenant, wanted)]
     if changed:
-        made = inserting(db, _ACTIVITIES)
-        db.execute(
-            made.on_conflict_do_update(index_elements=["tenant", "iri"], set_={"definition": made.excluded.definition}),
-            changed,
-        )
+        db.execute(_DEFINE[db.get_bind().dialect.name], changed)
 
 
-def is_new(db: Session, *, tenant: uuid.UUID, statements: Iterable[Statement]) -> bool:
-    """Whether they say anything that is not known at this moment."""
-    return next(_news(db, tenant, statements), None) is not None
+def news(db: Session, *, tenant: uuid.UUID, statements: Iterable[Statement]) -> list[str]:
+    """The activities about which they say anything that is not known at this moment."""
+    return [iri for iri, _ in _news(db, tenant, _all_said(statements))]
 
 
-def _news(db: Session, tenant: uuid.UUID, statements: Iterable[Statement]) -> Iterator[tuple[str, str]]:
-    """What becomes known of activities, by IRI and in order."""
-    said: dict[str, list[Definition]] = {}
+def _all_said(statements: Iterable[Statement]) -> dict[str, list[str]]:
+    """All definitions of each activity as JSON, without those that say the same as the one before."""
+    said: dict[str, list[str]] = {}
     for statement in statements:
         for iri, definition in _said(statement):
-            said.setdefault(iri, []).append(definition)
-    known = _texts(db, tenant, sorted(said))
-    for iri in sorted(said):
-        text = _merged(known.get(iri), said[iri])
+            text, texts = strict.written(definition), said.setdefault(iri, [])
+            if not texts or texts[-1] != text:
+                texts.append(text)
+    return said
+
+
+def _news(db: Session, tenant: uuid.UUID, said: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """What becomes known of activities, by IRI and in order."""
+    iris = sorted(said)
+    known = _texts(db, tenant, iris)
+    for iri in iris:
+        text = _merged(known.get(iri), tuple(said[iri]))
         if text != known.get(iri):
             yield iri, text
 
@@ -71,23 +90,28 @@ def spoken_of(statement: Statement) -> set[str]:
 
 
 def _texts(db: Session, tenant: uuid.UUID, iris: Collection[str]) -> dict[str, str]:
-    wanted = list(iris)
-    found: dict[str, str] = {}
-    for start in range(0, len(wanted), 500):
-        rows = db.execute(_KNOWN, {"tenant": tenant, "iris": wanted[start : start + 500]})
-        found |= {row.iri: row.definition for row in rows}
-    return found
+    rows = db.execute(_KNOWN, {"tenant": tenant, "iris": list(iris)}) if iris else ()
+    return {row.iri: row.definition for row in rows}
 
 
-def _merged(known: str | None, said: list[Definition]) -> str:
-    """As kept: keys in one order, so that what says the same reads the same."""
-    whole: Definition = json.loads(known) if known else {}
-    for definition in said:
+def _merged(known: str | None, said: tuple[str, ...]) -> str:
+    """As kept. Most is said again and again, and then it is remembered what became of it."""
+    is_short = len(known or "") + sum(map(len, said)) <= REMEMBERED
+    return (_remembered if is_short else _put_together)(known, said)
+
+
+def _put_together(known: str | None, said: tuple[str, ...]) -> str:
+    whole: Definition = strict.parsed(known) if known else {}
+    for text in said:
+        definition: Definition = strict.parsed(text)
         if "interactionType" in definition:  # its lists belong together
             whole = {name: value for name, value in whole.items() if name not in _INTERACTION}
         parts = {name: whole.get(name, {}) | definition[name] for name in _MERGED if name in definition}
         whole = whole | definition | parts
-    return json.dumps(whole, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return strict.ordered(whole)
+
+
+_remembered = lru_cache(maxsize=5000)(_put_together)
 
 
 def _said(statement: Statement) -> Iterator[tuple[str, Definition]]:

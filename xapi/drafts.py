@@ -1,6 +1,5 @@
 """Statements on their way into the store: all that takes time is done before anybody has to wait for it."""
 
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +7,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from xapi import attachments, times, validation
+from xapi import attachments, strict, times, validation
 from xapi.errors import InvalidStatement
 from xapi.facets import BROADEST, Statement, agent_key, digests, short
-
-_canonical = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class Draft:
     def stored(self, at: str) -> tuple[Statement, str]:
         """The statement with this time, and its canonical JSON."""
         more = {"stored": at} if self.timestamp else {"timestamp": at, "stored": at}
-        return self.statement | more, f"{self.text[:-1]},{_canonical(more)[1:]}"
+        return self.statement | more, f"{self.text[:-1]},{strict.written(more)[1:]}"
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ def draft_of(statement: Statement, tenant: uuid.UUID, authority: Statement) -> D
     said = {name: value for name, value in statement.items() if name != "stored"}
     said |= {"authority": authority, "version": said.get("version", "1.0.0")}
     moment = times.parsed(said["timestamp"]) if "timestamp" in said else None
-    return Draft(uuid.UUID(said["id"]), said, moment, digests(tenant, said), _canonical(said))
+    return Draft(uuid.UUID(said["id"]), said, moment, digests(tenant, said), strict.written(said))
 
 
 def checked(

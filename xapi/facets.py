@@ -55,15 +55,20 @@ def facets(statement: Statement) -> set[tuple[str, str]]:
     return found
 
 
-@lru_cache(maxsize=20_000)
 def digest(tenant: uuid.UUID, kind: str, value: str) -> bytes:
     """What the index holds of a facet: 16 bytes that no other one has, of whatever tenant."""
-    return hashlib.sha256(f"{tenant} {kind} {value}".encode()).digest()[:16]
+    return _digest(tenant.hex, kind, value)
 
 
 def digests(tenant: uuid.UUID, statement: Statement) -> set[bytes]:
     """Of all its facets."""
-    return {digest(tenant, kind, value) for kind, value in facets(statement)}
+    home = tenant.hex
+    return {_digest(home, kind, value) for kind, value in facets(statement)}
+
+
+@lru_cache(maxsize=20_000)
+def _digest(home: str, kind: str, value: str) -> bytes:
+    return hashlib.sha256(f"{home} {kind} {value}".encode()).digest()[:16]
 
 
 def pair(agent: str, verb: str) -> str:

@@ -1,11 +1,15 @@
 """The tables of the record store. They know nothing of the application around them: ``tenant`` is an opaque UUID."""
 
+import json
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     ColumnElement,
     DateTime,
@@ -16,12 +20,16 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    bindparam,
     select,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.visitors import InternalTraversal
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 metadata = MetaData(
     naming_convention={
@@ -52,6 +60,45 @@ class Moment(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     metadata = metadata
     type_annotation_map = {datetime: Moment}  # noqa: RUF012 (SQLAlchemy reads it from the class)
+
+
+class Among(ColumnElement[bool]):
+    """Whether a text is one of those in a parameter, however many: the SQL stays the same."""
+
+    inherit_cache = True
+    type = Boolean()
+    _traverse_internals = [  # noqa: RUF012 (SQLAlchemy reads it from the class)
+        ("column", InternalTraversal.dp_clauseelement),
+        ("values", InternalTraversal.dp_clauseelement),
+    ]
+
+    def __init__(self, column: ColumnElement[str], name: str) -> None:
+        self.column, self.values = column, bindparam(name, type_=Texts())
+
+
+class Texts(TypeDecorator[Sequence[str]]):
+    """Many texts as one value: an array, or JSON where the database has no arrays."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return postgresql.ARRAY(Text()) if dialect.name == "postgresql" else Text()
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> Any:
+        return value if dialect.name == "postgresql" else json.dumps(value)
+
+
+@compiles(Among, "sqlite")
+def _among_json(element: Among, compiler: SQLCompiler, **given: Any) -> str:
+    column, values = (compiler.process(each, **given) for each in (element.column, element.values))
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608
+
+
+@compiles(Among, "postgresql")
+def _among_array(element: Among, compiler: SQLCompiler, **given: Any) -> str:
+    column, values = (compiler.process(each, **given) for each in (element.column, element.values))
+    return f"{column} = ANY({values})"
 
 
 def inserting(db: Session, row: type[Base] | Table) -> postgresql.Insert | sqlite.Insert:

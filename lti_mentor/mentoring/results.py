@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, literal, select, union_all
+from sqlalchemy import literal, select, union_all
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
@@ -16,6 +16,7 @@ from lti_mentor.mentoring.courses import Course, Item, MappedItem, Member, Resul
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.mentoring.pursuits import Pursuit
 from xapi import times
+from xapi.rows import Among
 
 VERBS = {
     "http://adlnet.gov/expapi/verbs/scored": None,
@@ -33,7 +34,7 @@ def take_statements(db: Session, organization_id: uuid.UUID, statements: Iterabl
     Person by person, always in one order: two batches about the same people do not wait for each other in a circle.
     """
     count = 0
-    for statement, iris, titles in _looked_up(db, organization_id, sorted(statements, key=_account)):
+    for statement, iris, titles in _looked_up(db, organization_id, statements):
         if statement["object"]["id"] in iris:
             count += _take_statement(db, organization_id, statement)
         elif not titles.isdisjoint(_names(statement)):
@@ -42,10 +43,10 @@ def take_statements(db: Session, organization_id: uuid.UUID, statements: Iterabl
 
 
 def _looked_up(
-    db: Session, organization_id: uuid.UUID, statements: Sequence[Mapping[str, Any]]
+    db: Session, organization_id: uuid.UUID, statements: Iterable[Mapping[str, Any]]
 ) -> Iterator[tuple[Mapping[str, Any], set[str], set[str]]]:
     """Results, with the addresses and the titles of items that they may be about."""
-    results = [each for each in statements if _is_result(each)]
+    results = sorted((each for each in statements if _is_result(each)), key=_account)
     for start in range(0, len(results), AT_ONCE):
         some = results[start : start + AT_ONCE]
         iris, titles = _spoken_of(db, organization_id, some)
@@ -54,12 +55,12 @@ def _looked_up(
 
 
 _IRIS = select(_ITEMS.c.activity_iri, literal(None)).where(
-    same(_ITEMS.c.organization_id), _ITEMS.c.activity_iri.in_(bindparam("iris", expanding=True))
+    same(_ITEMS.c.organization_id), Among(_ITEMS.c.activity_iri, "iris")
 )
 _WAITING = select(literal(None), _ITEMS.c.title).where(
     same(_ITEMS.c.organization_id),
     _ITEMS.c.activity_iri.is_(None),
-    _ITEMS.c.title.in_(bindparam("titles", expanding=True)),
+    Among(_ITEMS.c.title, "titles"),
 )
 _SPOKEN_OF = union_all(_IRIS, _WAITING)
 

@@ -99,23 +99,24 @@ def _put(given: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
     said = [draft.statement for draft in batch.drafts]
     if not all(map(g.caller.may_see, said)):
         raise out_of_bounds("a statement has to have it as its object or among the activities of its context")
-    teaches = g.caller.may(keys.DEFINE) and g.caller.activity is None
-    if teaches:
+    news: list[str] = []
+    if g.caller.may(keys.DEFINE) and g.caller.activity is None:
         with tool().database.reading() as db:  # most say nothing new: then nobody waits for that
-            teaches = activities.is_new(db, tenant=g.caller.tenant, statements=said)
+            news = activities.news(db, tenant=g.caller.tenant, statements=said)
     try:
-        return _store(batch, teaches)
+        return _store(batch, news)
     except Exception as error:
         if not lost_a_race(error):
             raise
-    return _store(batch, teaches)
+    return _store(batch, news)
 
 
-def _store(batch: Batch, teaches: bool) -> list[uuid.UUID]:
+def _store(batch: Batch, news: list[str]) -> list[uuid.UUID]:
+    """``news`` are the activities that something new is said about."""
     with tool().database.transaction() as db:
         taken = _take(db, batch)
-        if teaches:
-            activities.define(db, tenant=g.caller.tenant, statements=taken.new)
+        if news:
+            activities.define(db, tenant=g.caller.tenant, statements=taken.new, iris=news)
         outside.queue(db, g.caller.tenant, taken)
         if g.caller.activity is None:  # of the items of courses a bound key says nothing that counts
             results.take_statements(db, g.caller.tenant, taken.new)
@@ -233,23 +234,19 @@ def _formatted(db: Session, bodies: list[str]) -> list[str]:
     wanted = query.choice("format", "exact", "ids", "canonical")
     if wanted == "exact":
         return bodies
-    found = [json.loads(body) for body in bodies]
+    found = [strict.parsed(body) for body in bodies]
     if wanted == "ids":
-        return [_text(formats.ids(each)) for each in found]
+        return [strict.written(formats.ids(each)) for each in found]
     iris = {activity["id"] for each in found for activity in activities_in(each)}
     if g.caller.activity is not None:  # others say of other activities what is not for a bound key
         iris &= {g.caller.activity}
     known = {} if only_mine(db) else activities.definitions(db, tenant=g.caller.tenant, iris=iris)
-    return [_text(formats.canonical(each, _languages(), known)) for each in found]
+    return [strict.written(formats.canonical(each, _languages(), known)) for each in found]
 
 
 def _languages() -> list[str]:
     """What the reader takes, the best one first."""
     return [language for language, quality in request.accept_languages if quality > 0][:MOST_LANGUAGES]
-
-
-def _text(statement: Statement) -> str:
-    return json.dumps(statement, ensure_ascii=False, separators=(",", ":"))
 
 
 def _answer(db: Session, text: str, bodies: list[str]) -> Response:

@@ -1,7 +1,6 @@
 """What statements are found by stands in its index as a digest"""
 
 import hashlib
-import uuid
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +13,9 @@ depends_on = None
 
 KEY = ["digest", "seq", "source"]
 _OF_SQLITE = "facet_digest(tenant, kind, value)"
-_OF_POSTGRESQL = "substr(sha256(convert_to(tenant::text || ' ' || kind || ' ' || value, 'UTF8')), 1, 16)"
+_OF_POSTGRESQL = (
+    "substr(sha256(convert_to(replace(tenant::text, '-', '') || ' ' || kind || ' ' || value, 'UTF8')), 1, 16)"
+)
 
 
 def upgrade() -> None:
@@ -41,4 +42,4 @@ def upgrade() -> None:
 
 
 def _digest(tenant: str, kind: str, value: str) -> bytes:
-    return hashlib.sha256(f"{uuid.UUID(tenant)} {kind} {value}".encode()).digest()[:16]
+    return hashlib.sha256(f"{tenant} {kind} {value}".encode()).digest()[:16]

@@ -24,8 +24,9 @@ class Draft:
 
     def stored(self, at: str) -> tuple[Statement, str]:
         """The statement with this time, and its canonical JSON."""
-        more = {"stored": at} if self.timestamp else {"timestamp": at, "stored": at}
-        return self.statement | more, f"{self.text[:-1]},{strict.written(more)[1:]}"
+        names = ("stored",) if self.timestamp else ("timestamp", "stored")
+        more = "".join([f',"{name}":"{at}"' for name in names])
+        return self.statement | dict.fromkeys(names, at), f"{self.text[:-1]}{more}}}"
 
 
 @dataclass(frozen=True)

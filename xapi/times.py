@@ -4,7 +4,7 @@ import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 _SHAPE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?(?P<zone>Z|z|[+-]\d\d(:?\d\d)?)?$")
-_FRACTION = re.compile(r"\.(\d+)")
+_UNKNOWN = frozenset({"-00", "-0000", "-00:00"})
 
 
 def parsed(text: str) -> datetime:
@@ -12,11 +12,9 @@ def parsed(text: str) -> datetime:
     match = _SHAPE.fullmatch(text)
     if match is None:
         raise ValueError("not an ISO 8601 timestamp")
-    zone = match["zone"] or "Z"
-    if re.fullmatch(r"-00(:?00)?", zone):
+    if match["zone"] in _UNKNOWN:
         raise ValueError("the offset -00:00 says that the zone is unknown")
-    body = _FRACTION.sub(lambda fraction: "." + fraction[1][:6].ljust(6, "0"), text)
-    moment = datetime.fromisoformat(body.upper().replace(" ", "T"))
+    moment = datetime.fromisoformat(text.upper())
     try:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except OverflowError:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from xapi import times
+from xapi import times, usual
 from xapi.errors import InvalidStatement
 from xapi.values import (
     Check,
@@ -51,12 +51,32 @@ _VERSIONS = {
 
 def checked(statement: Any, version: str = ONE) -> dict[str, Any]:
     """A normalized copy of the statement. Raises InvalidStatement."""
-    _STATEMENTS[version](statement)
-    if statement["verb"]["id"] == Verbs.VOIDED.iri and statement["object"].get("objectType") != "StatementRef":
-        wrong("A voiding statement has a StatementRef as its object.", "Part Two, 2.3.2", "object")
+    if not is_usual(statement):
+        check_rules(statement, version)
     normal = _normalized(statement, version)
     normal.setdefault("version", "1.0.0" if version == ONE else TWO)
     return normal
+
+
+def check_rules(statement: Any, version: str) -> None:
+    """Raises InvalidStatement."""
+    _STATEMENTS[version](statement)
+    if statement["verb"]["id"] == Verbs.VOIDED.iri and statement["object"].get("objectType") != "StatementRef":
+        wrong("A voiding statement has a StatementRef as its object.", "Part Two, 2.3.2", "object")
+
+
+def is_usual(statement: Any) -> bool:
+    """Whether it is right at first sight, in both versions; of others nothing is known yet."""
+    try:
+        if not usual.fits(statement) or statement["verb"]["id"] == Verbs.VOIDED.iri:
+            return False
+        if "timestamp" in statement:
+            timestamp(statement["timestamp"])
+        if "score" in statement.get("result", ()):
+            _score(statement["result"]["score"])
+    except (ValueError, InvalidStatement):  # half a pair of surrogates, or what no schema can say
+        return False
+    return True
 
 
 def checked_agent(agent: Any) -> None:

@@ -4,7 +4,6 @@ Rules of 2.0 that have no such id stand under the number of their section in IEE
 """
 
 import copy
-import time
 
 import pytest
 
@@ -286,16 +285,3 @@ def test_each_version_marks_what_comes_without_a_version_and_two_keeps_times_in_
     assert [checked(body, version)["version"] for version in (ONE, TWO)] == ["1.0.0", "2.0.0"]
     assert checked(body, ONE)["timestamp"] == "2026-05-01T12:00:00+02:00"
     assert checked(body, TWO)["timestamp"] == "2026-05-01T10:00:00.000000Z"
-
-
-def test_a_usual_statement_is_checked_in_a_moment():
-    body = BASE | {
-        "object": {"id": EXAM, "definition": {"name": {"en": "Exam"}, "type": EXAM, "extensions": {EXAM: {"a": [1]}}}},
-        "result": {"score": {"scaled": 0.9, "raw": 9, "min": 0, "max": 10}, "success": True, "duration": "PT1H"},
-        "context": {"instructor": BEN, "contextActivities": {"parent": [{"id": EXAM}], "grouping": [{"id": EXAM}]}},
-        "timestamp": "2026-05-01T10:00:00Z",
-    }
-    began = time.process_time()
-    for _ in range(200):
-        checked(body)
-    assert time.process_time() - began < 0.2  # a millisecond each, on the slowest machine

@@ -5,7 +5,7 @@ writers who hold the head row of the tenant: ``define`` comes after the statemen
 """
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -51,9 +51,8 @@ def define(
     db: Session, *, tenant: uuid.UUID, statements: Iterable[Statement], iris: Collection[str] | None = None
 ) -> None:
     """Learn what these statements, just stored, say about activities: about all, or about these."""
-    said = _all_said(statements)
-    wanted = said if iris is None else {iri: said[iri] for iri in iris if iri in said}
-    changed = [{"tenant": tenant, "iri": iri, "definition": text} for iri, text in _news(db, tenant, wanted)]
+    said = _all_said(statements, None if iris is None else frozenset(iris))
+    changed = [{"tenant": tenant, "iri": iri, "definition": text} for iri, text in _news(db, tenant, said)]
     if changed:
         db.execute(_DEFINE[db.get_bind().dialect.name], changed)
 
@@ -63,14 +62,15 @@ def news(db: Session, *, tenant: uuid.UUID, statements: Iterable[Statement]) -> 
     return [iri for iri, _ in _news(db, tenant, _all_said(statements))]
 
 
-def _all_said(statements: Iterable[Statement]) -> dict[str, list[str]]:
+def _all_said(statements: Iterable[Statement], iris: Container[str] | None = None) -> dict[str, list[str]]:
     """All definitions of each activity as JSON, without those that say the same as the one before."""
     said: dict[str, list[str]] = {}
     for statement in statements:
         for iri, definition in _said(statement):
-            text, texts = strict.written(definition), said.setdefault(iri, [])
-            if not texts or texts[-1] != text:
-                texts.append(text)
+            if iris is None or iri in iris:
+                text, texts = strict.written(definition), said.setdefault(iri, [])
+                if not texts or texts[-1] != text:
+                    texts.append(text)
     return said
 
 

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from types import MappingProxyType
 from typing import Any
 
@@ -119,13 +120,14 @@ def _write(
 ) -> dict[int, Statement]:
     """Each under its ``seq``, and as many microseconds after the base; gives them as stored."""
     said: dict[int, Statement] = {}
-    rows, found = [], []
+    rows: list[Written] = []
+    found: list[tuple[bytes, int]] = []
     for seq, draft in drafts.items():
         moment = base + timedelta(microseconds=seq)
         said[seq], body = draft.stored(times.written(moment))
         verb = said[seq]["verb"]["id"]
         rows.append(Written(seq, draft.id, moment, draft.timestamp or moment, verb, body))
-        found += [(digest, seq) for digest in draft.digests]
+        found += zip(draft.digests, repeat(seq))
     inserts.statements(db, tenant, whose, rows)
     inserts.facets(db, found)
     return said

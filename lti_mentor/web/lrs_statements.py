@@ -30,6 +30,7 @@ from xapi.vocabulary import Verbs
 statements = resource("lrs_statements")
 JSON, MIXED = "application/json", "multipart/mixed"
 FRESH = timedelta(milliseconds=20)
+FEW = 5  # statements: to look up what is known of their activities takes less than a view of its own
 MOST_LANGUAGES = 10  # that are looked for in every text
 
 
@@ -99,23 +100,25 @@ def _put(given: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
     said = [draft.statement for draft in batch.drafts]
     if not all(map(g.caller.may_see, said)):
         raise out_of_bounds("a statement has to have it as its object or among the activities of its context")
-    news: list[str] = []
-    if g.caller.may(keys.DEFINE) and g.caller.activity is None:
+    teaches = g.caller.may(keys.DEFINE) and g.caller.activity is None
+    news: list[str] | None = None
+    if teaches and len(said) > FEW:
         with tool().database.reading() as db:  # most say nothing new: then nobody waits for that
             news = activities.news(db, tenant=g.caller.tenant, statements=said)
+        teaches = bool(news)
     try:
-        return _store(batch, news)
+        return _store(batch, teaches, news)
     except Exception as error:
         if not lost_a_race(error):
             raise
-    return _store(batch, news)
+    return _store(batch, teaches, news)
 
 
-def _store(batch: Batch, news: list[str]) -> list[uuid.UUID]:
-    """``news`` are the activities that something new is said about."""
+def _store(batch: Batch, teaches: bool, news: list[str] | None) -> list[uuid.UUID]:
+    """``news`` are the activities that something new is said about; maybe any, where that is not known."""
     with tool().database.transaction() as db:
         taken = _take(db, batch)
-        if news:
+        if teaches:
             activities.define(db, tenant=g.caller.tenant, statements=taken.new, iris=news)
         outside.queue(db, g.caller.tenant, taken)
         if g.caller.activity is None:  # of the items of courses a bound key says nothing that counts

@@ -36,7 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import IntegrityError, OperationalError, TimeoutError
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -267,14 +267,26 @@ def try_insert(db: Session, statement: Insert, values: Mapping[str, Any], *, sin
     return cast("CursorResult[Any]", result).rowcount == 1
 
 
-DEADLOCK = "40P01"  # of PostgreSQL: each waited for the other
+# As SQLite and PostgreSQL call them. A foreign key that leads nowhere is among them: whom a launch, a form or a
+# statement is about may have become one with another account, or been erased, after they were looked up.
+RACES = frozenset(
+    {
+        "SQLITE_CONSTRAINT_UNIQUE",
+        "SQLITE_CONSTRAINT_PRIMARYKEY",
+        "SQLITE_CONSTRAINT_FOREIGNKEY",
+        "23505",  # unique
+        "23503",  # foreign key
+        "40P01",  # a deadlock: each waited for the other
+    }
+)
 
 
 def lost_a_race(error: Exception) -> bool:
     """Whether another transaction of the same moment was in the way: done again, this one sees what is there now."""
-    if isinstance(error, OperationalError):
-        return getattr(error.orig, "sqlstate", None) == DEADLOCK
-    return isinstance(error, IntegrityError | StaleDataError)
+    if isinstance(error, DBAPIError):
+        names = (getattr(error.orig, name, None) for name in ("sqlite_errorname", "sqlstate"))
+        return not RACES.isdisjoint(names)
+    return isinstance(error, StaleDataError)
 
 
 def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import create_engine, select
-from sqlalchemy.exc import SQLAlchemyError, StatementError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError, StatementError
 
 from lti_mentor import backup, clock, db, settings
 from lti_mentor.app import create_app
@@ -23,6 +23,8 @@ from lti_mentor.mentoring import goals, organizations
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.goals import Goal, GoalDraft
 from lti_mentor.mentoring.organizations import Organization
+from lti_mentor.mentoring.people import Grant
+from lti_mentor.mentoring.retention import RetentionRule
 from lti_mentor.vault import Vault
 from tests.conftest import url_of
 from xapi.rows import StoredStatement
@@ -318,3 +320,22 @@ def test_what_a_person_typed_is_not_in_the_message_of_a_database_error(database,
         session.add(Goal(organization_id=cast.learner.organization_id, owner_id=cast.learner.id, title="My secret aim"))
         session.flush()
     assert "My secret aim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "is_race"),
+    [
+        (lambda home: Organization(name=home.name), True),
+        (lambda home: Organization(id=home.id, name="Another"), True),
+        (lambda home: Grant(organization_id=home.id, person_id=db.new_id(), right="analyst"), True),
+        (lambda home: RetentionRule(organization_id=home.id, days=0, whose="all"), False),
+        (lambda home: Organization(), False),
+    ],
+    ids=["unique", "primary key", "foreign key", "check", "not null"],
+)
+def test_only_what_another_transaction_may_have_done_is_a_lost_race(database, row, is_race):
+    with database.transaction() as session:
+        session.add(home := Organization(name="Home"))
+    with pytest.raises(IntegrityError) as caught, database.transaction() as session:
+        session.add(row(home))
+    assert db.lost_a_race(caught.value) is is_race

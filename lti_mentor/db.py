@@ -3,13 +3,13 @@
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
     CheckConstraint,
@@ -86,6 +86,7 @@ def new_id() -> uuid.UUID:
     return uuid.uuid4()
 
 
+Made = TypeVar("Made")
 _open: ContextVar[int] = ContextVar("open_transactions", default=0)
 
 
@@ -107,6 +108,17 @@ class Database:
         """Write: everything inside is committed together, or none of it."""
         with self._session(self.engine) as db, db.begin():
             yield db
+
+    def write(self, work: Callable[[Session], Made]) -> Made:
+        """What the work makes in a transaction; in a second one where it lost a race in the first."""
+        try:
+            with self.transaction() as db:
+                return work(db)
+        except Exception as error:
+            if not lost_a_race(error):
+                raise
+        with self.transaction() as db:
+            return work(db)
 
     @contextmanager
     def writing_at_once(self) -> Iterator[Session]:

@@ -9,7 +9,9 @@ from lti_mentor import settings
 from lti_mentor.cli.commands import ORGANIZATION, find_organization, find_person, main, ready_database, writing
 from lti_mentor.mentoring import audit, linking, organizations, people, privacy
 from lti_mentor.mentoring.organizations import Organization
+from lti_mentor.mentoring.people import Person
 from lti_mentor.web.admin import link
+from xapi.rows import FormerTarget, Target
 
 
 @main.group()
@@ -60,10 +62,14 @@ def person() -> None:
 @ORGANIZATION
 def person_link(kept: str, other: str, organization: str) -> None:
     """Make two accounts of one person one: everything of OTHER belongs to KEPT then. It cannot be taken back."""
-    with writing() as session:
+
+    def merge(session: Session) -> Person:
         stays, goes = find_person(session, organization, kept), find_person(session, organization, other)
         linking.merge(session, stays, goes, by=None, place=f"{audit.COMMAND}person link")
-        click.echo(f"{stays.name or stays.id} has both accounts now.")
+        return stays
+
+    linked = ready_database().write(merge)
+    click.echo(f"{linked.name or linked.id} has both accounts now.")
 
 
 @person.command("export")
@@ -89,9 +95,12 @@ def person_erase(person: str, organization: str, yes: bool) -> None:
         name, person_id = found.name or str(found.id), found.id
     if not yes:
         click.confirm(f"Erase everything that is kept about {name}?", abort=True)
-    with writing() as session:
+
+    def erase(session: Session) -> list[Target | FormerTarget]:
         erased = find_person(session, organization, str(person_id))
-        told = privacy.erase(session, erased, by=None, place=f"{audit.COMMAND}person erase")
+        return privacy.erase(session, erased, by=None, place=f"{audit.COMMAND}person erase")
+
+    told = ready_database().write(erase)
     click.echo(f"Nothing is kept about {name} any more.")
     for target in told:
         click.echo(f"{target.label} may have statements about them: have them erased there too ({target.endpoint}).")

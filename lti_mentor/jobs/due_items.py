@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from sqlalchemy.orm import Session
+
 from lti_mentor.mentoring import course_map, courses
 from lti_mentor.tool import Tool
 
@@ -11,10 +13,15 @@ EVERY = timedelta(hours=1)
 def run(tool: Tool) -> int:
     """In how many courses items became due, one in a transaction."""
     total = 0
-    while True:
-        with tool.database.transaction() as db:
-            course = courses.next_with_due_items(db)
-            if course is None:
-                return total
-            course_map.note_due(db, course)
+    while tool.database.write(_note_some):
         total += 1
+    return total
+
+
+def _note_some(db: Session) -> bool:
+    """Whether there were any."""
+    course = courses.next_with_due_items(db)
+    if course is None:
+        return False
+    course_map.note_due(db, course)
+    return True

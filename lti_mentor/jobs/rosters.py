@@ -3,6 +3,7 @@
 import logging
 import uuid
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -79,8 +80,7 @@ def _read(tool: Tool, row: ContextServices, platform: Platform, started_at: date
     url, is_whole = row.roster_differences_url or row.memberships_url or "", row.roster_differences_url is None
     following, listed = None, 0
     for page in roster.read(tool, platform, url, until=started_at + LONGEST):
-        with tool.database.transaction() as db:
-            _take(db, row, platform, page, started_at)
+        tool.database.write(partial(_take, row=row, platform=platform, page=page, started_at=started_at))
         following = page.differences_url or following
         listed += len(page.members)
         is_whole = is_whole and page.is_readable

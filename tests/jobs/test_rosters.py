@@ -1,24 +1,26 @@
 """Rosters: every page of a real platform, and what is kept when it fails."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from flask import Response
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from lti_mentor import clock
 from lti_mentor.jobs import rosters
 from lti_mentor.lti import contexts
 from lti_mentor.lti.contexts import ContextServices
-from lti_mentor.lti.platforms import Deployment
-from lti_mentor.mentoring import courses
+from lti_mentor.lti.platforms import Deployment, Platform
+from lti_mentor.mentoring import courses, organizations
 from lti_mentor.mentoring.courses import Course, Member
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.practice.world import INSTRUCTOR, LEARNER, LmsPerson
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from lti_mentor.web.visit import VisitRow
+from tests.lti.test_linked_meanwhile import until_somebody_waits
 from tests.support.visitor import Visitor
 
 CROWD = 120
@@ -290,3 +292,19 @@ def test_a_launch_that_names_no_roster_leaves_the_address_that_is_known(tool, lm
         contexts.keep(db, deployment, row.context_id, contexts.Offered(None, "https://lms.example.org/items", ()))
         assert row.memberships_url is not None
         assert row.lineitems_url == "https://lms.example.org/items"
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_page_that_gives_way_to_another_writer_is_taken_again(tool, lms, both_site):
+    """Each of the two holds what the other one needs next. SQLite has one writer at a time."""
+    with ThreadPoolExecutor(1) as thread:
+        with both_site.database.transaction() as db:
+            db.execute(text("SET LOCAL deadlock_timeout = '20s'"))  # whoever looks first gives way
+            contexts.ask_for_roster(row := db.scalars(select(ContextServices)).one())
+            db.flush()
+            reading = thread.submit(rosters.read_one, tool, row, db.scalars(select(Platform)).one())
+            until_somebody_waits(both_site.database)
+            organizations.lock(db, row.organization_id)
+        assert reading.result(timeout=30)
+    assert set(standing(both_site.database)) == set(lms.world.courses[0].members)
+    assert lms.roster_requests == 3, "the platform is not asked again"

@@ -73,13 +73,8 @@ def message(text: bytes, attached: Iterable[Part]) -> tuple[Iterator[bytes], str
     return pieces(parts, boundary), f"multipart/mixed; boundary={boundary}"
 
 
-def written(parts: Iterable[Part], boundary: str) -> bytes:
-    """As one message."""
-    return b"".join(pieces(parts, boundary))
-
-
 def pieces(parts: Iterable[Part], boundary: str) -> Iterator[bytes]:
-    """The same, part by part."""
+    """As one message, part by part."""
     for part in parts:
         head = "".join(f"{name}: {value}\r\n" for name, value in part.headers.items())
         yield f"--{boundary}\r\n{head}\r\n".encode()

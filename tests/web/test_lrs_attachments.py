@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.support.record_store import ANN, CONFIRMED, found, one, post, put, statement
+from tests.support.several_parts import written
 from xapi import multipart
 from xapi.multipart import Part
 
@@ -38,7 +39,7 @@ def part(content, **changes):
 
 
 def send(client, given, *parts, status=200, first="application/json", boundary="3f1b"):
-    body = multipart.written([Part({"Content-Type": first}, json.dumps(given).encode()), *parts], "3f1b")
+    body = written([Part({"Content-Type": first}, json.dumps(given).encode()), *parts], "3f1b")
     headers = {"Content-Type": f"multipart/mixed; boundary={boundary}"}
     answer = client.ask("POST", "statements", {}, body, **headers)
     assert answer.status_code == status, answer.text

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from tests.support.several_parts import written
 from xapi import multipart
 from xapi.errors import InvalidStatement
 from xapi.multipart import MOST_PARTS, Part
@@ -13,7 +14,7 @@ ONE = Part({"content-type": "application/json"}, b"{}")
 
 @given(some.lists(some.binary(max_size=60), min_size=1, max_size=4))
 def test_what_is_written_is_read_again(contents):
-    message = multipart.written([Part({"a": "b"}, content) for content in contents], "a-very-rare-boundary")
+    message = written([Part({"a": "b"}, content) for content in contents], "a-very-rare-boundary")
     assert [part.content for part in multipart.parts(message, "a-very-rare-boundary")] == contents
 
 
@@ -26,7 +27,7 @@ def test_a_media_type_from_before_it_was_checked_makes_no_header_of_its_own():
 
 
 def test_what_stands_before_the_first_boundary_and_after_the_last_is_no_part():
-    message = b"hello\r\n" + multipart.written([ONE], "b") + b"\r\ngoodbye"
+    message = b"hello\r\n" + written([ONE], "b") + b"\r\ngoodbye"
     assert multipart.parts(message, "b") == [ONE]
 
 
@@ -40,7 +41,7 @@ def test_what_stands_before_the_first_boundary_and_after_the_last_is_no_part():
         b"--b\r\nno header\r\n\r\n{}\r\n--b--",
         b"--bad\r\n\r\n{}\r\n--b--",
         b"--b\n\n{}\n--b--",
-        multipart.written([ONE] * (MOST_PARTS + 1), "b"),
+        written([ONE] * (MOST_PARTS + 1), "b"),
         b"\r\n--b" * 100_000,
     ],
     ids=range(9),
@@ -51,4 +52,4 @@ def test_a_message_that_is_none_is_refused(message):
 
 
 def test_as_many_parts_as_allowed_are_taken():
-    assert len(multipart.parts(multipart.written([ONE] * MOST_PARTS, "b"), "b")) == MOST_PARTS
+    assert len(multipart.parts(written([ONE] * MOST_PARTS, "b"), "b")) == MOST_PARTS

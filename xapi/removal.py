@@ -1,20 +1,21 @@
 """Taking statements out for good: no client of the record store can, whoever runs it may have to.
 
 What hangs on them goes along; what others still hold stays. A statement that refers to one that is gone keeps its id.
+Ids stay taken: a client that sends everything once more brings nothing back.
 """
 
 import json
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, select
+from sqlalchemy import CursorResult, delete, insert, select
 from sqlalchemy.orm import Session
 
-from xapi import links
-from xapi.facets import RELATED_AGENT, digest, short
-from xapi.rows import Attachment, Enclosure, Facet, StoredStatement
+from xapi import equality, links
+from xapi.facets import RELATED_AGENT, Statement, digest, short
+from xapi.rows import Attachment, Enclosure, Facet, RemovedStatement, StoredStatement
 
 
 @dataclass(frozen=True)
@@ -23,26 +24,39 @@ class Gone:
     attachments: int = 0
 
 
-def remove_naming(db: Session, *, tenant: uuid.UUID, agents: Iterable[str]) -> Gone:
+def remove_naming(db: Session, *, tenant: uuid.UUID, agents: Iterable[str], keyed: Callable[[bytes], bytes]) -> Gone:
     """Remove the statements that name somebody themselves, in whatever part."""
     named = select(Facet.seq).where(
         Facet.digest.in_([digest(tenant, RELATED_AGENT, short(agent)) for agent in agents]),
         Facet.source == Facet.seq,
     )
-    return remove(db, tenant=tenant, seqs=set(db.scalars(named)))
+    return remove(db, tenant=tenant, seqs=set(db.scalars(named)), keyed=keyed)
 
 
-def remove(db: Session, *, tenant: uuid.UUID, seqs: Collection[int]) -> Gone:
-    """Remove these statements, with the attachments that came along with no other."""
+def remove(db: Session, *, tenant: uuid.UUID, seqs: Collection[int], keyed: Callable[[bytes], bytes]) -> Gone:
+    """Remove these statements, with the attachments that came along with no other; ``keyed`` hashes of digests stay."""
     ordered, enclosed = sorted(seqs), set[str]()
     for start in range(0, len(ordered), 500):
         some = ordered[start : start + 500]
         these = (StoredStatement.tenant == tenant, StoredStatement.seq.in_(some))
         enclosed |= set(db.scalars(select(Enclosure.sha2).where(Enclosure.tenant == tenant, Enclosure.seq.in_(some))))
         bodies = db.execute(select(StoredStatement.seq, StoredStatement.body).where(*these))
-        links.forget(db, tenant, {row.seq: json.loads(row.body) for row in bodies})
+        said = {row.seq: json.loads(row.body) for row in bodies}
+        if said:
+            db.execute(insert(RemovedStatement), [_what_is_left(tenant, each, keyed) for each in said.values()])
+        links.forget(db, tenant, said)
         db.execute(delete(StoredStatement).where(*these))
     return Gone(len(ordered), _remove_attachments(db, tenant, sorted(enclosed)))
+
+
+def _what_is_left(tenant: uuid.UUID, said: Statement, keyed: Callable[[bytes], bytes]) -> dict[str, Any]:
+    timeless = {name: value for name, value in said.items() if name != "timestamp"}
+    return {
+        "tenant": tenant,
+        "statement_id": uuid.UUID(said["id"]),
+        "digest": keyed(equality.digest(said)),
+        "timeless_digest": keyed(equality.digest(timeless)),
+    }
 
 
 def _remove_attachments(db: Session, tenant: uuid.UUID, hashes: list[str]) -> int:

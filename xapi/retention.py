@@ -9,15 +9,14 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, func, insert, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from xapi import delivery, equality, removal, store
+from xapi import delivery, removal, store
 from xapi.facets import Statement
 from xapi.removal import Gone
-from xapi.rows import Attachment, Enclosure, Outbound, RemovedStatement, StoredStatement, Target, Withheld, lock_targets
+from xapi.rows import Attachment, Enclosure, Outbound, StoredStatement, Target, Withheld, lock_targets
 
 
 @dataclass(frozen=True)
@@ -25,12 +24,11 @@ class Old:
     """A statement, voided or not."""
 
     seq: int
-    statement_id: uuid.UUID
     stored: datetime
     statement: Statement
 
 
-_COLUMNS = (StoredStatement.seq, StoredStatement.statement_id, StoredStatement.stored, StoredStatement.body)
+_COLUMNS = (StoredStatement.seq, StoredStatement.stored, StoredStatement.body)
 
 
 def look(db: Session, *, tenant: uuid.UUID, after: int, until: int, most: int) -> list[Old]:
@@ -41,8 +39,8 @@ def look(db: Session, *, tenant: uuid.UUID, after: int, until: int, most: int) -
     return [_old(row) for row in db.execute(wanted.order_by(StoredStatement.seq).limit(most))]
 
 
-def _old(row: Row[int, uuid.UUID, datetime, str]) -> Old:
-    return Old(row.seq, row.statement_id, row.stored, json.loads(row.body))
+def _old(row: Row[int, datetime, str]) -> Old:
+    return Old(row.seq, row.stored, json.loads(row.body))
 
 
 def waiting(db: Session, *, tenant: uuid.UUID, old: Sequence[Old]) -> dict[int, str]:
@@ -74,21 +72,7 @@ def remove(
     wanted = select(*_COLUMNS).where(StoredStatement.tenant == tenant, StoredStatement.seq.in_(seqs))
     old = [_old(row) for row in db.execute(wanted.order_by(StoredStatement.seq))]
     kept = waiting(db, tenant=tenant, old=old)
-    going = [each for each in old if each.seq not in kept]
-    if not going:
-        return Gone()
-    db.execute(insert(RemovedStatement), [_what_is_left(tenant, each, keyed) for each in going])
-    return removal.remove(db, tenant=tenant, seqs=[each.seq for each in going])
-
-
-def _what_is_left(tenant: uuid.UUID, old: Old, keyed: Callable[[bytes], bytes]) -> dict[str, Any]:
-    timeless = {name: value for name, value in old.statement.items() if name != "timestamp"}
-    return {
-        "tenant": tenant,
-        "statement_id": old.statement_id,
-        "digest": keyed(equality.digest(old.statement)),
-        "timeless_digest": keyed(equality.digest(timeless)),
-    }
+    return removal.remove(db, tenant=tenant, seqs=[each.seq for each in old if each.seq not in kept], keyed=keyed)
 
 
 def attached(db: Session, *, tenant: uuid.UUID, seqs: Sequence[int]) -> Sequence[str]:

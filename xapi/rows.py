@@ -228,7 +228,7 @@ class Key(Base):
 
 
 class RemovedStatement(Base):
-    """What is left of a statement that went because of its age, so that its id stays taken.
+    """What is left of a statement that was removed, because of its age or of whom it named, so that its id stays taken.
 
     Sent again it is known by one of the digests, with and without its time, or it says something else. They are keyed,
     or whoever reads them could try what it may have said.

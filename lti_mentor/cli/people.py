@@ -6,7 +6,15 @@ import click
 from sqlalchemy.orm import Session
 
 from lti_mentor import settings
-from lti_mentor.cli.commands import ORGANIZATION, find_organization, find_person, main, ready_database, writing
+from lti_mentor.cli.commands import (
+    ORGANIZATION,
+    find_organization,
+    find_person,
+    main,
+    open_vault,
+    ready_database,
+    writing,
+)
 from lti_mentor.mentoring import audit, linking, organizations, people, privacy
 from lti_mentor.mentoring.organizations import Organization
 from lti_mentor.mentoring.people import Person
@@ -93,12 +101,13 @@ def person_erase(person: str, organization: str, yes: bool) -> None:
     with ready_database().reading() as session:
         found = find_person(session, organization, person)
         name, person_id = found.name or str(found.id), found.id
+    vault = open_vault()
     if not yes:
         click.confirm(f"Erase everything that is kept about {name}?", abort=True)
 
     def erase(session: Session) -> list[Target | FormerTarget]:
         erased = find_person(session, organization, str(person_id))
-        return privacy.erase(session, erased, by=None, place=f"{audit.COMMAND}person erase")
+        return privacy.erase(session, vault, erased, by=None, place=f"{audit.COMMAND}person erase")
 
     told = ready_database().write(erase)
     click.echo(f"Nothing is kept about {name} any more.")

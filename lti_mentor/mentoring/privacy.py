@@ -10,6 +10,7 @@ import hashlib
 import uuid
 from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, cast
 
 from sqlalchemy import Column, CursorResult, RowMapping, delete, func, or_, select
@@ -17,11 +18,12 @@ from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.activity import outside
-from lti_mentor.activity.record import iri_base
+from lti_mentor.activity.record import iri_base, statement_hash
 from lti_mentor.db import referring_to
 from lti_mentor.mentoring import audit, pairing, people
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.people import Account, Person, Pseudonym
+from lti_mentor.vault import Vault
 from xapi import documents as record_store
 from xapi import removal, store
 from xapi.facets import agent_key
@@ -156,11 +158,13 @@ def _mail_addresses(db: Session, person: Person) -> Iterator[str]:
         yield str(agent_key({"mbox_sha1sum": hashlib.sha1(mbox.encode(), usedforsecurity=False).hexdigest()}))
 
 
-def erase(db: Session, person: Person, *, by: Person | None, place: str = "privacy") -> list[Target | FormerTarget]:
+def erase(
+    db: Session, vault: Vault, person: Person, *, by: Person | None, place: str = "privacy"
+) -> list[Target | FormerTarget]:
     """Forget the person; on record, without what was there. Their next launch is somebody new.
 
-    Statements that name them go. Ours say a pseudonym, and stay for the figures. Gives the record stores outside that
-    may have statements about them: those are for somebody to ask.
+    Statements that name them go, and their ids stay taken. Ours say a pseudonym, and stay for the figures. Gives the
+    record stores outside that may have statements about them: those are for somebody to ask.
     """
     db.refresh(person, with_for_update=True)  # what is being written about them is waited for
     for pair in _open_pairs(db, person):
@@ -172,7 +176,8 @@ def erase(db: Session, person: Person, *, by: Person | None, place: str = "priva
     for agent in agents:
         record_store.forget_agent(db, tenant=person.organization_id, agent=agent)
     told = outside.forget(db, person.organization_id, agents)
-    removal.remove_naming(db, tenant=person.organization_id, agents=names)
+    keyed = partial(statement_hash, db, vault)
+    removal.remove_naming(db, tenant=person.organization_id, agents=names, keyed=keyed)
     for target in told:
         where = f"{target.label}: {target.endpoint}"
         audit.write(db, person.organization_id, "left_outside", place=where, actor_id=actor_id, subject_id=person.id)

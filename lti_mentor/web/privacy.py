@@ -69,7 +69,7 @@ def erase(db: Session) -> str | ShownOnce:
     found = _somebody(db)
     if request.form.get("confirmed") != "yes":
         raise Invalid({"confirmed": "privacy.confirm"})
-    told = data.erase(db, found, by=current_visit().person)
+    told = data.erase(db, tool().vault, found, by=current_visit().person)
     if not told:
         return visit_url("privacy.home")
     page = render_template("privacy/home.html", person=None, counts=[], told=told)

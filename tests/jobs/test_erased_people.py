@@ -14,12 +14,15 @@ from lti_mentor.jobs import statements
 from lti_mentor.mentoring import goals, people, privacy
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.goals import GoalDraft
+from lti_mentor.vault import Vault
+from tests.conftest import SECRET
 from tests.support.outside import add, say, standing, statement
 from tests.support.recording import recording
 from tests.support.stores import Lrs
 from xapi.facets import AGENT, RELATED_AGENT, agent_key, digest
 from xapi.rows import Attachment, Facet, StoredStatement
 
+VAULT = Vault((SECRET,))
 ACCOUNT = {"account": {"homePage": "https://lms.example.org", "name": "learner"}}
 MAIL = "Learner@Example.ORG"
 HASHED = hashlib.sha1(b"mailto:learner@example.org").hexdigest()
@@ -48,7 +51,7 @@ def set_goal(database, person, title="Read"):
 
 def erase(database, person):
     with database.transaction() as db:
-        return privacy.erase(db, people.get(db, person.organization_id, person.id), by=None)
+        return privacy.erase(db, VAULT, people.get(db, person.organization_id, person.id), by=None)
 
 
 def bodies(database):

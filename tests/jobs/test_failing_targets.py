@@ -250,7 +250,7 @@ def test_whoever_changes_a_target_waits_for_writers_first(postgres_database, loa
         order.extend(name for name in ("UPDATE xapi_heads", "FOR NO KEY UPDATE") if name in text)
 
     def erase(db):
-        privacy.erase(db, people.get(db, home, cast.learner.id), by=None)
+        privacy.erase(db, Vault(loaded_settings.secret_key), people.get(db, home, cast.learner.id), by=None)
 
     def send_older(db):
         outside.send_older(db, outside.to_change(db, home, target_id), clock.now())

@@ -172,7 +172,7 @@ def test_whoever_is_erased_while_others_are_told_is_told_no_more(tool, lms, both
     def meanwhile():
         with both_site.database.transaction() as db:
             for person in db.scalars(select(Person).join(Account).where(Account.subject.startswith("crowd"))).all():
-                privacy.erase(db, person, by=None)
+                privacy.erase(db, tool.vault, person, by=None)
 
     lms.bad_answers[:] = [nothing, nothing, meanwhile]
     assert grades.run(tool) == 1
@@ -196,7 +196,7 @@ def test_whoever_is_erased_while_the_platform_refuses_them_is_no_problem(tool, l
 
     def meanwhile():
         with both_site.database.transaction() as db:
-            privacy.erase(db, person_of(db, "learner"), by=None)
+            privacy.erase(db, tool.vault, person_of(db, "learner"), by=None)
         return Response("{}", 403)
 
     lms.bad_answers[:] = [nothing, nothing, meanwhile]

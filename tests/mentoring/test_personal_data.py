@@ -39,6 +39,7 @@ from xapi.documents import ACTIVITY_PROFILE, AGENT_PROFILE, Bare, Content, Place
 from xapi.facets import agent_key
 from xapi.rows import StoredStatement
 
+VAULT = Vault((SECRET,))
 SECRETS = ("Read a book in secret", "What I did in the lab", "Learner")
 
 
@@ -117,7 +118,7 @@ def test_a_person_gets_all_their_rows_and_statements_and_nothing_of_others(datab
 def test_a_learner_who_is_erased_is_in_no_table_any_more_and_the_others_go_on(database, cast, busy):
     with database.transaction() as db:
         said = db.scalar(select(func.count()).select_from(StoredStatement))
-        privacy.erase(db, people.get(db, cast.learner.organization_id, cast.learner.id), by=cast.coordinator)
+        privacy.erase(db, VAULT, people.get(db, cast.learner.organization_id, cast.learner.id), by=cast.coordinator)
     text = everything(database)
     assert [secret for secret in (*SECRETS, "Well done, mentee") if secret in text.replace("Other_Learner", "")] == []
     with database.reading() as db:
@@ -162,13 +163,13 @@ def test_documents_about_a_person_are_given_out_and_go_with_them(database, cast)
         ]
         assert json.dumps(given)
         assert privacy.export(db, cast.mentor)["documents"] == []
-        privacy.erase(db, people.get(db, organization_id, cast.learner.id), by=cast.coordinator)
+        privacy.erase(db, VAULT, people.get(db, organization_id, cast.learner.id), by=cast.coordinator)
         assert [record_store.get(db, place) is None for place in places] == [True, True, False, False]
 
 
 def test_a_mentor_who_is_erased_leaves_the_learner_their_record(database, cast, busy):
     with database.transaction() as db:
-        privacy.erase(db, people.get(db, cast.mentor.organization_id, cast.mentor.id), by=cast.coordinator)
+        privacy.erase(db, VAULT, people.get(db, cast.mentor.organization_id, cast.mentor.id), by=cast.coordinator)
     with database.transaction() as db:
         learner = db.merge(cast.learner)
         pursuit = db.merge(cast.pursuit)
@@ -190,7 +191,7 @@ def test_whoever_comes_again_is_somebody_new(database, cast, busy):
     with database.transaction() as db:
         learner = people.get(db, cast.learner.organization_id, cast.learner.id)
         before = people.actor_name(db, learner.id)
-        privacy.erase(db, learner, by=cast.coordinator)
+        privacy.erase(db, VAULT, learner, by=cast.coordinator)
         identity = Identity(issuer="https://lms.example.org", subject="learner", name="Learner")
         again = people.meet(db, learner.organization_id, identity)
         assert again.id != learner.id
@@ -203,7 +204,7 @@ def test_whoever_comes_again_is_somebody_new(database, cast, busy):
 def test_what_came_in_at_the_moment_of_the_erasure_goes_with_the_next_upkeep(database, cast, loaded_settings):
     with database.transaction() as db:
         learner = people.get(db, cast.learner.organization_id, cast.learner.id)
-        privacy.erase(db, learner, by=cast.coordinator)
+        privacy.erase(db, VAULT, learner, by=cast.coordinator)
         courses.join(db, db.merge(cast.course), learner, teaches=False)  # a launch that had begun before
         learner.name = "Learner"
     upkeep.run(Tool(loaded_settings, database, Vault(loaded_settings.secret_key)))
@@ -231,7 +232,7 @@ def test_the_command_line_gives_out_and_erases(database, cast):
 def test_the_same_subject_in_another_organization_is_left_alone(database, cast):
     with database.transaction() as db:
         twin = met(db, "Elsewhere", "learner")
-        privacy.erase(db, people.get(db, cast.learner.organization_id, cast.learner.id), by=cast.coordinator)
+        privacy.erase(db, VAULT, people.get(db, cast.learner.organization_id, cast.learner.id), by=cast.coordinator)
     with database.reading() as db:
         assert db.get_one(Person, twin.id).name == "Learner"
         assert set(privacy.kept(db, twin)) == {"people", "accounts", "pseudonyms"}
@@ -247,7 +248,7 @@ def test_a_table_that_is_added_later_is_given_out_and_erased_without_a_word(sqli
             db.execute(diary.insert().values(id=uuid.uuid4(), text="Dear diary", **values))
             learner = people.get(db, sqlite_cast.learner.organization_id, sqlite_cast.learner.id)
             assert [row["text"] for row in privacy.export(db, learner)["rows"]["diaries"]] == ["Dear diary"]
-            privacy.erase(db, learner, by=sqlite_cast.coordinator)
+            privacy.erase(db, VAULT, learner, by=sqlite_cast.coordinator)
             assert db.execute(select(diary)).all() == []
     finally:
         Base.metadata.remove(diary)

@@ -256,7 +256,7 @@ def test_whoever_is_erased_is_sent_no_more_and_the_stores_that_may_know_them_are
         statements.run(tool)
         set_goals("Teach")
         with site.database.transaction() as db:
-            (told,) = privacy.erase(db, people.get(db, home, person.id), by=None)
+            (told,) = privacy.erase(db, tool.vault, people.get(db, home, person.id), by=None)
             assert told.label == "W"
         now = standing(site.database, home)
         assert (now.waiting, now.dead) == (1, 1), "what is about the other one"

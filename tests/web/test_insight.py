@@ -18,8 +18,10 @@ from lti_mentor.mentoring import goals, people, privacy
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.goals import GoalDraft
 from lti_mentor.mentoring.people import Pseudonym
+from lti_mentor.vault import Vault
 from lti_mentor.web.exports import ExportRun
 from lti_mentor.web.visit import VisitRow
+from tests.conftest import SECRET
 from tests.support.member import Member
 from xapi import store
 from xapi.rows import StoredStatement
@@ -252,7 +254,7 @@ def test_the_statements_of_somebody_who_was_erased_are_found_by_the_pseudonym(da
     with database.reading() as db:
         name = people.actor_name(db, cast.learner.id)
     with database.transaction() as db:
-        privacy.erase(db, db.merge(cast.learner), by=None)
+        privacy.erase(db, Vault((SECRET,)), db.merge(cast.learner), by=None)
     page = reader.get("insight/statements").text
     assert f"person={name}" in page
     found = reader.get(f"insight/statements?person={name}")

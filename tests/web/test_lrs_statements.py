@@ -3,9 +3,19 @@
 import copy
 import json
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+import pytest
+from sqlalchemy import update
+
+from lti_mentor import clock
+from lti_mentor.jobs import retention as jobs
+from lti_mentor.mentoring import people, privacy, retention
+from lti_mentor.mentoring.people import Identity
+from lti_mentor.mentoring.retention import RetentionRule
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
 from tests.support.record_store import (
     ANN,
     BEN,
@@ -23,6 +33,7 @@ from tests.support.record_store import (
     statement,
     voiding,
 )
+from xapi.rows import Key, StoredStatement
 
 # Storing ------------------------------------------------------------------------------------------------------------
 
@@ -217,3 +228,44 @@ def test_a_statement_that_comes_after_the_one_that_voids_it_is_voided(lrs_client
     post(lrs_client, given)
     one(lrs_client, given["id"], 404)
     one(lrs_client, given["id"], name="voidedStatementId")
+
+
+# Removed ------------------------------------------------------------------------------------------------------------
+
+
+def grow_old(server, tenant, tool):
+    """A rule lets everything go that was stored a year ago."""
+    with server.database.transaction() as db:
+        mine = update(StoredStatement).where(StoredStatement.tenant == tenant)
+        db.execute(mine.values(stored=clock.now() - timedelta(days=400)))
+        retention.add(db, tenant, RetentionRule(days=365, whose="others"))
+    jobs.remove_old(tool, tenant, place="test")
+
+
+def erase_ann(server, tenant, tool):
+    with server.database.transaction() as db:
+        account = ANN["account"]
+        ann = people.meet(db, tenant, Identity(issuer=account["homePage"], subject=account["name"]))
+        privacy.erase(db, tool.vault, ann, by=None)
+
+
+@pytest.mark.parametrize("remove", [grow_old, erase_ann])
+def test_a_statement_that_was_removed_is_taken_again_and_not_stored(lrs_server, lrs_client, loaded_settings, remove):
+    """Whoever sends everything once more is content, and brings nothing back; its id stays taken."""
+    tool = Tool(loaded_settings, lrs_server.database, Vault(lrs_server.secret_key))
+    timeless, given = statement(), statement(timestamp="2026-05-01T10:00:00Z")
+    post(lrs_client, [timeless, given])
+    kept = one(lrs_client, timeless["id"]).json()
+    with lrs_server.database.reading() as db:
+        tenant = db.get_one(Key, lrs_client.key[0]).tenant
+    remove(lrs_server, tenant, tool)
+    new = statement(actor=BEN)
+    for again in (timeless, given, kept):
+        put(lrs_client, again)
+        assert post(lrs_client, again).json() == [again["id"]]
+        one(lrs_client, again["id"], 404)
+    assert post(lrs_client, [timeless, new, given]).json() == [timeless["id"], new["id"], given["id"]]
+    for change in ({"verb": {"id": CONFIRMED}}, {"actor": BEN}, {"timestamp": "2026-05-01T10:00:01Z"}):
+        put(lrs_client, given | change, 409)
+        post(lrs_client, [statement(), given | change], 409)
+    assert found(lrs_client) == [new["id"]]

@@ -110,7 +110,7 @@ def test_nothing_is_found_by_a_removed_statement_where_the_middle_of_the_chain_c
         seq = db.scalars(select(StoredStatement.seq).where(StoredStatement.statement_id == first)).one()
         said = select(func.count()).select_from(Facet).where(Facet.source == seq, Facet.seq != seq)
         assert db.scalar(said) > 0
-        assert removal.remove(db, tenant=TENANT, seqs=[seq])
+        assert removal.remove(db, tenant=TENANT, seqs=[seq], keyed=bytes)
         assert db.scalar(said) == 0
 
 

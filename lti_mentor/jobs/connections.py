@@ -1,10 +1,12 @@
 """Trying the connections that somebody asked about on a page."""
 
 import logging
+import threading
 from datetime import timedelta
 
 from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import PlatformError
+from lti_mentor.jobs.queue import NEVER
 from lti_mentor.lti import connection, connection_tests
 from lti_mentor.lti.connection import Tried
 from lti_mentor.lti.platforms import Platform
@@ -14,19 +16,20 @@ log = logging.getLogger(__name__)
 EVERY = timedelta(seconds=5)
 
 
-def run(tool: Tool) -> int:
+def run(tool: Tool, stop: threading.Event = NEVER) -> int:
     """Try every connection that is asked about; how many there were."""
     total = 0
-    while True:
+    while not stop.is_set():
         with tool.database.transaction() as db:
             claimed = connection_tests.claim(db)
         if claimed is None:
-            return total
+            break
         test, platform = claimed
         tried = _try_out(tool, platform)
         with tool.database.transaction() as db:
             connection_tests.keep(db, test, tried)
         total += 1
+    return total
 
 
 def _try_out(tool: Tool, platform: Platform) -> list[Tried]:

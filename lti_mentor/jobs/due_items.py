@@ -1,19 +1,21 @@
 """Items that became due without a result: readiness moves with the calendar, and that goes on record."""
 
+import threading
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
+from lti_mentor.jobs.queue import NEVER
 from lti_mentor.mentoring import course_map, courses
 from lti_mentor.tool import Tool
 
 EVERY = timedelta(hours=1)
 
 
-def run(tool: Tool) -> int:
+def run(tool: Tool, stop: threading.Event = NEVER) -> int:
     """In how many courses items became due, one in a transaction."""
     total = 0
-    while tool.database.write(_note_some):
+    while not stop.is_set() and tool.database.write(_note_some):
         total += 1
     return total
 

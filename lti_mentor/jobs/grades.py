@@ -4,6 +4,7 @@ Scores of goals are counted first.
 """
 
 import logging
+import threading
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from lti_mentor import clock
 from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import PlatformError
+from lti_mentor.jobs.queue import NEVER
 from lti_mentor.lti import contexts, links, platforms
 from lti_mentor.lti.grades import Gradebook, Score
 from lti_mentor.mentoring import courses, evidence, goal_columns, gradebook, people
@@ -30,7 +32,7 @@ RUN = timedelta(minutes=2)  # new rounds begin until then; other jobs wait as lo
 CONFLICTS = 3  # later timestamps that are tried when the platform has a later one
 
 
-def run(tool: Tool) -> int:
+def run(tool: Tool, stop: threading.Event = NEVER) -> int:
     """How many scores were told.
 
     The deployments take turns, one column a round. One whose platform fails has its next turn in the next run.
@@ -38,7 +40,7 @@ def run(tool: Tool) -> int:
     total, until = 0, clock.now() + RUN
     had: set[uuid.UUID] = set()
     failed: set[uuid.UUID] = set()
-    while True:
+    while not stop.is_set():
         with tool.database.transaction() as db:
             claimed = gradebook.claim(db, clock.now() + LEASE, besides=had | failed)
         if claimed is not None:
@@ -46,9 +48,10 @@ def run(tool: Tool) -> int:
             (had if answers else failed).add(claimed[1])
             total += told
         elif not had or clock.now() > until:
-            return total
+            break
         else:
             had.clear()
+    return total
 
 
 def _work(tool: Tool, column: GradeColumn) -> tuple[int, bool]:

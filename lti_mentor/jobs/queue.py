@@ -1,5 +1,6 @@
 """Jobs as rows: claimed with a lease, done after the work, tried again when it fails or its worker dies."""
 
+import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from lti_mentor import clock
 from lti_mentor.db import Base, inserting, new_id, one_of
 
 STATES = ("waiting", "done", "dead")
+NEVER = threading.Event()  # it is set by nobody: whoever works until then works to the end
 MOST_ATTEMPTS = 10
 
 

@@ -1,5 +1,6 @@
 """Removing statements that were kept long enough, in small transactions; and saying beforehand what would go."""
 
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from lti_mentor import clock
 from lti_mentor.activity import record
 from lti_mentor.db import Database
+from lti_mentor.jobs.queue import NEVER
 from lti_mentor.mentoring import audit, retention
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.retention import Judge, RetentionRule
@@ -27,7 +29,7 @@ AT_ONCE = 100  # statements in one transaction: writers wait for it
 LOOKED_AT = 1000
 
 
-def run(tool: Tool) -> int:
+def run(tool: Tool, stop: threading.Event = NEVER) -> int:
     """How many statements went, of all organizations whose rules are not done for today."""
     with tool.database.reading() as db:
         due = retention.due(db)
@@ -35,14 +37,24 @@ def run(tool: Tool) -> int:
     for number, each in enumerate(due):
         now = clock.now()
         share = (end - now) / (len(due) - number)  # of an organization: what one leaves is for those after it
-        gone += remove_old(tool, each, place=place, until=now + share).statements
+        gone += remove_old(tool, each, place=place, until=now + share, stop=stop).statements
+        if stop.is_set():
+            break
     return gone
 
 
-def remove_old(tool: Tool, organization_id: uuid.UUID, *, place: str, until: datetime | None = None) -> Gone:
+def remove_old(
+    tool: Tool,
+    organization_id: uuid.UUID,
+    *,
+    place: str,
+    until: datetime | None = None,
+    stop: threading.Event = NEVER,
+) -> Gone:
     """Remove what the rules say: from the first statement to the end, or from where the last run was until then.
 
-    However short the time, one batch is looked at, so that every run gets on. What went is on record with how many.
+    It ends earlier when ``stop`` is set. However short the time, one batch is looked at, so that every run gets on.
+    What went is on record with how many.
     """
     database = tool.database
     with database.transaction() as db:
@@ -52,7 +64,7 @@ def remove_old(tool: Tool, organization_id: uuid.UUID, *, place: str, until: dat
     removal = _Removal(tool, organization_id, place)
     for batch, last in _batches(_looks(database, organization_id, judge, after=judge.after)):
         removal.remove(batch)
-        if until is not None and clock.now() >= until:
+        if stop.is_set() or (until is not None and clock.now() >= until):
             with database.transaction() as db:
                 retention.pause(db, judge.rules, last)
             return removal.gone

@@ -1,6 +1,7 @@
 """Reading rosters: one context at a time, a page in a transaction, never a request while one is open."""
 
 import logging
+import threading
 import uuid
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 from lti_mentor import clock
 from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import PlatformError
+from lti_mentor.jobs.queue import NEVER
 from lti_mentor.lti import contexts, roster
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.platforms import Platform
@@ -26,7 +28,7 @@ LONGEST = timedelta(minutes=5)  # for one roster
 RUN = timedelta(minutes=2)  # new rounds begin until then; other jobs wait as long
 
 
-def run(tool: Tool) -> int:
+def run(tool: Tool, stop: threading.Event = NEVER) -> int:
     """Read the rosters that are due; how many were read to their end.
 
     The platforms take turns, one roster a round. One that fails has its next turn in the next run.
@@ -34,7 +36,7 @@ def run(tool: Tool) -> int:
     total, until = 0, clock.now() + RUN
     had: set[uuid.UUID] = set()
     failed: set[uuid.UUID] = set()
-    while True:
+    while not stop.is_set():
         with tool.database.transaction() as db:
             claimed = contexts.claim_roster(db, besides=had | failed)
         if claimed is not None:
@@ -42,9 +44,10 @@ def run(tool: Tool) -> int:
             (had if is_read else failed).add(claimed[1].id)
             total += is_read
         elif not had or clock.now() > until:
-            return total
+            break
         else:
             had.clear()
+    return total
 
 
 def read_one(tool: Tool, row: ContextServices, platform: Platform) -> bool:

@@ -1,11 +1,13 @@
 """Removing what is over: logins, visits, forms, tokens, links, pickers, codes, exports, attempts, new deployments."""
 
+import threading
 from datetime import timedelta
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
+from lti_mentor.jobs.queue import NEVER
 from lti_mentor.lti import platforms
 from lti_mentor.lti.deep_linking import Picker
 from lti_mentor.lti.login import Login
@@ -25,16 +27,16 @@ EVERY = timedelta(minutes=10)
 BATCH = 500
 
 
-def run(tool: Tool) -> int:
+def run(tool: Tool, stop: threading.Event = NEVER) -> int:
     """How many rows went, in small transactions that delay nobody."""
     with tool.database.transaction() as db:
         total = privacy.erase_again(db) + platforms.forget_waiting(db)
-    while True:
+    removed = BATCH
+    while removed and not stop.is_set():
         with tool.database.transaction() as db:
             removed = _remove_batch(db, tool.settings)
         total += removed
-        if removed == 0:
-            return total
+    return total
 
 
 def _remove_batch(db: Session, settings: Settings) -> int:

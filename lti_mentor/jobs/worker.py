@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from lti_mentor.db import UNREACHABLE, Database
 from lti_mentor.jobs import connections, due_items, grades, queue, retention, rosters, statements, upkeep
+from lti_mentor.jobs.queue import NEVER
 from lti_mentor.tool import Tool
 
 log = logging.getLogger(__name__)
-Step = Callable[[Tool], object]
+Step = Callable[[Tool, threading.Event], object]
 
 STEPS: dict[str, tuple[Step, timedelta]] = {
     "upkeep": (upkeep.run, upkeep.EVERY),
@@ -30,7 +31,7 @@ def schedule(database: Database) -> None:
 
 
 def work(tool: Tool, stop: threading.Event) -> None:
-    """Until ``stop`` is set, and never in the middle of a job; a database that is away for a while is waited for.
+    """Until ``stop`` is set; a job ends then where the next one goes on. A database that is away is waited for.
 
     Statements are delivered in a thread of their own: jobs that take minutes do not hold them up.
     """
@@ -39,27 +40,27 @@ def work(tool: Tool, stop: threading.Event) -> None:
     delivery.start()
     try:
         while not stop.is_set():
-            if not _worked(tool):
+            if not _worked(tool, stop):
                 stop.wait(tool.settings.worker_poll_seconds)
     finally:
         stop.set()
         delivery.join()
 
 
-def _worked(tool: Tool) -> bool:
+def _worked(tool: Tool, stop: threading.Event) -> bool:
     try:
-        return work_once(tool)
+        return work_once(tool, stop)
     except UNREACHABLE:
         log.warning("the database does not answer")
         return False
 
 
-def _unknown(tool: Tool) -> None:
+def _unknown(tool: Tool, stop: threading.Event) -> None:
     """Left by another version of the tool, which may come back."""
     raise LookupError("this version has no such job")
 
 
-def work_once(tool: Tool) -> bool:
+def work_once(tool: Tool, stop: threading.Event = NEVER) -> bool:
     """Do one job, if one is due: claim, work, mark as done. A job that fails is logged and tried again later."""
     with tool.database.transaction() as db:
         job = queue.claim(db, lease_seconds=tool.settings.job_lease_seconds)
@@ -67,7 +68,7 @@ def work_once(tool: Tool) -> bool:
         return False
     step, every = STEPS.get(job.kind, (_unknown, None))
     try:
-        step(tool)
+        step(tool, stop)
     except UNREACHABLE:
         raise  # nothing can be marked now: the lease ends by itself
     except Exception as problem:
@@ -76,5 +77,5 @@ def work_once(tool: Tool) -> bool:
             queue.failed(db, job, type(problem).__name__)
         return True
     with tool.database.transaction() as db:
-        queue.done(db, job, again_after=every)
+        queue.done(db, job, again_after=timedelta(0) if stop.is_set() else every)
     return True

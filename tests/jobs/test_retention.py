@@ -16,6 +16,8 @@ from lti_mentor.activity import outside, record
 from lti_mentor.activity.outside import TargetDraft
 from lti_mentor.cli import main
 from lti_mentor.jobs import retention as jobs
+from lti_mentor.jobs import worker
+from lti_mentor.jobs.queue import Job
 from lti_mentor.mentoring import goals, retention
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.goals import GoalDraft
@@ -23,6 +25,7 @@ from lti_mentor.mentoring.retention import RetentionRule
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from tests.conftest import SECRET, url_of
+from tests.support import processes
 from tests.support.outside import AUTHORITY
 from tests.support.record_store import CONFIRMED, SCORED, VOIDED, about, statement, voiding
 from xapi import equality, outbox, store
@@ -314,6 +317,24 @@ def test_it_goes_in_small_transactions_and_on_from_there_in_the_next_run(databas
     assert entries(database)[-1] == "lti-mentor worker: 7 statements, 0 attachments"
     with database.reading() as db:
         assert retention.due(db) == []
+
+
+def test_a_worker_that_is_stopped_ends_after_a_batch_and_another_goes_on_from_there(database, home, early, tool):
+    put_old(database, home, *(statement() for _ in range(2000)))
+    before = count(database, StoredStatement)
+    rule(database, home)
+    with processes.running("worker", DATABASE_URL=url_of(database), SECRET_KEY=SECRET) as process:
+        while count(database, StoredStatement) == before:
+            assert process.poll() is None
+        process.terminate()
+        assert process.wait(10) == 0
+    assert before - 2000 < count(database, StoredStatement) < before
+    with database.reading() as db:
+        assert db.scalars(select(Job.run_after).where(Job.kind == "retention")).one() <= clock.now()
+        assert db.scalars(select(RetentionRule.looked_until)).one() > 0
+    while worker.work_once(tool):
+        pass
+    assert count(database, StoredStatement) == before - 2000
 
 
 @pytest.fixture

@@ -130,7 +130,9 @@ class StoredStatement(Base):
     stored: Mapped[datetime]
     timestamp: Mapped[datetime]
     verb: Mapped[str] = mapped_column(Text)
-    authority: Mapped[str] = mapped_column(Text)  # as facets.agent_key writes it, and short
+    # As facets.agent_key writes it, and short. A migration left a default of "" here, on which nothing relies: SQLite
+    # would have to copy every statement to drop it.
+    authority: Mapped[str] = mapped_column(Text)
     voided_by: Mapped[uuid.UUID | None]
     body: Mapped[str] = mapped_column(Text)
 

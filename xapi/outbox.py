@@ -47,7 +47,7 @@ from xapi.rows import (
 )
 
 NEW, ACTIVE, PAUSED, REFUSED = "new", "active", "paused", "refused"
-A_LOOK = 500  # statements that are looked at in one transaction when older ones are queued
+A_LOOK = 500  # statements that are looked at in one transaction when older ones are queued; fewer where they are long
 _TARGETS, _OUTBOX = metadata.tables["xapi_targets"], metadata.tables["xapi_outbox"]
 
 
@@ -99,16 +99,18 @@ def queue_older(db: Session, target: Target, *, since: datetime | None, now: dat
 
 def _queue_some(db: Session, target: Target, now: datetime) -> None:
     """The next ones of those that were there before the target was."""
-    wanted = select(StoredStatement.seq, StoredStatement.body).where(
+    wanted = select(StoredStatement.seq).where(
         StoredStatement.tenant == target.tenant,
         StoredStatement.seq > target.queued_seq,
         StoredStatement.seq <= target.queue_until,
         ~exists().where(Withheld.tenant == StoredStatement.tenant, Withheld.seq == StoredStatement.seq),
     )
-    rows = db.execute(wanted.order_by(StoredStatement.seq).limit(A_LOOK)).all()
-    chosen = [row.seq for row in rows if delivery.fits(target, json.loads(row.body))]
-    _queue(db, target, chosen, now)
-    target.queued_seq = rows[-1].seq if len(rows) == A_LOOK else target.queue_until
+    seqs = db.scalars(wanted.order_by(StoredStatement.seq).limit(A_LOOK)).all()
+    seen = store.within(db, target.tenant, seqs, store.PAGE_BYTES)
+    bodies = store.bodies(db, target.tenant, seen)
+    _queue(db, target, [seq for seq, body in bodies.items() if delivery.fits(target, json.loads(body))], now)
+    is_the_rest = len(seen) == len(seqs) < A_LOOK
+    target.queued_seq = target.queue_until if is_the_rest else seen[-1]
 
 
 def _queue(db: Session, target: Target, seqs: Iterable[int], now: datetime) -> None:

@@ -13,7 +13,7 @@ from lti_mentor.jobs import statements
 from lti_mentor.mentoring import goals, organizations
 from lti_mentor.mentoring.goals import GoalDraft
 from tests.support.outside import add, say, standing, statement
-from xapi import outbox
+from xapi import outbox, store
 from xapi.rows import StoredStatement
 from xapi.vocabulary import Verbs
 
@@ -180,6 +180,22 @@ def test_a_long_past_is_queued_bit_by_bit_and_what_is_new_comes_after_it(
     ids += say(database, home, [statement(21)])
     assert statements.run(tool) == 5
     assert warehouse.ids() == [ids[1], ids[6], ids[11], ids[16], ids[20]]
+
+
+def test_of_a_long_past_of_long_statements_few_are_looked_at_at_once(database, home, tool, warehouse, loaded_settings):
+    length, ids = 1_000_000, []
+    for number in range(15):
+        ids += say(database, home, [statement(number, result={"response": "x" * length})])
+    found = add(database, loaded_settings, home, warehouse.draft(since=clock.now() - timedelta(days=1)))
+    with database.transaction() as db:
+        outbox.accepted(db, found)
+        claimed = outbox.claim(db, now=clock.now(), until=clock.now())
+        outbox.take(db, claimed, now=clock.now(), until=clock.now())
+    now = standing(database, home)
+    assert 0 < now.waiting < store.PAGE_BYTES / length
+    assert now.progress is not None
+    assert statements.run(tool) == len(ids)
+    assert warehouse.ids() == ids
 
 
 def send_older(database, home, found, since):

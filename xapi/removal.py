@@ -13,7 +13,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, delete, insert, select
 from sqlalchemy.orm import Session
 
-from xapi import equality, links
+from xapi import equality, links, store
 from xapi.facets import RELATED_AGENT, Statement, digest, short
 from xapi.rows import Attachment, Enclosure, Facet, RemovedStatement, StoredStatement
 
@@ -35,9 +35,10 @@ def remove_naming(db: Session, *, tenant: uuid.UUID, agents: Iterable[str], keye
 
 def remove(db: Session, *, tenant: uuid.UUID, seqs: Collection[int], keyed: Callable[[bytes], bytes]) -> Gone:
     """Remove these statements, with the attachments that came along with no other; ``keyed`` hashes of digests stay."""
-    ordered, enclosed = sorted(seqs), set[str]()
-    for start in range(0, len(ordered), 500):
-        some = ordered[start : start + 500]
+    left, enclosed = sorted(seqs), set[str]()
+    while left:
+        some = store.within(db, tenant, left[:500], store.PAGE_BYTES)
+        left = left[len(some) :]
         these = (StoredStatement.tenant == tenant, StoredStatement.seq.in_(some))
         enclosed |= set(db.scalars(select(Enclosure.sha2).where(Enclosure.tenant == tenant, Enclosure.seq.in_(some))))
         bodies = db.execute(select(StoredStatement.seq, StoredStatement.body).where(*these))
@@ -46,7 +47,7 @@ def remove(db: Session, *, tenant: uuid.UUID, seqs: Collection[int], keyed: Call
             db.execute(insert(RemovedStatement), [_what_is_left(tenant, each, keyed) for each in said.values()])
         links.forget(db, tenant, said)
         db.execute(delete(StoredStatement).where(*these))
-    return Gone(len(ordered), _remove_attachments(db, tenant, sorted(enclosed)))
+    return Gone(len(seqs), _remove_attachments(db, tenant, sorted(enclosed)))
 
 
 def _what_is_left(tenant: uuid.UUID, said: Statement, keyed: Callable[[bytes], bytes]) -> dict[str, Any]:

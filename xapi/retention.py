@@ -31,12 +31,22 @@ class Old:
 _COLUMNS = (StoredStatement.seq, StoredStatement.stored, StoredStatement.body)
 
 
-def look(db: Session, *, tenant: uuid.UUID, after: int, until: int, most: int) -> list[Old]:
-    """The next ones, oldest first; ``until`` is the last seq that counts."""
-    wanted = select(*_COLUMNS).where(
+def look(db: Session, *, tenant: uuid.UUID, after: int, until: int, most: int) -> tuple[list[Old], int]:
+    """The next ones, oldest first and fewer where they are long, and the last seq that is seen by then.
+
+    ``until`` is the last one that counts.
+    """
+    wanted = select(StoredStatement.seq).where(
         StoredStatement.tenant == tenant, StoredStatement.seq > after, StoredStatement.seq <= until
     )
-    return [_old(row) for row in db.execute(wanted.order_by(StoredStatement.seq).limit(most))]
+    seqs = db.scalars(wanted.order_by(StoredStatement.seq).limit(most)).all()
+    seen = store.within(db, tenant, seqs, store.PAGE_BYTES)
+    return _these(db, tenant, seen), until if len(seen) == len(seqs) < most else seen[-1]
+
+
+def _these(db: Session, tenant: uuid.UUID, seqs: Sequence[int]) -> list[Old]:
+    wanted = select(*_COLUMNS).where(StoredStatement.tenant == tenant, StoredStatement.seq.in_(seqs))
+    return [_old(row) for row in db.execute(wanted.order_by(StoredStatement.seq))]
 
 
 def _old(row: Row[int, datetime, str]) -> Old:
@@ -69,8 +79,7 @@ def remove(
     """
     store.last_seq(db, tenant=tenant, now=now)
     lock_targets(db, Target.tenant == tenant)
-    wanted = select(*_COLUMNS).where(StoredStatement.tenant == tenant, StoredStatement.seq.in_(seqs))
-    old = [_old(row) for row in db.execute(wanted.order_by(StoredStatement.seq))]
+    old = _these(db, tenant, seqs)
     kept = waiting(db, tenant=tenant, old=old)
     return removal.remove(db, tenant=tenant, seqs=[each.seq for each in old if each.seq not in kept], keyed=keyed)
 

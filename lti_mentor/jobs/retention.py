@@ -126,8 +126,7 @@ def _looks(
         until = last_before(db, tenant=organization_id, moment=judge.until)
     while after < until:
         with database.reading() as db:
-            old = store.look(db, tenant=organization_id, after=after, until=until, most=LOOKED_AT)
-        after = old[-1].seq if len(old) == LOOKED_AT else until
+            old, after = store.look(db, tenant=organization_id, after=after, until=until, most=LOOKED_AT)
         yield [each for each in old if judge.goes(each)], after
 
 

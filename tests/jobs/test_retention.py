@@ -29,6 +29,7 @@ from tests.support import processes
 from tests.support.outside import AUTHORITY
 from tests.support.record_store import CONFIRMED, SCORED, VOIDED, about, statement, voiding
 from xapi import equality, outbox, store
+from xapi import retention as looks
 from xapi.errors import Conflict
 from xapi.rows import (
     Attachment,
@@ -317,6 +318,20 @@ def test_it_goes_in_small_transactions_and_on_from_there_in_the_next_run(databas
     assert entries(database)[-1] == "lti-mentor worker: 7 statements, 0 attachments"
     with database.reading() as db:
         assert retention.due(db) == []
+
+
+def test_few_long_statements_are_looked_at_at_once(database, home, early, tool):
+    length = 1_000_000
+    for _ in range(15):
+        put_old(database, home, statement(result={"response": "x" * length}))
+    rule(database, home)
+    with database.reading() as db:
+        first = db.scalar(select(func.min(StoredStatement.seq)).where(func.length(StoredStatement.body) > length))
+        old, last = looks.look(db, tenant=home, after=first - 1, until=first + 14, most=100)
+        assert len(old) < store.PAGE_BYTES / length
+        others, end = looks.look(db, tenant=home, after=last, until=first + 14, most=100)
+    assert (len(old) + len(others), end) == (15, first + 14)
+    assert jobs.run(tool) == 15
 
 
 def test_a_worker_that_is_stopped_ends_after_a_batch_and_another_goes_on_from_there(database, home, early, tool):

@@ -34,11 +34,11 @@ class InvalidQuery(RecordStoreError):
 
 
 class Conflict(RecordStoreError):
-    """Another statement with this id is stored already."""
+    """The id belongs to another statement, which may be gone by now."""
 
     def __init__(self, statement_id: uuid.UUID) -> None:
         self.statement_id = statement_id
-        super().__init__(f"A different statement with the id {statement_id} is stored already.")
+        super().__init__(f"The id {statement_id} belongs to another statement already.")
 
 
 class VoidingRefused(RecordStoreError):

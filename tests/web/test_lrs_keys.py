@@ -231,6 +231,16 @@ def test_a_bound_key_does_not_hear_whether_an_id_is_taken_that_it_may_not_see(bo
     assert answers[0].content == answers[1].content
 
 
+def test_that_an_id_is_taken_is_all_that_a_bound_key_hears_of_what_it_may_not_see(both):
+    whole, bound = both
+    told = tell(whole)
+    answers = set()
+    for taken in (*told["seen"], *told["voided"], *told["hidden"]):
+        answer = post(bound, inside(id=taken, verb={"id": CONFIRMED}), status=409)
+        answers.add(answer.text.replace(taken, ""))
+    assert len(answers) == 1
+
+
 def test_a_bound_key_voids_only_what_it_may_see(both):
     whole, bound = both
     told, messages = tell(whole), set()

@@ -85,6 +85,11 @@ def statement_hash(db: Session, vault: Vault, digest: bytes) -> bytes:
     return hmac.digest(_pepper(db, vault), b"statement:" + digest, "sha256")
 
 
+def account_hash(db: Session, vault: Vault, account: bytes) -> bytes:
+    """What stays of an account that is erased: without the pepper nobody can try whose it was."""
+    return hmac.digest(_pepper(db, vault), b"account:" + account, "sha256")
+
+
 def _pepper(db: Session, vault: Vault) -> bytes:
     """Opened once for each engine. Raises SettingsError in a database that is not prepared."""
     engine = db.get_bind().engine

@@ -9,6 +9,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
+from lti_mentor.activity.record import account_hash
 from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import PlatformError
 from lti_mentor.jobs.queue import NEVER
@@ -20,6 +21,7 @@ from lti_mentor.mentoring import courses, joining, people
 from lti_mentor.mentoring.courses import Course, Listed
 from lti_mentor.mentoring.people import Identity
 from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
 from lti_mentor.web import visit
 
 log = logging.getLogger(__name__)
@@ -83,7 +85,8 @@ def _read(tool: Tool, row: ContextServices, platform: Platform, started_at: date
     url, is_whole = row.roster_differences_url or row.memberships_url or "", row.roster_differences_url is None
     following, listed = None, 0
     for page in roster.read(tool, platform, url, until=started_at + LONGEST):
-        tool.database.write(partial(_take, row=row, platform=platform, page=page, started_at=started_at))
+        taken = partial(_take, vault=tool.vault, row=row, platform=platform, page=page, started_at=started_at)
+        tool.database.write(taken)
         following = page.differences_url or following
         listed += len(page.members)
         is_whole = is_whole and page.is_readable
@@ -96,15 +99,19 @@ def _read(tool: Tool, row: ContextServices, platform: Platform, started_at: date
     return following
 
 
-def _take(db: Session, row: ContextServices, platform: Platform, page: RosterPage, started_at: datetime) -> None:
+def _take(
+    db: Session, *, vault: Vault, row: ContextServices, platform: Platform, page: RosterPage, started_at: datetime
+) -> None:
+    """Whoever was erased stays unknown, however long the platform lists them."""
     identities = [
         Identity(issuer=platform.issuer, subject=each.subject, name=each.name, email=each.email)
         for each in page.members
     ]
     course = _course(db, row)
-    known = people.meet_many(db, row.organization_id, identities)
-    listed = {each.subject: Listed(known[each.subject], each.teaches, each.is_active) for each in page.members}
-    gone = joining.take_roster(db, course, list(listed.values()), at=started_at)
+    known = people.meet_many(db, row.organization_id, identities, keyed=partial(account_hash, db, vault))
+    members = {each.subject: each for each in page.members if each.subject in known}
+    listed = [Listed(known[subject], each.teaches, each.is_active) for subject, each in members.items()]
+    gone = joining.take_roster(db, course, listed, at=started_at)
     visit.close_visits_of(db, course.organization_id, gone, course_id=course.id)
     contexts.still_reading(db.get_one(ContextServices, row.id), len(page.members))
 

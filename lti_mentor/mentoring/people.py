@@ -1,8 +1,9 @@
 """People, the accounts they arrive with, and the pseudonym they have in statements."""
 
+import json
 import secrets
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
@@ -11,6 +12,7 @@ from sqlalchemy import (
     CursorResult,
     ForeignKey,
     Index,
+    LargeBinary,
     UniqueConstraint,
     bindparam,
     delete,
@@ -23,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Base, Row, new_id, one_of
+from lti_mentor.db import Base, Row, inserting, new_id, one_of
 from lti_mentor.errors import NotFound, Refused
 from lti_mentor.mentoring import audit, organizations
 
@@ -55,6 +57,19 @@ class Account(Row):
     subject: Mapped[str]
 
     __table_args__ = (UniqueConstraint("organization_id", "issuer", "subject"),)
+
+
+class ErasedAccount(Row):
+    """All that is left of an account of somebody who was erased, so that no list of people brings them back.
+
+    A keyed hash: without the key nobody can try whose it was. Their own launch makes somebody new, whom lists may name.
+    """
+
+    __tablename__ = "erased_accounts"
+
+    account_hash: Mapped[bytes] = mapped_column(LargeBinary)
+
+    __table_args__ = (UniqueConstraint("organization_id", "account_hash"),)
 
 
 class Pseudonym(Row):
@@ -126,10 +141,16 @@ def _said(person: Person, identity: Identity) -> tuple[str | None, str | None, s
     return identity.name or person.name, identity.email or person.email, identity.locale, identity.zone
 
 
-def meet_many(db: Session, organization_id: uuid.UUID, identities: Sequence[Identity]) -> dict[str, Person]:
+def meet_many(
+    db: Session,
+    organization_id: uuid.UUID,
+    identities: Sequence[Identity],
+    *,
+    keyed: Callable[[bytes], bytes] = bytes,
+) -> dict[str, Person]:
     """The people behind accounts of one issuer, by subject; a fixed number of queries for any number of known ones.
 
-    Language and zone of a known person stay: only a launch says them.
+    Nobody who was erased and has not come back. Language and zone of a known person stay: only a launch says them.
     """
     by_subject = {identity.subject: identity for identity in identities}
     if not by_subject:
@@ -148,9 +169,31 @@ def meet_many(db: Session, organization_id: uuid.UUID, identities: Sequence[Iden
     for subject, person in found.items():
         person.name = by_subject[subject].name or person.name
         person.email = by_subject[subject].email or person.email
-    return found | _new_ones(
-        db, organization_id, [each for subject, each in by_subject.items() if subject not in found]
+    unknown = [each for subject, each in by_subject.items() if subject not in found]
+    return found | _new_ones(db, organization_id, _without_erased(db, organization_id, unknown, keyed))
+
+
+def _without_erased(
+    db: Session, organization_id: uuid.UUID, identities: Sequence[Identity], keyed: Callable[[bytes], bytes]
+) -> list[Identity]:
+    by_hash = {_hashed(each.issuer, each.subject, keyed): each for each in identities}
+    erased = select(ErasedAccount.account_hash).where(
+        ErasedAccount.organization_id == organization_id, ErasedAccount.account_hash.in_(by_hash)
     )
+    gone = set(db.scalars(erased)) if by_hash else set()
+    return [each for account_hash, each in by_hash.items() if account_hash not in gone]
+
+
+def _hashed(issuer: str, subject: str, keyed: Callable[[bytes], bytes]) -> bytes:
+    return keyed(json.dumps([issuer, subject]).encode())
+
+
+def keep_out(db: Session, person: Person, *, keyed: Callable[[bytes], bytes]) -> None:
+    """Let no list of people bring the accounts of this person back, who is about to be forgotten."""
+    for account in accounts_of(db, person):
+        account_hash = _hashed(account.issuer, account.subject, keyed)
+        row = {"id": new_id(), "organization_id": person.organization_id, "account_hash": account_hash}
+        db.execute(inserting(db, ErasedAccount).values(row).on_conflict_do_nothing())
 
 
 def _new_ones(db: Session, organization_id: uuid.UUID, identities: Sequence[Identity]) -> dict[str, Person]:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.activity import outside
-from lti_mentor.activity.record import iri_base, statement_hash
+from lti_mentor.activity.record import account_hash, iri_base, statement_hash
 from lti_mentor.db import referring_to
 from lti_mentor.mentoring import audit, pairing, people
 from lti_mentor.mentoring.mentorships import Mentorship
@@ -161,7 +161,7 @@ def _mail_addresses(db: Session, person: Person) -> Iterator[str]:
 def erase(
     db: Session, vault: Vault, person: Person, *, by: Person | None, place: str = "privacy"
 ) -> list[Target | FormerTarget]:
-    """Forget the person; on record, without what was there. Their next launch is somebody new.
+    """Forget the person; on record, without what was there. Their own launch alone brings somebody back, who is new.
 
     Statements that name them go, and their ids stay taken. Ours say a pseudonym, and stay for the figures. Gives the
     record stores outside that may have statements about them: those are for somebody to ask.
@@ -181,6 +181,7 @@ def erase(
     for target in told:
         where = f"{target.label}: {target.endpoint}"
         audit.write(db, person.organization_id, "left_outside", place=where, actor_id=actor_id, subject_id=person.id)
+    people.keep_out(db, person, keyed=partial(account_hash, db, vault))
     _remove(db, person)
     people.forget(db, person)
     return told

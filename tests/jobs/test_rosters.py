@@ -3,19 +3,21 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from flask import Response
 from sqlalchemy import select, text
 
 from lti_mentor import clock
+from lti_mentor.activity.record import account_hash
 from lti_mentor.jobs import rosters
 from lti_mentor.lti import contexts
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.platforms import Deployment, Platform
-from lti_mentor.mentoring import courses, organizations
+from lti_mentor.mentoring import courses, organizations, people, privacy
 from lti_mentor.mentoring.courses import Course, Member
-from lti_mentor.mentoring.people import Account, Person
+from lti_mentor.mentoring.people import Account, ErasedAccount, Identity, Person
 from lti_mentor.practice.world import INSTRUCTOR, LEARNER, LmsPerson
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
@@ -308,3 +310,40 @@ def test_a_page_that_gives_way_to_another_writer_is_taken_again(tool, lms, both_
         assert reading.result(timeout=30)
     assert set(standing(both_site.database)) == set(lms.world.courses[0].members)
     assert lms.roster_requests == 3, "the platform is not asked again"
+
+
+def person_of(db, subject) -> Person | None:
+    return db.scalar(select(Person).join(Account).where(Account.subject == subject))
+
+
+def test_whoever_was_erased_comes_back_with_their_own_launch_alone(tool, lms, both_site):
+    rosters.run(tool)
+    with both_site.database.transaction() as db:
+        for subject in ("learner", "crowd-7"):
+            privacy.erase(db, tool.vault, person_of(db, subject), by=None)
+    wait_a_day(both_site.database)
+    assert rosters.run(tool) == 1
+    assert standing(both_site.database).keys() == lms.world.courses[0].members.keys() - {"learner", "crowd-7"}
+    with both_site.database.reading() as db:
+        assert db.scalars(select(Person).where(Person.name.in_(["Learner", "Crowd 7"]))).all() == []
+    Visitor().launch(both_site.lms.url, "learner", "1")
+    wait_a_day(both_site.database)
+    assert rosters.run(tool) == 1
+    with both_site.database.reading() as db:
+        assert person_of(db, "learner").name == "Learner"
+        assert person_of(db, "crowd-7") is None
+    assert standing(both_site.database)["learner"].listed_at is not None
+
+
+def test_an_erased_account_of_another_platform_or_organization_is_somebody_else(sqlite_database, loaded_settings):
+    vault, listed = Vault(loaded_settings.secret_key), [Identity(issuer="https://a.example.org", subject="7")]
+    with sqlite_database.transaction() as db:
+        home, elsewhere = (organizations.named(db, name).id for name in ("Home", "Elsewhere"))
+        keyed = partial(account_hash, db, vault)
+        privacy.erase(db, vault, people.meet(db, home, listed[0]), by=None)
+        assert people.meet_many(db, home, listed, keyed=keyed) == {}
+        other = [replace(listed[0], issuer="https://b.example.org")]
+        assert people.meet_many(db, home, other, keyed=keyed).keys() == {"7"}
+        assert people.meet_many(db, elsewhere, listed, keyed=keyed).keys() == {"7"}
+        (left,) = db.scalars(select(ErasedAccount.account_hash))
+    assert b"a.example.org" not in left

@@ -134,8 +134,7 @@ def _count(tool: Tool, column: GradeColumn) -> int:
     """Count the goals that may have moved, so few people at a time that nobody waits long to write; how many it was."""
     total, counted = 0, BATCH if column.certification_id is None else 0
     while counted == BATCH:
-        with tool.database.transaction() as db:
-            counted = goal_columns.count(db, db.get_one(GradeColumn, column.id), BATCH)
+        counted = tool.database.write(lambda db: goal_columns.count(db, db.get_one(GradeColumn, column.id), BATCH))
         total += counted
     return total
 
@@ -239,8 +238,7 @@ def _read_back(tool: Tool, book: Gradebook, column: GradeColumn, issuer: str) ->
     if not book.may_read:
         return
     found = {subject: points / most * MAXIMUM for subject, points, most in book.results(_address(tool, book, column))}
-    with tool.database.transaction() as db:
-        _keep_results(db, db.get_one(GradeColumn, column.id), issuer, found)
+    tool.database.write(lambda db: _keep_results(db, db.get_one(GradeColumn, column.id), issuer, found))
 
 
 def _keep_results(db: Session, column: GradeColumn, issuer: str, found: dict[str, float]) -> None:

@@ -42,7 +42,10 @@ from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
+from lti_mentor.errors import SettingsError
+
 WAIT_SECONDS = 10  # for others who write to the same file
+OLDEST_SQLITE = (3, 38)  # with functions for JSON
 PAUSE = 0.0005  # seconds, until it is asked again whether they are done
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -161,7 +164,13 @@ def connect(url: str) -> Database:
 
 
 def _connect_sqlite(url: str) -> Database:
-    """With connections of their own for looking: one that changes sides has to prepare every statement anew."""
+    """With connections of their own for looking: one that changes sides has to prepare every statement anew.
+
+    Raises SettingsError where SQLite is too old.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        wanted = ".".join(map(str, OLDEST_SQLITE))
+        raise SettingsError(f"SQLite {sqlite3.sqlite_version} is too old: install {wanted} or use PostgreSQL.")
     # SQLite lets one write at a time, so the threads of a process take turns at one connection.
     engine = create_engine(url, hide_parameters=True, pool_size=1, max_overflow=0, pool_timeout=WAIT_SECONDS)
     reader, hasty = (create_engine(url, hide_parameters=True) for _ in range(2))

@@ -5,7 +5,7 @@ writers who hold the head row of the tenant: ``define`` comes after the statemen
 """
 
 import uuid
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +19,8 @@ from xapi.rows import Among, metadata
 from xapi.validation import COMPONENT_LISTS
 
 Definition = dict[str, Any]
-REMEMBERED = 4000  # characters
+Said = dict[str, list[str]]  # definitions of each activity, as JSON and in order
+REMEMBERED = 1000  # characters, of what is known and said
 _MERGED = ("name", "description", "extensions")
 _INTERACTION = ("interactionType", "correctResponsesPattern", *COMPONENT_LISTS)
 _ACTIVITIES = metadata.tables["xapi_activities"]
@@ -47,34 +48,25 @@ def definitions(db: Session, *, tenant: uuid.UUID, iris: Collection[str]) -> dic
     return {iri: strict.parsed(text) for iri, text in _texts(db, tenant, iris).items()}
 
 
-def define(
-    db: Session, *, tenant: uuid.UUID, statements: Iterable[Statement], iris: Collection[str] | None = None
-) -> None:
-    """Learn what these statements, just stored, say about activities: about all, or about these."""
-    said = _all_said(statements, None if iris is None else frozenset(iris))
+def said(statements: Iterable[Statement]) -> Said:
+    """What these statements say about activities, without what one says as the one before it did."""
+    found: Said = {}
+    for statement in statements:
+        for iri, definition in _defined(statement):
+            text, texts = strict.written(definition), found.setdefault(iri, [])
+            if not texts or texts[-1] != text:
+                texts.append(text)
+    return found
+
+
+def define(db: Session, *, tenant: uuid.UUID, said: Said) -> None:
+    """Learn what statements, just stored, say about activities."""
     changed = [{"tenant": tenant, "iri": iri, "definition": text} for iri, text in _news(db, tenant, said)]
     if changed:
         db.execute(_DEFINE[db.get_bind().dialect.name], changed)
 
 
-def news(db: Session, *, tenant: uuid.UUID, statements: Iterable[Statement]) -> list[str]:
-    """The activities about which they say anything that is not known at this moment."""
-    return [iri for iri, _ in _news(db, tenant, _all_said(statements))]
-
-
-def _all_said(statements: Iterable[Statement], iris: Container[str] | None = None) -> dict[str, list[str]]:
-    """All definitions of each activity as JSON, without those that say the same as the one before."""
-    said: dict[str, list[str]] = {}
-    for statement in statements:
-        for iri, definition in _said(statement):
-            if iris is None or iri in iris:
-                text, texts = strict.written(definition), said.setdefault(iri, [])
-                if not texts or texts[-1] != text:
-                    texts.append(text)
-    return said
-
-
-def _news(db: Session, tenant: uuid.UUID, said: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+def _news(db: Session, tenant: uuid.UUID, said: Said) -> Iterator[tuple[str, str]]:
     """What becomes known of activities, by IRI and in order."""
     iris = sorted(said)
     known = _texts(db, tenant, iris)
@@ -86,7 +78,7 @@ def _news(db: Session, tenant: uuid.UUID, said: Mapping[str, Sequence[str]]) -> 
 
 def spoken_of(statement: Statement) -> set[str]:
     """The activities it defines."""
-    return {iri for iri, _ in _said(statement)}
+    return {iri for iri, _ in _defined(statement)}
 
 
 def _texts(db: Session, tenant: uuid.UUID, iris: Collection[str]) -> dict[str, str]:
@@ -111,10 +103,10 @@ def _put_together(known: str | None, said: tuple[str, ...]) -> str:
     return strict.ordered(whole)
 
 
-_remembered = lru_cache(maxsize=5000)(_put_together)
+_remembered = lru_cache(maxsize=2000)(_put_together)
 
 
-def _said(statement: Statement) -> Iterator[tuple[str, Definition]]:
+def _defined(statement: Statement) -> Iterator[tuple[str, Definition]]:
     for thing in activities_in(statement):
         if thing.get("definition"):
             yield thing["id"], thing["definition"]

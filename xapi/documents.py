@@ -120,7 +120,7 @@ def post(db: Session, place: Place, content: Content, terms: Terms, *, now: Cloc
                 _parsed(content)
             return content
         both = _json_object(Content(kept.body, kept.content_type)) | _json_object(content)
-        return Content(strict.written(both).encode(), JSON)
+        return Content(_written(both), JSON)
 
     _write(db, place, merged, terms, now)
 
@@ -228,3 +228,10 @@ def _json_object(content: Content) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InvalidDocument("POST merges JSON objects (application/json). Use PUT to replace what is here.")
     return found
+
+
+def _written(merged: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(merged, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (ValueError, RecursionError):
+        raise InvalidDocument("The document has a number or a text that JSON cannot hold.") from None

@@ -9,7 +9,7 @@ from typing import Any
 
 from xapi import attachments, strict, times, validation
 from xapi.errors import InvalidStatement
-from xapi.facets import BROADEST, Statement, agent_key, digests, short
+from xapi.facets import BROADEST, Statement, agent_key, facet_digests, short
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def draft_of(statement: Statement, tenant: uuid.UUID, authority: Statement) -> D
     said = {name: value for name, value in statement.items() if name != "stored"}
     said |= {"authority": authority, "version": said.get("version", "1.0.0")}
     moment = times.parsed(said["timestamp"]) if "timestamp" in said else None
-    return Draft(uuid.UUID(said["id"]), said, moment, digests(tenant, said), strict.written(said))
+    return Draft(uuid.UUID(said["id"]), said, moment, facet_digests(tenant, said), strict.written(said))
 
 
 def checked(

@@ -8,6 +8,7 @@ from typing import Any
 
 Statement = dict[str, Any]
 LONGEST = 1000  # bytes
+REMEMBERED = 200  # characters, of the values whose digests are
 BROADEST = 3000  # facets of one statement, and of all together that one is found by because they are about each other
 
 VERB = "verb"
@@ -55,20 +56,28 @@ def facets(statement: Statement) -> set[tuple[str, str]]:
     return found
 
 
-def digest(tenant: uuid.UUID, kind: str, value: str) -> bytes:
+def facet_digest(tenant: uuid.UUID, kind: str, value: str) -> bytes:
     """What the index holds of a facet: 16 bytes that no other one has, of whatever tenant."""
-    return _digest(tenant.hex, kind, value)
+    return _digested(tenant.hex, kind, value)
 
 
-def digests(tenant: uuid.UUID, statement: Statement) -> set[bytes]:
+def facet_digests(tenant: uuid.UUID, statement: Statement) -> set[bytes]:
     """Of all its facets."""
     home = tenant.hex
-    return {_digest(home, kind, value) for kind, value in facets(statement)}
+    return {_digested(home, kind, value) for kind, value in facets(statement)}
 
 
-@lru_cache(maxsize=20_000)
+def _digested(home: str, kind: str, value: str) -> bytes:
+    """Remembered where it may come again."""
+    again = kind != REGISTRATION and len(value) <= REMEMBERED
+    return (_remembered if again else _digest)(home, kind, value)
+
+
 def _digest(home: str, kind: str, value: str) -> bytes:
     return hashlib.sha256(f"{home} {kind} {value}".encode()).digest()[:16]
+
+
+_remembered = lru_cache(maxsize=20_000)(_digest)
 
 
 def pair(agent: str, verb: str) -> str:

@@ -2,7 +2,6 @@
 where row by row the one that holds the lock would wait for them after each.
 """
 
-import json
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -10,6 +9,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
+
+from xapi import strict
 
 AT_ONCE = 500  # statements
 
@@ -45,7 +46,7 @@ def _add_to_sqlite(connection: Connection, tenant: uuid.UUID, whose: str, rows: 
 
 
 def _text(moment: datetime) -> str:
-    """As rows.Moment keeps it."""
+    """Of a moment in UTC, as rows.Moment keeps it."""
     return moment.isoformat(" ", "microseconds")[:26]
 
 
@@ -80,4 +81,4 @@ def facets(db: Session, found: Iterable[tuple[bytes, int]]) -> None:
     connection, ordered = db.connection(), sorted(found)
     digests, seqs = b"".join([digest for digest, _ in ordered]), [seq for _, seq in ordered]
     kind = connection.dialect.name
-    connection.exec_driver_sql(_FOUND_BY[kind], (digests, json.dumps(seqs) if kind == "sqlite" else seqs))
+    connection.exec_driver_sql(_FOUND_BY[kind], (digests, strict.written(seqs) if kind == "sqlite" else seqs))

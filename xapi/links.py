@@ -12,7 +12,7 @@ from sqlalchemy import and_, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from xapi.errors import InvalidStatement, VoidingRefused
-from xapi.facets import BROADEST, Statement, digests
+from xapi.facets import BROADEST, Statement, facet_digests
 from xapi.rows import Facet, Reference, StoredStatement, inserting, metadata
 from xapi.vocabulary import Verbs
 
@@ -73,7 +73,7 @@ def forget(db: Session, tenant: uuid.UUID, statements: Mapping[int, Statement]) 
     for seq, statement in statements.items():
         target_id = _target(statement)
         beyond = _chain(db, tenant, target_id) if target_id else []
-        whole = [(seq, said) for said in digests(tenant, statement)] + beyond
+        whole = [(seq, said) for said in facet_digests(tenant, statement)] + beyond
         rows = [
             {"of": said, "of_seq": found, "of_source": source}
             for source, said in whole
@@ -127,7 +127,7 @@ def _chain(db: Session, tenant: uuid.UUID, first: uuid.UUID) -> list[Said]:
         if row is None or row.seq in found:
             break
         statement = json.loads(row.body)
-        said = digests(tenant, statement)
+        said = facet_digests(tenant, statement)
         if sum(map(len, found.values())) + len(said) > BROADEST:
             break
         found[row.seq] = said

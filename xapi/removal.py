@@ -14,7 +14,7 @@ from sqlalchemy import CursorResult, delete, insert, select
 from sqlalchemy.orm import Session
 
 from xapi import equality, links, store
-from xapi.facets import RELATED_AGENT, Statement, digest, short
+from xapi.facets import RELATED_AGENT, Statement, facet_digest, short
 from xapi.rows import Attachment, Enclosure, Facet, RemovedStatement, StoredStatement
 
 
@@ -27,7 +27,7 @@ class Gone:
 def remove_naming(db: Session, *, tenant: uuid.UUID, agents: Iterable[str], keyed: Callable[[bytes], bytes]) -> Gone:
     """Remove the statements that name somebody themselves, in whatever part."""
     named = select(Facet.seq).where(
-        Facet.digest.in_([digest(tenant, RELATED_AGENT, short(agent)) for agent in agents]),
+        Facet.digest.in_([facet_digest(tenant, RELATED_AGENT, short(agent)) for agent in agents]),
         Facet.source == Facet.seq,
     )
     return remove(db, tenant=tenant, seqs=set(db.scalars(named)), keyed=keyed)

@@ -1,10 +1,12 @@
-"""The tables of the record store. They know nothing of the application around them: ``tenant`` is an opaque UUID."""
+"""The tables of the record store, and what is needed to ask them.
 
-import json
+They know nothing of the application around them: ``tenant`` is an opaque UUID.
+"""
+
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import (
     JSON,
@@ -28,8 +30,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from xapi import strict
 
 metadata = MetaData(
     naming_convention={
@@ -75,6 +80,10 @@ class Among(ColumnElement[bool]):
     def __init__(self, column: ColumnElement[str], name: str) -> None:
         self.column, self.values = column, bindparam(name, type_=Texts())
 
+    def self_group(self, against: OperatorType | None = None) -> Self:
+        """As it is: where there are no booleans it would be compared with 1, and no index would be used."""
+        return self
+
 
 class Texts(TypeDecorator[Sequence[str]]):
     """Many texts as one value: an array, or JSON where the database has no arrays."""
@@ -86,7 +95,7 @@ class Texts(TypeDecorator[Sequence[str]]):
         return postgresql.ARRAY(Text()) if dialect.name == "postgresql" else Text()
 
     def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> Any:
-        return value if dialect.name == "postgresql" else json.dumps(value)
+        return value if dialect.name == "postgresql" else strict.written(value)
 
 
 @compiles(Among, "sqlite")
@@ -154,9 +163,9 @@ class Facet(Base):
     """What a statement can be found by: its verb, its agents and activities, and its registration.
 
     There are ten of them a statement, so they are small, are their own index and have no other one, nor a foreign key:
-    each stands there as facets.digest, which has the tenant in it, and whoever deletes a statement finds its rows by
-    what it says. An agent and an activity stand there twice, as direct and as related. A statement about another one
-    can be found by what that one says too: such a row has the other's seq as ``source``.
+    each stands there as facets.facet_digest, which has the tenant in it instead of a column, and whoever deletes a
+    statement finds its rows by what it says. An agent and an activity stand there twice, as direct and as related. A
+    statement about another one can be found by what that one says too: such a row has the other's seq as ``source``.
     """
 
     __tablename__ = "xapi_facets"

@@ -16,14 +16,14 @@ from xapi.facets import (
     RELATED_ACTIVITY,
     RELATED_AGENT,
     VERB,
-    digest,
+    facet_digest,
     pair,
     short,
 )
 from xapi.rows import Facet, StoredStatement, metadata
 
 MAXIMUM = 100  # statements on one page
-Filter = tuple[bytes, ...]  # one of these facets, as facets.digest writes them
+Filter = tuple[bytes, ...]  # one of these facets, as facets.facet_digest writes them
 _FACETS = metadata.tables["xapi_facets"]
 
 
@@ -53,8 +53,8 @@ def found(db: Session, tenant: uuid.UUID, wanted: Query) -> Select[int]:
     The rarest filter leads, and what else is asked for has to be said by the same statement: the one found, or one that
     it is about. Whoever sees only what is their own finds it only by what it says itself.
     """
-    filters = [tuple(digest(tenant, kind, value) for value in values) for kind, values in _filters(wanted)]
-    own: list[Filter] = [(digest(tenant, RELATED_AGENT, short(wanted.authority)),)] if wanted.authority else []
+    filters = [tuple(facet_digest(tenant, kind, value) for value in values) for kind, values in _filters(wanted)]
+    own: list[Filter] = [(facet_digest(tenant, RELATED_AGENT, short(wanted.authority)),)] if wanted.authority else []
     if not filters and not own:
         return _paged(select(StoredStatement.seq).where(*_present(tenant, wanted)), StoredStatement.seq, tenant, wanted)
     said = aliased(Facet)

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import repeat
 from types import MappingProxyType
 from typing import Any
 
@@ -33,7 +32,7 @@ from sqlalchemy.orm import Session
 from xapi import attachments, equality, inserts, links, search, times, validation
 from xapi.drafts import Batch, Draft, checked, draft_of, key_of
 from xapi.errors import Conflict
-from xapi.facets import AGENT, REGISTRATION, RELATED_ACTIVITY, Statement, digest, short
+from xapi.facets import AGENT, REGISTRATION, RELATED_ACTIVITY, Statement, facet_digest, short
 from xapi.inserts import Written
 from xapi.rows import Head, StoredStatement, inserting, metadata
 from xapi.search import MAXIMUM, Query
@@ -127,7 +126,7 @@ def _write(
         said[seq], body = draft.stored(times.written(moment))
         verb = said[seq]["verb"]["id"]
         rows.append(Written(seq, draft.id, moment, draft.timestamp or moment, verb, body))
-        found += zip(draft.digests, repeat(seq))
+        found += [(each, seq) for each in draft.digests]
     inserts.statements(db, tenant, whose, rows)
     inserts.facets(db, found)
     return said
@@ -342,7 +341,7 @@ def scan(
     if authority:
         found = found.where(StoredStatement.authority == short(authority))
     said = ((REGISTRATION, registration and registration.lower()), (AGENT, agent), (RELATED_ACTIVITY, activity))
-    filters = [(digest(tenant, kind, short(value)),) for kind, value in said if value]
+    filters = [(facet_digest(tenant, kind, short(value)),) for kind, value in said if value]
     if filters:
         lead = search.rarest(db, filters, Query())
         found = found.where(StoredStatement.seq.in_(search.saying(lead)))

@@ -13,7 +13,7 @@ Schema = dict[str, Any]
 _SCHEME, _REST = "[A-Za-z][A-Za-z0-9+.-]*", r"[!#-;=?-\[\]_a-z~]+"
 _SECONDS = r"[0-9]+(\.[0-9]+)?S"
 _MINUTES = f"[0-9]+M({_SECONDS})?"
-_TEXT: Schema = {"type": "string", "pattern": r"^[^\x00]*$"}
+_TEXT: Schema = {"type": "string", "pattern": r"^[^\x00]*$"}  # half a pair of surrogates is a UnicodeEncodeError
 _IRI: Schema = {"type": "string", "pattern": f"^{_SCHEME}:{_REST}$", "maxLength": 1000}
 _UUID: Schema = {"type": "string", "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"}
 _LANGUAGE: Schema = {"type": "string", "pattern": "^[a-z]{2,3}(-[A-Z]{2})?$"}
@@ -41,8 +41,8 @@ def _anything(levels: int) -> Schema:
     if levels == 0:
         return plain
     inner = _anything(levels - 1)
-    lists: Schema = {"items": inner, "propertyNames": _TEXT, "additionalProperties": inner}
-    return plain | lists | {"type": [*plain["type"], "array", "object"]}
+    nested: Schema = {"items": inner, "propertyNames": _TEXT, "additionalProperties": inner}
+    return plain | nested | {"type": [*plain["type"], "array", "object"]}
 
 
 _TEXTS = _map(_LANGUAGE, _TEXT)
@@ -97,4 +97,4 @@ SCHEMA = _object(
     "verb",
     "object",
 )
-fits = jsonschema_rs.validator_for(SCHEMA).is_valid
+fits = jsonschema_rs.Draft202012Validator(SCHEMA).is_valid

@@ -32,8 +32,12 @@ _DURATION = re.compile(
 )
 
 
-@lru_cache(maxsize=5000)  # the same few hundred are in nearly all statements
 def is_iri(text: str) -> bool:
+    return len(text) <= LONGEST_IRI and _is_iri(text)
+
+
+@lru_cache(maxsize=5000)  # the same few hundred are in nearly all statements
+def _is_iri(text: str) -> bool:
     fits = _IRI.fullmatch(text) is not None
     return fits and (len(text) <= LONGEST_IRI // 4 or len(text.encode()) <= LONGEST_IRI)
 

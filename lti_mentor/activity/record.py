@@ -142,7 +142,7 @@ def _define(db: Session, organization_id: UUID, said: Statement) -> None:
     new = {(organization_id, iri) for iri in activities.spoken_of(said)} - known
     if not new:
         return
-    activities.define(db, tenant=organization_id, statements=[said])
+    activities.define(db, tenant=organization_id, said=activities.said([said]))
     if len(known) > MOST_DEFINED:
         known.clear()
     event.listen(db, "after_commit", lambda _: known.update(new), once=True)

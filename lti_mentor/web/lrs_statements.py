@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.activity import outside, record
-from lti_mentor.db import Database, lost_a_race
+from lti_mentor.db import Database
 from lti_mentor.mentoring import results
 from lti_mentor.web import lrs_query as query
 from lti_mentor.web.lrs import PLACE, Answer, Wrong, authority, needs, only_mine, out_of_bounds, resource
@@ -30,7 +30,6 @@ from xapi.vocabulary import Verbs
 statements = resource("lrs_statements")
 JSON, MIXED = "application/json", "multipart/mixed"
 FRESH = timedelta(milliseconds=20)
-FEW = 5  # statements: to look up what is known of their activities takes less than a view of its own
 MOST_LANGUAGES = 10  # that are looked for in every text
 
 
@@ -92,37 +91,27 @@ def _parsed(body: bytes) -> Any:
         raise Wrong(400, "json", "The body is not valid JSON.") from None
 
 
-def _put(given: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
+def _put(sent: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
     """Once more where a form or a roster wrote about the same people: those lock what we lock, the other way round."""
     with tool().database.reading() as db:
         ours = authority(db)
-    batch = drafts.checked(given, tenant=g.caller.tenant, authority=ours, version=g.version, contents=contents)
-    said = [draft.statement for draft in batch.drafts]
-    if not all(map(g.caller.may_see, said)):
+    batch = drafts.checked(sent, tenant=g.caller.tenant, authority=ours, version=g.version, contents=contents)
+    given = [draft.statement for draft in batch.drafts]
+    if not all(map(g.caller.may_see, given)):
         raise out_of_bounds("a statement has to have it as its object or among the activities of its context")
     teaches = g.caller.may(keys.DEFINE) and g.caller.activity is None
-    news: list[str] | None = None
-    if teaches and len(said) > FEW:
-        with tool().database.reading() as db:  # most say nothing new: then nobody waits for that
-            news = activities.news(db, tenant=g.caller.tenant, statements=said)
-        teaches = bool(news)
-    try:
-        return _store(batch, teaches, news)
-    except Exception as error:
-        if not lost_a_race(error):
-            raise
-    return _store(batch, teaches, news)
+    return tool().database.write(partial(_store, batch, activities.said(given) if teaches else {}))
 
 
-def _store(batch: Batch, teaches: bool, news: list[str] | None) -> list[uuid.UUID]:
-    """``news`` are the activities that something new is said about; maybe any, where that is not known."""
-    with tool().database.transaction() as db:
-        taken = _take(db, batch)
-        if teaches:
-            activities.define(db, tenant=g.caller.tenant, statements=taken.new, iris=news)
-        outside.queue(db, g.caller.tenant, taken)
-        if g.caller.activity is None:  # of the items of courses a bound key says nothing that counts
-            results.take_statements(db, g.caller.tenant, taken.new)
+def _store(batch: Batch, said: activities.Said, db: Session) -> list[uuid.UUID]:
+    """``said`` is what all of them say about activities: what was here already teaches nothing."""
+    taken = _take(db, batch)
+    if said:
+        all_are_new = len(taken.new) == len(batch.drafts)
+        activities.define(db, tenant=g.caller.tenant, said=said if all_are_new else activities.said(taken.new))
+    outside.queue(db, g.caller.tenant, taken)
+    if g.caller.activity is None:  # of the items of courses a bound key says nothing that counts
+        results.take_statements(db, g.caller.tenant, taken.new)
     g.through = taken.through
     return taken.ids
 

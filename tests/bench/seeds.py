@@ -17,7 +17,7 @@ from lti_mentor import clock
 from lti_mentor.db import Database
 from xapi import drafts, store, times
 from xapi.drafts import Draft
-from xapi.facets import REGISTRATION, Statement, digest
+from xapi.facets import REGISTRATION, Statement, facet_digest
 from xapi.rows import Head
 
 HOME = "https://lms.example.org"
@@ -123,13 +123,13 @@ def _rows(
 ) -> Iterator[tuple[Any, ...]]:
     chance = random.Random(total)
     known = [_placed(tenant, statement(chance)) for _ in range(_DIFFERENT)]
-    placed = {digest(tenant, REGISTRATION, _REGISTRATION)}
+    placed = {facet_digest(tenant, REGISTRATION, _REGISTRATION)}
     for seq in range(1, total + 1):
         draft, moment = chance.choice(known), first + timedelta(milliseconds=seq)
         said_id, registration = (uuid.UUID(int=chance.getrandbits(128), version=4) for _ in range(2))
         for each in draft.digests - placed:
             found[each].append(seq)
-        registrations.append((digest(tenant, REGISTRATION, str(registration)), seq))
+        registrations.append((facet_digest(tenant, REGISTRATION, str(registration)), seq))
         _, body = draft.stored(times.written(moment))
         body = body.replace(_ID, str(said_id)).replace(_REGISTRATION, str(registration))
         at = moment.isoformat(" ", "microseconds").removesuffix("+00:00")

@@ -19,7 +19,7 @@ from tests.conftest import SECRET
 from tests.support.outside import add, say, standing, statement
 from tests.support.recording import recording
 from tests.support.stores import Lrs
-from xapi.facets import AGENT, RELATED_AGENT, agent_key, digest
+from xapi.facets import AGENT, RELATED_AGENT, agent_key, facet_digest
 from xapi.rows import Attachment, Facet, StoredStatement
 
 VAULT = Vault((SECRET,))
@@ -89,8 +89,10 @@ def test_statements_that_name_whoever_is_erased_are_gone_and_those_of_others_sta
     assert [name for name in ('"learner"', "earner@", HASHED) if name in text] == []
     with database.reading() as db:
         found = set(db.scalars(select(Facet.digest)))
-    assert found.isdisjoint(digest(home, kind, agent_key(ACCOUNT)) for kind in (AGENT, RELATED_AGENT))
-    assert digest(home, AGENT, agent_key(SOMEBODY)) in found
+        gone = select(Facet).where(~select(StoredStatement).where(StoredStatement.seq == Facet.source).exists())
+        assert db.scalars(gone).all() == [], "nor by what is about them"
+    assert found.isdisjoint(facet_digest(home, kind, agent_key(ACCOUNT)) for kind in (AGENT, RELATED_AGENT))
+    assert facet_digest(home, AGENT, agent_key(SOMEBODY)) in found
 
 
 def test_a_mail_address_that_somebody_else_has_too_says_nothing(database, cast, home, learner):

@@ -16,7 +16,7 @@ def learn(database: Database, *definitions, tenant=TENANT, iri=ITEM):
     given = [statement(object={"id": iri, "definition": definition}) for definition in definitions]
     with database.transaction() as db:
         new = store.put(db, tenant=tenant, statements=given, now=NOW, authority=AUTHORITY).new
-        activities.define(db, tenant=tenant, statements=new)
+        activities.define(db, tenant=tenant, said=activities.said(new))
 
 
 def known(database: Database, iri=ITEM, tenant=TENANT):
@@ -67,7 +67,7 @@ def test_activities_in_the_context_and_in_sub_statements_are_learned_of(database
     )
     with database.transaction() as db:
         new = store.put(db, tenant=TENANT, statements=[given], now=NOW, authority=AUTHORITY).new
-        activities.define(db, tenant=TENANT, statements=new)
+        activities.define(db, tenant=TENANT, said=activities.said(new))
         iris = [ITEM, *(f"{ITEM}/{name}" for name in ("inner", "group", "parent"))]
         found = activities.definitions(db, tenant=TENANT, iris=iris)
     assert found == {iri: {"name": {"en": iri.rpartition("/")[2]}} for iri in iris[1:]}
@@ -92,7 +92,7 @@ def test_many_activities_at_once_are_all_learned_of(database):
     iris = [f"{ITEM}/{number}" for number in range(1200)]
     given = [statement(object={"id": iri, "definition": {"name": {"en": iri}}}) for iri in iris]
     with database.transaction() as db:
-        activities.define(db, tenant=TENANT, statements=given)
+        activities.define(db, tenant=TENANT, said=activities.said(given))
         assert len(activities.definitions(db, tenant=TENANT, iris=iris)) == 1200
 
 
@@ -118,3 +118,17 @@ def test_an_unknown_agent_is_a_person_of_what_was_given(database):
         for name, value in (("mbox", "mailto:a@example.org"), ("openid", f"https://id.example.org/{uuid.uuid4()}")):
             found = agents.person(db, tenant=TENANT, agent={"objectType": "Agent", name: value})
             assert json.dumps(found) == json.dumps({"objectType": "Person", name: [value]})
+
+
+def test_activities_are_looked_up_by_their_index(sqlite_database):
+    plans = []
+
+    def explain(connection, cursor, text, parameters, context, executemany):
+        if "xapi_activities" in text:
+            plans.append(" ".join(row[-1] for row in cursor.execute(f"EXPLAIN QUERY PLAN {text}", parameters)))
+
+    event.listen(sqlite_database.reader, "before_cursor_execute", explain)
+    known(sqlite_database)
+    event.remove(sqlite_database.reader, "before_cursor_execute", explain)
+    assert len(plans) == 1
+    assert "iri=?" in plans[0]

@@ -9,7 +9,7 @@ from sqlalchemy import event, func, select
 from lti_mentor.db import Database
 from xapi import agents, keys, links, removal, search, store
 from xapi.errors import Conflict, InvalidStatement
-from xapi.facets import BROADEST, agent_key, facets
+from xapi.facets import BROADEST, agent_key, facet_digest, facets
 from xapi.rows import Facet, StoredStatement
 
 TENANT, OTHER = uuid.uuid4(), uuid.uuid4()
@@ -50,6 +50,22 @@ def test_a_statement_is_found_by_every_filter(database):
     assert len(found(database, registration=registration)) == 1
     assert len(found(database, since=NOW)) == 1  # exclusive
     assert len(found(database, until=NOW)) == 1  # inclusive
+
+
+def test_what_two_tenants_say_alike_stands_in_different_rows(database):
+    (ours,) = put(database, [statement()])
+    assert found(database, tenant=OTHER, also_voided=True, verb=statement()["verb"]["id"]) == []
+    (theirs,) = put(database, [statement()], tenant=OTHER)
+    said = facets(statement() | {"authority": AUTHORITY})
+    one, other = ({facet_digest(tenant, *each) for each in said} for tenant in (TENANT, OTHER))
+    assert one.isdisjoint(other)
+    with database.reading() as db:
+        assert set(db.scalars(select(Facet.digest))) >= one | other
+    for kind in ("agent", "activity", "verb"):
+        value = {"agent": agent_key(statement()["actor"]), "activity": statement()["object"]["id"]}.get(kind)
+        wanted = {kind: value or statement()["verb"]["id"], "also_voided": True}
+        assert [json.loads(each)["id"] for each in found(database, **wanted)] == [str(ours)]
+        assert [json.loads(each)["id"] for each in found(database, tenant=OTHER, **wanted)] == [str(theirs)]
 
 
 def test_of_nobody_at_all_nothing_is_found(database):

@@ -152,6 +152,7 @@ DONE = {
     "admin.let_in_deployment": "Launches of the deployment come in from now on.",
     "admin.refuse_deployment": "Launches of the deployment are refused from now on.",
     "admin.revoke_invitation": "Nobody can register with this invitation any more.",
+    "admin.invite": "The invitation is made. Not copied? Its address is not shown again: make another.",
     "admin.rotate_keys": "The tool signs with a new key.",
     "admin.give_right": "The right is given.",
     "admin.add_target": "The record store is added and checked as soon as a worker is free.",
@@ -162,6 +163,7 @@ DONE = {
     "admin.remove_target": "The record store is removed. What it has got stays there.",
     "admin.replay_letters": "What was refused is sent again.",
     "admin.drop_letters": "What was refused is given up there. It stays in the record store here.",
+    "admin.make_lrs_key": "The key is made. Not copied? Its secret is not shown again: disable it and make another.",
     "admin.disable_lrs_key": "The key is disabled.",
     "admin.take_right": "The right is taken away.",
 }

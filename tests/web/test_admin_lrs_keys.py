@@ -50,6 +50,7 @@ def test_an_administrator_makes_a_key_for_one_program_sees_it_used_and_disables_
     assert page.status_code == 200, page.text
     assert shown(page, "endpoint") == f"{site.url}/xapi"
     key, secret = shown(page, "key"), shown(page, "secret")
+    assert shown(page, "activity") == f"{base}/programs/{home.program.id}"
     with requests.Session() as session:
         client = Client(session, site.url, (key, secret))
         post(client, statement(), status=403)
@@ -58,7 +59,8 @@ def test_an_administrator_makes_a_key_for_one_program_sees_it_used_and_disables_
     assert {f"{base}/programs/{home.program.id}"} <= {each["object"].get("id") for each in read}
     page = administrator.open("lrs-keys")
     assert secret not in page.text
-    for words in ("Warehouse", key, "Program", "read statements", "write statements", "good"):
+    day = f"the last day is {last.day} {last:%b}"
+    for words in ("Warehouse", key, "Program", "read statements", "write statements", "good", day):
         assert words in page.text
     assert "never" not in re.search(f"{key}.*?</tr>", page.text, re.S)[0]
     assert "The key is disabled." in administrator.submit(f"/{key}/disabled").text
@@ -76,8 +78,9 @@ def test_the_same_form_sent_again_makes_no_second_key(site, home):
     administrator.open("lrs-keys")
     url, fields = administrator.form("/admin/lrs-keys")
     for _ in range(2):
-        administrator.request("POST", url, data={**fields, "scopes": ["state"]})
+        page = administrator.request("POST", url, data={**fields, "scopes": ["state"]})
     assert the_key(site).scopes == "state"
+    assert "Its secret is not shown again: disable it" in administrator.get(site.url + page.headers["Location"]).text
 
 
 def test_what_is_wrong_with_a_new_key_stands_beside_the_field(site, home):

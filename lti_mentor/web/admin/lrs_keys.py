@@ -22,6 +22,7 @@ from lti_mentor.web.forms import ShownOnce, form
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit, visit_url
 from xapi import keys
+from xapi.rows import Key
 
 
 class KeyForm(FormSchema):
@@ -51,6 +52,7 @@ def _page(db: Session, *, made: tuple[str, str] | None = None, error: Invalid | 
         chosen=request.form.getlist("scopes") if error else keys.USUAL,
         made=made,
         endpoint=f"{tool().settings.base_url}/xapi",
+        last_day=_last_day,
         error=error,
         typed=request.form if error else {},
     )
@@ -80,6 +82,11 @@ def _draft(db: Session, typed: Mapping[str, Any]) -> KeyDraft:
 def _when_over(last: date) -> datetime:
     """When the day is over where the administrator is."""
     return datetime.combine(last + timedelta(days=1), time.min, language.zone())
+
+
+def _last_day(key: Key) -> datetime | None:
+    """A moment of the last day on which it is good."""
+    return key.expires_at - timedelta(microseconds=1) if key.expires_at else None
 
 
 def _bound_to(db: Session, given: str) -> Program | Course | None:

@@ -4,12 +4,16 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const source = document.getElementById(button.dataset.copy);
-  const range = document.createRange();
-  range.selectNodeContents(source);
-  getSelection().removeAllRanges();
-  getSelection().addRange(range);
+  if ("select" in source) {
+    source.select();
+  } else {
+    const range = document.createRange();
+    range.selectNodeContents(source);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+  }
   try {
-    await navigator.clipboard.writeText(source.textContent);
+    await navigator.clipboard.writeText(source.value ?? source.textContent);
   } catch {
     if (!document.execCommand("copy")) return; // a frame may not write to the clipboard, but copy what is marked
   }

@@ -2,16 +2,15 @@
 
 import hmac
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from lti_mentor import clock, migrations
+from lti_mentor import clock, migrations, queue
 from lti_mentor.errors import SettingsError
-from lti_mentor.jobs import queue
 from lti_mentor.web import measured
 from lti_mentor.web.tool import tool
 from xapi import outbox
@@ -19,7 +18,6 @@ from xapi.outbox import Standing
 from xapi.rows import Head, Target
 
 operation = Blueprint("operation", __name__)
-LATELY = timedelta(minutes=10)  # a worker is that long in one job at most
 Answer = tuple[Response, int]
 
 
@@ -48,13 +46,9 @@ def readiness() -> Answer:
         return jsonify(status="no database"), 503
     if state is None:
         return jsonify(status="not migrated"), 503
-    if state.oldest_due is not None and state.oldest_due < clock.now() - LATELY and not _is_recent(state.worker_seen):
+    if state.waits_in_vain:
         return jsonify(status="no worker"), 200
     return jsonify(status="ok"), 200
-
-
-def _is_recent(moment: datetime | None) -> bool:
-    return moment is not None and moment > clock.now() - LATELY
 
 
 @operation.get("/metrics")

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import PlatformError
-from lti_mentor.jobs.queue import NEVER
 from lti_mentor.lti import connection, connection_tests
 from lti_mentor.lti.connection import Tried
 from lti_mentor.lti.platforms import Platform
+from lti_mentor.queue import NEVER
 from lti_mentor.tool import Tool
 
 log = logging.getLogger(__name__)

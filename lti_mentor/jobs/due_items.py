@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from lti_mentor.jobs.queue import NEVER
 from lti_mentor.mentoring import course_map, courses
+from lti_mentor.queue import NEVER
 from lti_mentor.tool import Tool
 
 EVERY = timedelta(hours=1)

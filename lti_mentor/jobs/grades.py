@@ -14,12 +14,12 @@ from sqlalchemy.orm import Session
 from lti_mentor import clock
 from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import PlatformError
-from lti_mentor.jobs.queue import NEVER
 from lti_mentor.lti import contexts, links, platforms
 from lti_mentor.lti.grades import Gradebook, Score
 from lti_mentor.mentoring import courses, evidence, goal_columns, gradebook, people
 from lti_mentor.mentoring.evidence import Work
 from lti_mentor.mentoring.gradebook import MAXIMUM, GradeColumn, LatestScore
+from lti_mentor.queue import NEVER
 from lti_mentor.tool import Tool
 
 log = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from lti_mentor import clock
 from lti_mentor.activity import record
 from lti_mentor.db import Database
-from lti_mentor.jobs.queue import NEVER
 from lti_mentor.mentoring import audit, retention
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.retention import Judge, RetentionRule
+from lti_mentor.queue import NEVER
 from lti_mentor.tool import Tool
 from xapi import retention as store
 from xapi.removal import Gone

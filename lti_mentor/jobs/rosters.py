@@ -12,7 +12,6 @@ from lti_mentor import clock
 from lti_mentor.activity.record import account_hash
 from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import PlatformError
-from lti_mentor.jobs.queue import NEVER
 from lti_mentor.lti import contexts, roster
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.platforms import Platform
@@ -20,6 +19,7 @@ from lti_mentor.lti.roster import RosterPage
 from lti_mentor.mentoring import courses, joining, people
 from lti_mentor.mentoring.courses import Course, Listed
 from lti_mentor.mentoring.people import Identity
+from lti_mentor.queue import NEVER
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from lti_mentor.web import visit

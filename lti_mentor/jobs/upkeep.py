@@ -7,13 +7,13 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.jobs.queue import NEVER
 from lti_mentor.lti import platforms
 from lti_mentor.lti.deep_linking import Picker
 from lti_mentor.lti.login import Login
 from lti_mentor.lti.tokens import AccessToken
 from lti_mentor.mentoring import privacy
 from lti_mentor.mentoring.linking import LinkCode
+from lti_mentor.queue import NEVER
 from lti_mentor.settings import Settings
 from lti_mentor.tool import Tool
 from lti_mentor.web import limits

@@ -5,9 +5,10 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
+from lti_mentor import queue
 from lti_mentor.db import UNREACHABLE, Database
-from lti_mentor.jobs import connections, due_items, grades, queue, retention, rosters, statements, upkeep
-from lti_mentor.jobs.queue import NEVER
+from lti_mentor.jobs import connections, due_items, grades, retention, rosters, statements, upkeep
+from lti_mentor.queue import NEVER
 from lti_mentor.tool import Tool
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
+from lti_mentor import queue
 from lti_mentor.activity import record
 from lti_mentor.db import Base, Database
-from lti_mentor.jobs import queue
 from lti_mentor.lti import connection_tests, contexts, deep_linking, keys, links, login, platforms, registration, tokens
 from lti_mentor.mentoring import (
     audit,

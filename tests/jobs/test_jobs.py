@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select
 
-from lti_mentor import clock
-from lti_mentor.jobs import queue, upkeep, worker
-from lti_mentor.jobs.queue import Job
+from lti_mentor import clock, queue
+from lti_mentor.jobs import upkeep, worker
 from lti_mentor.mentoring import course_map, courses, results
+from lti_mentor.queue import Job
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from lti_mentor.web.forms import UsedForm

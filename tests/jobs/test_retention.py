@@ -17,11 +17,11 @@ from lti_mentor.activity.outside import TargetDraft
 from lti_mentor.cli import main
 from lti_mentor.jobs import retention as jobs
 from lti_mentor.jobs import worker
-from lti_mentor.jobs.queue import Job
 from lti_mentor.mentoring import goals, retention
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.goals import GoalDraft
 from lti_mentor.mentoring.retention import RetentionRule
+from lti_mentor.queue import Job
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from tests.conftest import SECRET, url_of

@@ -8,11 +8,11 @@ import jwt
 import pytest
 import requests
 from click.testing import CliRunner
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 
 from lti_mentor import clock
 from lti_mentor.cli import main
-from lti_mentor.jobs import connections
+from lti_mentor.jobs import connections, worker
 from lti_mentor.lti import keys, platforms, registration
 from lti_mentor.lti.connection_tests import ConnectionTest
 from lti_mentor.lti.contexts import ContextServices
@@ -23,6 +23,7 @@ from lti_mentor.mentoring import organizations, people
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.people import Person
+from lti_mentor.queue import Job
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from lti_mentor.web.admin import link, log
@@ -43,6 +44,7 @@ class Administrator(Visitor):
             secret = link.make(db, person)
         self.get(f"{site.url}/admin")
         self.submit("/admin", {"link": secret})
+        worker.schedule(site.database)  # one has just begun
         self.home = self.page.url.partition("?")[0]
 
     def open(self, page="") -> requests.Response:
@@ -207,6 +209,26 @@ def test_a_platform_of_several_organizations_is_changed_on_the_command_line_alon
         assert "platform.shared" in refused.text
     assert administrator.open(f"platforms/{shared.id}/removal").status_code == 409
     assert the(site.database, Platform).status == "active"
+
+
+def test_the_start_page_says_that_no_worker_runs_until_one_does(site, administrator):
+    def told() -> bool:
+        page = administrator.open().text
+        assert ("The worker does not run" in page) == ("<code>lti-mentor worker</code>" in page)
+        return "The worker does not run" in page
+
+    assert not told(), "it has just begun"
+    with site.database.transaction() as db:
+        db.execute(update(Job).values(run_after=clock.now() - timedelta(minutes=11)))
+    assert told()
+    assert "Nothing waits for you" not in administrator.page.text
+    assert worker.work_once(tool_of(site))
+    assert not told()
+    with site.database.transaction() as db:
+        db.execute(delete(Job))
+    assert told(), "no worker was ever here"
+    register_another(site, administrator, needs_approval="true")
+    assert told(), "whatever else waits"
 
 
 def test_an_administrator_sees_nothing_of_another_organization(site, administrator):

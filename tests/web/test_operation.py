@@ -12,11 +12,11 @@ import pytest
 import requests
 from sqlalchemy import text
 
-from lti_mentor import clock, migrations, operation
+from lti_mentor import clock, migrations, operation, queue
 from lti_mentor.activity.outside import TargetDraft
 from lti_mentor.app import create_app
 from lti_mentor.db import connect
-from lti_mentor.jobs import queue, worker
+from lti_mentor.jobs import worker
 from lti_mentor.operation import gauge
 from lti_mentor.settings import SettingsError, load
 from lti_mentor.tool import Tool

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from flask import render_template, request
 from sqlalchemy.orm import Session
 
+from lti_mentor import queue
 from lti_mentor.activity import outside
 from lti_mentor.errors import Invalid
 from lti_mentor.lti import connection_tests, contexts, keysets, platforms
@@ -114,7 +115,11 @@ def show_home() -> str:
         organization = organizations.get(db, visit.organization_id)
         rows = _connected(db, list(platforms.of_organization(db, visit.organization_id)))
         targets = outside.standings(db, visit.organization_id)
-    return render_template("admin/home.html", organization=organization, rows=rows, targets=targets)
+        jobs = queue.state(db)
+    needs_worker = jobs.is_new or jobs.waits_in_vain
+    return render_template(
+        "admin/home.html", organization=organization, rows=rows, targets=targets, needs_worker=needs_worker
+    )
 
 
 @admin.get("/platforms/<uuid:platform_id>", endpoint="platform")

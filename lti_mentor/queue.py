@@ -16,6 +16,7 @@ from lti_mentor.db import Base, inserting, new_id, one_of
 STATES = ("waiting", "done", "dead")
 NEVER = threading.Event()  # it is set by nobody: whoever works until then works to the end
 MOST_ATTEMPTS = 10
+LATELY = timedelta(minutes=10)  # a worker is that long in one job at most
 
 
 class Job(Base):
@@ -78,6 +79,18 @@ class State:
     dead: int
     oldest_due: datetime | None
     worker_seen: datetime | None
+
+    @property
+    def waits_in_vain(self) -> bool:
+        """Whether a job is due for long and no worker took any meanwhile."""
+        before = clock.now() - LATELY
+        is_late = self.oldest_due is not None and self.oldest_due < before
+        return is_late and (self.worker_seen is None or self.worker_seen <= before)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no worker has ever been here: the first one brings the regular jobs."""
+        return self.oldest_due is None and self.worker_seen is None
 
 
 def state(db: Session) -> State:

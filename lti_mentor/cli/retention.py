@@ -8,8 +8,8 @@ from lti_mentor import settings
 from lti_mentor.cli.commands import ORGANIZATION, find_organization, open_vault, ready_database, writing
 from lti_mentor.cli.lrs import lrs
 from lti_mentor.errors import Invalid
+from lti_mentor.insight.retention import Forecast, forecast
 from lti_mentor.jobs import retention as jobs
-from lti_mentor.jobs.retention import Forecast
 from lti_mentor.mentoring import audit, retention
 from lti_mentor.mentoring.retention import RetentionRule
 from lti_mentor.tool import Tool
@@ -36,7 +36,7 @@ def retention_add(organization: str, dry_run: bool, **given: str) -> None:
     with database.reading() as db:
         owner = find_organization(db, organization)
     if dry_run:
-        _say(jobs.forecast(database, owner.id, [rule]))
+        _say(forecast(database, owner.id, [rule]))
         return
     try:
         with database.transaction() as db:
@@ -53,9 +53,8 @@ def retention_list(organization: str) -> None:
     """The rules; statements that none of them is about stay."""
     with ready_database().reading() as db:
         for rule in retention.listed(db, find_organization(db, organization).id):
-            about = [f"--{name} {value}" for name in ("verb", "profile") if (value := getattr(rule, name))]
             done = f"done on {rule.done_on}" if rule.done_on else "not done yet"
-            click.echo(" ".join([f"{rule.id}  --days {rule.days} --whose {rule.whose}", *about, f" {done}"]))
+            click.echo(f"{rule.id}  {retention.options(rule)}  {done}")
 
 
 @retention_.command("remove")
@@ -80,16 +79,15 @@ def retention_run(organization: str, dry_run: bool) -> None:
         owner = find_organization(db, organization)
         rules = retention.listed(db, owner.id)
     if dry_run:
-        _say(jobs.forecast(tool.database, owner.id, rules))
+        _say(forecast(tool.database, owner.id, rules))
         return
     gone = jobs.remove_old(tool, owner.id, place=f"{audit.COMMAND}lrs retention run")
     click.echo(f"{gone.statements} statements and {gone.attachments} attachments are removed.")
 
 
 def _say(found: Forecast) -> None:
-    total = sum(kind.count for kind in found.kinds.values())
-    click.echo(f"{total} statements would go, and {found.attachments} attachments that only they name.")
-    for (is_ours, verb), kind in sorted(found.kinds.items(), key=lambda each: -each[1].count):
+    click.echo(f"{found.total} statements would go, and {found.attachments} attachments that only they name.")
+    for is_ours, verb, kind in found.most:
         days = f"stored {kind.oldest} to {kind.newest}"
         click.echo(f"  {kind.count}  {'ours' if is_ours else 'of others'}  {verb}  {days}")
     for label, count in found.waiting.most_common():

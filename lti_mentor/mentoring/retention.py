@@ -1,5 +1,6 @@
 """How long statements are kept: rules of an organization, and which figures need a statement that is about to go."""
 
+import shlex
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,6 +41,15 @@ class RetentionRule(Row):
 
 def add(db: Session, organization_id: uuid.UUID, rule: RetentionRule) -> RetentionRule:
     """From now on a worker removes what it is about. Raises Invalid."""
+    check(rule)
+    rule.organization_id = organization_id
+    db.add(rule)
+    db.flush()
+    return rule
+
+
+def check(rule: RetentionRule) -> None:
+    """Raises Invalid."""
     wrong: dict[str, str] = {}
     if not 0 < rule.days <= MOST_DAYS:
         wrong["days"] = "retention.days"
@@ -49,10 +59,13 @@ def add(db: Session, organization_id: uuid.UUID, rule: RetentionRule) -> Retenti
             wrong[name] = "retention.iri"
     if wrong:
         raise Invalid(wrong)
-    rule.organization_id = organization_id
-    db.add(rule)
-    db.flush()
-    return rule
+
+
+def options(rule: RetentionRule) -> str:
+    """What it is about, as the command line takes it."""
+    about = {"verb": rule.verb, "profile": rule.profile}
+    some = [f"--{name} {shlex.quote(iri)}" for name, iri in about.items() if iri]
+    return " ".join([f"--days {rule.days} --whose {rule.whose}", *some])
 
 
 def listed(db: Session, organization_id: uuid.UUID) -> Sequence[RetentionRule]:
@@ -95,12 +108,13 @@ def _these(rules: Sequence[RetentionRule]) -> Update:
     return update(RetentionRule).where(RetentionRule.id.in_([rule.id for rule in rules]))
 
 
-def remove(db: Session, organization_id: uuid.UUID, rule_id: uuid.UUID) -> None:
-    """Raises NotFound."""
+def remove(db: Session, organization_id: uuid.UUID, rule_id: uuid.UUID) -> RetentionRule:
+    """As it was. Raises NotFound."""
     rule = db.get(RetentionRule, rule_id)
     if rule is None or rule.organization_id != organization_id:
         raise NotFound("retention.unknown")
     db.delete(rule)
+    return rule
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ SENTENCES = {
     "key.unknown": "There is no such key. See the list of keys.",
     "retention.days": "Statements are kept for at least one day, and at most for 36500.",
     "retention.iri": "A verb or a profile is an IRI such as http://adlnet.gov/expapi/verbs/completed.",
-    "retention.unknown": "There is no such rule. See lti-mentor lrs retention list.",
+    "retention.unknown": "There is no such rule. It may be removed already: see the page “Retention” or lti-mentor lrs retention list.",
     "target.unknown": "There is no such record store. See lti-mentor lrs target list.",
     "target.label_taken": "There is a record store of this name already. Choose another name.",
     "target.label": "A name has 1 to 100 characters in one line.",

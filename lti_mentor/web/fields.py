@@ -67,14 +67,16 @@ def _is_near(value: date) -> None:
 Problems = Callable[[Mapping[str, Any]], Mapping[str, str]]
 
 
-def load(schema: type[FormSchema], problems: Problems | None = None) -> dict[str, Any]:
+def load(
+    schema: type[FormSchema], problems: Problems | None = None, *, given: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """What was typed, as values. Raises Invalid with a reason per field, in the order of the form.
 
     ``problems`` looks at the values that could be read, so that whoever typed learns of every problem at once.
     """
     form = schema()
     try:
-        loaded: dict[str, Any] = form.load(request.form.to_dict())
+        loaded: dict[str, Any] = form.load(dict(request.form.items() if given is None else given.items()))
     except ValidationError as error:
         messages: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
         unread = {name: _first(message) for name, message in messages.items()}

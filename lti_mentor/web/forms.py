@@ -165,6 +165,8 @@ DONE = {
     "admin.drop_letters": "What was refused is given up there. It stays in the record store here.",
     "admin.make_lrs_key": "The key is made. Not copied? Its secret is not shown again: disable it and make another.",
     "admin.disable_lrs_key": "The key is disabled.",
+    "admin.add_rule": "The rule is added. A worker begins with it within ten minutes.",
+    "admin.remove_rule": "The rule is removed. What went stays gone.",
     "admin.take_right": "The right is taken away.",
 }
 

@@ -15,6 +15,7 @@ from lti_mentor import clock
 from lti_mentor.activity import outside, record
 from lti_mentor.activity.outside import TargetDraft
 from lti_mentor.cli import main
+from lti_mentor.insight import retention as looking
 from lti_mentor.jobs import retention as jobs
 from lti_mentor.jobs import worker
 from lti_mentor.mentoring import goals, retention
@@ -308,7 +309,7 @@ def test_what_speaks_of_somebody_who_was_erased_waits_for_no_record_store_outsid
 
 def test_it_goes_in_small_transactions_and_on_from_there_in_the_next_run(database, home, early, tool, monkeypatch):
     monkeypatch.setattr(jobs, "AT_ONCE", 2)
-    monkeypatch.setattr(jobs, "LOOKED_AT", 3)
+    monkeypatch.setattr(looking, "LOOKED_AT", 3)
     put_old(database, home, *(statement() for _ in range(7)))
     rule(database, home)
     assert jobs.remove_old(tool, home, place="here", until=clock.now()).statements == 0
@@ -356,7 +357,7 @@ def test_a_worker_that_is_stopped_ends_after_a_batch_and_another_goes_on_from_th
 def in_a_hurry(monkeypatch):
     """A run ends after one look at two statements."""
     monkeypatch.setattr(jobs, "RUN", timedelta(0))
-    monkeypatch.setattr(jobs, "LOOKED_AT", 2)
+    monkeypatch.setattr(looking, "LOOKED_AT", 2)
 
 
 def test_what_comes_after_many_that_stay_is_reached_in_the_end(database, home, early, tool, in_a_hurry):

@@ -15,10 +15,11 @@ from lti_mentor.db import connect
 from lti_mentor.lti import deep_linking, platforms, registration
 from lti_mentor.lti.deep_linking import Wanted
 from lti_mentor.lti.platforms import Deployment
-from lti_mentor.mentoring import courses, evidence, goals, meetings, mentorships, notices, people, programs
+from lti_mentor.mentoring import courses, evidence, goals, meetings, mentorships, notices, people, programs, retention
 from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.goals import GoalDraft
 from lti_mentor.mentoring.programs import ProgramDraft
+from lti_mentor.mentoring.retention import RetentionRule
 from lti_mentor.vault import Vault
 from tests.conftest import empty, met
 from tests.support.record_store import ONE, TWO, Client, Server
@@ -60,10 +61,12 @@ def things(sqlite_database, sqlite_cast, loaded_settings):
         target = outside.add(db, Vault(loaded_settings.secret_key), cast.learner.organization_id, draft)
         organization_id, hashes = cast.learner.organization_id, lambda text: text[:32]
         key, _ = keys.add(db, tenant=organization_id, label="Warehouse", now=clock.now(), fingerprint=hashes)
+        rule = retention.add(db, organization_id, RetentionRule(days=365, whose="others"))
     return {
         "platform_id": platform.id,
         "target_id": target.id,
         "key": key,
+        "rule_id": rule.id,
         "deployment_id": waiting.id,
         "invitation_id": invitation.id,
         "picker_id": picker.id,

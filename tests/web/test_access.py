@@ -25,7 +25,7 @@ OPEN = {
 
 ADMIN_PAGES = (
     "home", "invitations", "invite", "keys", "rotate_keys", "rights", "give_right", "take_right", "log", "targets",
-    "add_target", "lrs_keys", "make_lrs_key",
+    "add_target", "lrs_keys", "make_lrs_key", "retention", "look_at_rule", "add_rule",
 )  # fmt: skip
 COURSE_PAGES = ("home", "course_map", "save_map", "add_item")
 

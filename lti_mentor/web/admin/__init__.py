@@ -1,6 +1,17 @@
 """The administrator's pages."""
 
-from lti_mentor.web.admin import deployments, invitations, keys, log, lrs_keys, platforms, rights, switches, targets
+from lti_mentor.web.admin import (
+    deployments,
+    invitations,
+    keys,
+    log,
+    lrs_keys,
+    platforms,
+    retention,
+    rights,
+    switches,
+    targets,
+)
 from lti_mentor.web.admin.blueprint import admin
 from lti_mentor.web.admin.link import admin_link
 
@@ -13,6 +24,7 @@ __all__ = [
     "log",
     "lrs_keys",
     "platforms",
+    "retention",
     "rights",
     "switches",
     "targets",

@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from tests.journeys.conftest import IN_FRAMES
 from tests.journeys.test_journeys import opened
 
 
@@ -37,6 +38,17 @@ def test_the_list_follows_what_is_typed_and_the_field_stays_where_it_is(statemen
 
 def test_a_command_is_copied_from_inside_the_frame(statements):
     _, frame = statements
+    first = frame.locator("li.statement").first
+    first.get_by_text("As JSON").click()
+    first.get_by_role("button", name="Copy").click()
+    expect(first.get_by_role("button", name="Copied")).to_be_visible()
+
+
+def test_a_command_is_copied_without_cookies_too(blocking, story):
+    page = blocking(IN_FRAMES).new_page()
+    page.goto(story.course_url("analyst-1"))
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("link", name="See the statements").click()
     first = frame.locator("li.statement").first
     first.get_by_text("As JSON").click()
     first.get_by_role("button", name="Copy").click()

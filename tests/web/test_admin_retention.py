@@ -62,7 +62,7 @@ def test_a_rule_is_seen_before_it_is_one_then_done_and_removed_on_record(site, a
 
     page = administrator.submit("/admin/retention")
     assert "The rule is added." in page.text
-    assert "Statements of clients of the record store that are 365 days old" in page.text
+    assert "Statements of clients of the record store that are more than 365 days old" in page.text
     assert "waits for a worker" in page.text
     assert jobs.run(tool_of(site)) == 2
     assert count(site, StoredStatement) == before - 2

@@ -16,7 +16,7 @@ from lti_mentor.insight.retention import forecast
 from lti_mentor.mentoring import audit, retention
 from lti_mentor.mentoring.retention import WHOSE, RetentionRule
 from lti_mentor.web.admin.blueprint import admin
-from lti_mentor.web.fields import FormSchema, load, whole
+from lti_mentor.web.fields import FormSchema, load
 from lti_mentor.web.forms import Shown, form
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit, visit_url
@@ -26,7 +26,7 @@ LOOK = timedelta(seconds=5)  # what a page may take; the command line looks to t
 
 
 class RuleForm(FormSchema):
-    days = whole(required=True)
+    days = fields.Integer(required=True, error_messages=dict.fromkeys(("required", "invalid"), "retention.days"))
     whose = fields.String(required=True, validate=OneOf(WHOSE, error="choice.missing"))
     verb = fields.String(load_default=None)
     profile = fields.String(load_default=None)

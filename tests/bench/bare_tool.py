@@ -1,5 +1,7 @@
 """The baseline: a bare pylti1p3next Flask tool as its documentation shows it, nothing added, nothing slowed down."""
 
+from typing import Any
+
 from flask import Flask, jsonify, redirect, render_template_string, request, url_for
 from pylti1p3.contrib.flask import FlaskMessageLaunch, FlaskOIDCLogin, FlaskRequest
 from pylti1p3.contrib.flask.launch_data_storage.cache import FlaskCacheDataStorage
@@ -60,7 +62,7 @@ def create_with_page(issuer: str, client_id: str, private_key: str, public_key: 
 
 
 def _with_login(
-    issuer: str, client_id: str, private_key: str, public_key: str, storage: LaunchDataStorage | None
+    issuer: str, client_id: str, private_key: str, public_key: str, storage: LaunchDataStorage[Any] | None
 ) -> tuple[Flask, ToolConfDict]:
     app = Flask("bare_tool")
     app.secret_key = "only for measuring"

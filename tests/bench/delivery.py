@@ -4,6 +4,7 @@ import json
 import sys
 import tempfile
 import time
+import uuid
 from pathlib import Path
 
 import requests
@@ -27,13 +28,9 @@ VERSION = {"X-Experience-API-Version": "1.0.3"}
 
 
 def lines(folder: Path, many: int = MANY) -> list[str]:
-    loaded = settings.load({"LTI_MENTOR_SECRET_KEY": SECRET, "LTI_MENTOR_ALLOW_PRIVATE_ADDRESSES": "true"})
-    template = folder / "template.db"
-    _made(template, loaded).engine.dispose()
-    with served_alone(_peer(template, folder / "fast", loaded)) as peer:
-        alone, job = _fast(_made(folder / "fast.db", loaded), loaded, peer)
-    database = _made(folder / "killed.db", loaded)
-    with served_alone(_peer(template, folder / "killed", loaded)) as peer:
+    alone, job = fast(folder)
+    loaded, database = _loaded(), _made(folder / "killed.db")
+    with served_alone(_peer(folder / "killed")) as peer:
         how = {"count": many, "kills": KILLS * many // MANY, "seconds": SECONDS}
         outcome = survive(database, _home(database), peer, loaded, **how)
     return [
@@ -49,24 +46,35 @@ def lines(folder: Path, many: int = MANY) -> list[str]:
     ]
 
 
-def _made(file: Path, loaded: Settings) -> Database:
-    database = connect(f"sqlite:///{file}")
+def fast(folder: Path) -> tuple[float, float]:
+    """Seconds of sending alone, and of the job."""
+    with served_alone(_peer(folder / "fast")) as peer:
+        return _fast(_made(folder / "fast.db"), _loaded(), peer)
+
+
+def _loaded() -> Settings:
+    return settings.load({"LTI_MENTOR_SECRET_KEY": SECRET, "LTI_MENTOR_ALLOW_PRIVATE_ADDRESSES": "true"})
+
+
+def _made(file: Path) -> Database:
+    loaded, database = _loaded(), connect(f"sqlite:///{file}")
     migrations.prepare(database, loaded, Vault(loaded.secret_key))
     return database
 
 
-def _peer(template: Path, folder: Path, loaded: Settings) -> Peer:
+def _peer(folder: Path) -> Peer:
     folder.mkdir()
-    return prepared(template, folder, loaded)
+    _made(folder / "template.db").engine.dispose()
+    return prepared(folder / "template.db", folder, _loaded())
 
 
-def _home(database: Database):
+def _home(database: Database) -> uuid.UUID:
     with database.transaction() as db:
         return organizations.named(db, "Home").id
 
 
 def _fast(database: Database, loaded: Settings, peer: Peer) -> tuple[float, float]:
-    """Seconds of sending alone, and of the job; each sends statements that are new there."""
+    """Each sends statements that are new there."""
     home, tool = _home(database), Tool(loaded, database, Vault(loaded.secret_key))
     for start in range(0, FAST, A_BATCH):
         say(database, home, [statement(FAST + start + place) for place in range(A_BATCH)])

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from urllib.parse import urlencode
@@ -40,10 +41,15 @@ Parameters = dict[str, str]
 class Store:
     """A filled one behind the production server."""
 
-    browser: Browser
+    port: int
     headers: str
     registration: str
     lately: str  # the time of the newest but five thousand
+
+    @cached_property
+    def browser(self) -> Browser:
+        """Connected when it is needed: a server hangs up when it has nothing to do meanwhile."""
+        return Browser(self.port)
 
     def ask(self, **parameters: str) -> tuple[float, dict]:  # type: ignore[type-arg]
         """Seconds, and the page."""
@@ -70,13 +76,13 @@ def opened(file: Path, stack: ExitStack) -> Store:
     database = connect(url)
     key = b64encode(":".join(made_key(database, loaded.secret_key)).encode()).decode()
     database.engine.dispose()
-    browser = Browser(stack.enter_context(server(lambda: create_app(loaded))))
+    port = stack.enter_context(server(lambda: create_app(loaded)))
     headers = f"X-Experience-API-Version: 1.0.3\r\nAuthorization: Basic {key}\r\n"
-    bare = Store(browser, headers, "", "")
+    bare = Store(port, headers, "", "")
     _, page = bare.ask(limit="1")
     newest = page["statements"][0]
     lately = times.parsed(newest["stored"]) - timedelta(milliseconds=5000)
-    return Store(browser, headers, newest["context"]["registration"], times.written(lately))
+    return Store(port, headers, newest["context"]["registration"], times.written(lately))
 
 
 def agent(number: int) -> str:

@@ -78,9 +78,11 @@ def _tool(issuer: str, folder: str) -> Tool:
         deployment = db.scalars(select(Deployment).where(Deployment.deployment_id == "1")).one()
         offered = contexts.Offered(f"{issuer}/roster", f"{issuer}/lineitems", (COLUMN, SCORE))
         contexts.keep(db, deployment, "1", offered)
-        place = {"deployment_id": deployment.id, "context_id": "1", "label": "C1", "title": "Course one"}
-        course = courses.meet(db, deployment.organization_id, **place)
-        first = people.meet(db, deployment.organization_id, Identity(issuer=issuer, subject="member-0"))
+        place = {"context_id": "1", "label": "C1", "title": "Course one"}
+        organization_id = deployment.organization_id
+        assert organization_id is not None
+        course = courses.meet(db, organization_id, deployment_id=deployment.id, **place)
+        first = people.meet(db, organization_id, Identity(issuer=issuer, subject="member-0"))
         courses.join(db, course, first, teaches=True)
     return tool
 

@@ -212,6 +212,11 @@ def test_an_administrator_comes_by_a_link_and_every_page_is_accessible_and_fits(
         kinds.add(IDS.sub("", address))
         look(address)
     page.get_by_role("link", name="Administration").click()
+    page.get_by_role("link", name="Retention").click()
+    page.get_by_label("Days").fill("30")
+    page.get_by_role("button", name="See what would go").click()
+    expect(page.get_by_role("heading", name="would go")).to_be_visible()
+    look("what would go")
     page.get_by_role("link", name="Invitations").click()
     page.get_by_role("button", name="Make an invitation").click()
     expect(page.get_by_label("Copy it now")).to_have_value(re.compile("/lti/register"))
@@ -219,7 +224,7 @@ def test_an_administrator_comes_by_a_link_and_every_page_is_accessible_and_fits(
     context.close()
     assert wrong == []
     assert {"/admin/", "/admin/platforms/", "/admin/platforms//removal", "/admin/keys", "/admin/log"} <= kinds
-    assert {"/admin/platforms//switches", "/admin/targets", "/admin/targets/"} <= kinds
+    assert {"/admin/platforms//switches", "/admin/targets", "/admin/targets/", "/admin/retention"} <= kinds
 
 
 @pytest.mark.parametrize("width", [1280, 390])

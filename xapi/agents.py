@@ -3,13 +3,12 @@
 Two identifiers are never taken for the same person here: a store of pseudonyms is no directory.
 """
 
-import json
 import uuid
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from xapi import store
+from xapi import store, strict
 from xapi.facets import agent_key, agents_in
 from xapi.validation import IDENTIFIERS
 
@@ -20,6 +19,6 @@ def person(db: Session, *, tenant: uuid.UUID, agent: dict[str, Any]) -> dict[str
     page = store.query(db, tenant=tenant, wanted=store.Query(agent=key, related_agents=True))
     names = [agent["name"]] if "name" in agent else []
     for body in page.statements:
-        names += [each["name"] for each in agents_in(json.loads(body)) if "name" in each and agent_key(each) == key]
+        names += [each["name"] for each in agents_in(strict.parsed(body)) if "name" in each and agent_key(each) == key]
     found = {name: [agent[name]] for name in IDENTIFIERS if name in agent}
     return {"objectType": "Person"} | ({"name": list(dict.fromkeys(names))} if names else {}) | found

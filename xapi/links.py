@@ -4,13 +4,13 @@ A statement whose object is a StatementRef is found by what the other one says t
 2.1.3). The other one may come later; so may the statement that a voiding one is about.
 """
 
-import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import and_, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from xapi import strict
 from xapi.errors import InvalidStatement, VoidingRefused
 from xapi.facets import BROADEST, Statement, facet_digests
 from xapi.rows import Facet, Reference, StoredStatement, inserting, metadata
@@ -126,7 +126,7 @@ def _chain(db: Session, tenant: uuid.UUID, first: uuid.UUID) -> list[Said]:
         ).one_or_none()
         if row is None or row.seq in found:
             break
-        statement = json.loads(row.body)
+        statement = strict.parsed(row.body)
         said = facet_digests(tenant, statement)
         if sum(map(len, found.values())) + len(said) > BROADEST:
             break

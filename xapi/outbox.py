@@ -5,7 +5,6 @@ statements of one registration, arrives in that order. A lease that ends while i
 statement keeps its id, and is taken once.
 """
 
-import json
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from xapi import delivery, store
+from xapi import delivery, store, strict
 from xapi.delivery import Progress
 from xapi.facets import RELATED_AGENT, Statement, facet_digest, short
 from xapi.rows import (
@@ -108,7 +107,7 @@ def _queue_some(db: Session, target: Target, now: datetime) -> None:
     seqs = db.scalars(wanted.order_by(StoredStatement.seq).limit(A_LOOK)).all()
     seen = store.within(db, target.tenant, seqs, store.PAGE_BYTES)
     bodies = store.bodies(db, target.tenant, seen)
-    _queue(db, target, [seq for seq, body in bodies.items() if delivery.fits(target, json.loads(body))], now)
+    _queue(db, target, [seq for seq, body in bodies.items() if delivery.fits(target, strict.parsed(body))], now)
     is_the_rest = len(seen) == len(seqs) < A_LOOK
     target.queued_seq = target.queue_until if is_the_rest else seen[-1]
 

@@ -4,7 +4,6 @@ What hangs on them goes along; what others still hold stays. A statement that re
 Ids stay taken: a client that sends everything once more brings nothing back.
 """
 
-import json
 import uuid
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, delete, insert, select
 from sqlalchemy.orm import Session
 
-from xapi import equality, links, store
+from xapi import equality, links, store, strict
 from xapi.facets import RELATED_AGENT, Statement, facet_digest, short
 from xapi.rows import Attachment, Enclosure, Facet, RemovedStatement, StoredStatement
 
@@ -42,7 +41,7 @@ def remove(db: Session, *, tenant: uuid.UUID, seqs: Collection[int], keyed: Call
         these = (StoredStatement.tenant == tenant, StoredStatement.seq.in_(some))
         enclosed |= set(db.scalars(select(Enclosure.sha2).where(Enclosure.tenant == tenant, Enclosure.seq.in_(some))))
         bodies = db.execute(select(StoredStatement.seq, StoredStatement.body).where(*these))
-        said = {row.seq: json.loads(row.body) for row in bodies}
+        said = {row.seq: strict.parsed(row.body) for row in bodies}
         if said:
             db.execute(insert(RemovedStatement), [_what_is_left(tenant, each, keyed) for each in said.values()])
         links.forget(db, tenant, said)

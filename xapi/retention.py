@@ -4,7 +4,6 @@ What they are found by, what they refer to, letters that were refused, and attac
 along. Ids stay taken, and times and ``seq`` go on from where they are: nothing that was said once comes back.
 """
 
-import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from xapi import delivery, removal, store
+from xapi import delivery, removal, store, strict
 from xapi.facets import Statement
 from xapi.removal import Gone
 from xapi.rows import Attachment, Enclosure, Outbound, StoredStatement, Target, Withheld, lock_targets
@@ -50,7 +49,7 @@ def _these(db: Session, tenant: uuid.UUID, seqs: Sequence[int]) -> list[Old]:
 
 
 def _old(row: Row[int, datetime, str]) -> Old:
-    return Old(row.seq, row.stored, json.loads(row.body))
+    return Old(row.seq, row.stored, strict.parsed(row.body))
 
 
 def waiting(db: Session, *, tenant: uuid.UUID, old: Sequence[Old]) -> dict[int, str]:

@@ -4,7 +4,6 @@ Every writer locks the head row of its tenant until it commits. So ``seq`` and `
 reader who has seen a time has seen everything before it, and a poller that uses ``since`` misses nothing.
 """
 
-import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from xapi import attachments, equality, inserts, links, search, times, validation
+from xapi import attachments, equality, inserts, links, search, strict, times, validation
 from xapi.drafts import Batch, Draft, checked, draft_of, key_of
 from xapi.errors import Conflict
 from xapi.facets import AGENT, REGISTRATION, RELATED_ACTIVITY, Statement, facet_digest, short
@@ -213,7 +212,7 @@ def _says_the_same(known: Row[Any], given: Draft, keyed: Callable[[bytes], bytes
     digest, is_timeless = equality.digest(given.statement), "timestamp" not in given.statement
     if known.body is None:  # removed: of its text nothing is left
         return bool(keyed(digest) == (known.timeless_digest if is_timeless else known.digest))
-    stored = json.loads(known.body)
+    stored = strict.parsed(known.body)
     if is_timeless:
         del stored["timestamp"]
     return equality.digest(stored) == digest
@@ -355,7 +354,7 @@ def scan(
     ordered = ordered.execution_options(yield_per=100)
     for seqs in db.scalars(ordered).partitions():
         for body in bodies(db, tenant, seqs).values():
-            yield json.loads(body)
+            yield strict.parsed(body)
 
 
 _LAST = select(_HEADS.c.last_stored).where(_HEADS.c.tenant == bindparam("of"))

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from lti_mentor.db import Database
 from lti_mentor.errors import Invalid, Refused
-from xapi import store, times
+from xapi import store, strict, times
 from xapi.facets import Statement
 
 AT_ONCE = 500
@@ -76,7 +76,7 @@ class Export:
     def batches(self) -> Iterator[list[Statement]]:
         """All statements, some at a time."""
         for bodies in self._bodies():
-            found = [json.loads(body) for body in bodies]
+            found = [strict.parsed(body) for body in bodies]
             yield [self.guard(each) for each in found] if self.guard else found
 
     def texts(self) -> Iterator[list[str]]:

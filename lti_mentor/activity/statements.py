@@ -7,7 +7,7 @@ template of ``config/profile.jsonld``.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import singledispatch
+from functools import cache, lru_cache, singledispatch
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,7 @@ Extra = dict[Term, object]
 
 # In the category of every statement, and always the same: put there as it is, which costs nothing.
 _PROFILE = {"objectType": "Activity", "id": PROFILE_VERSION, "definition": {"type": Activities.PROFILE.iri}}
+MOST_KEPT = 2000  # activities that many statements name: built once, and put into each as they are
 
 
 @dataclass(frozen=True)
@@ -28,29 +29,26 @@ class Said:
     """What a fact says: the parts of its statement that are its own."""
 
     verb: Term
-    object: tincan.statement_base.StatementBase | tincan.Activity | tincan.StatementRef
+    object: Statement
     score: float | None = None
     success: bool | None = None
     duration: str | None = None
     result: Extra = field(default_factory=dict)
     context: Extra = field(default_factory=dict)
-    other: tuple[tincan.Activity, ...] = ()
+    other: tuple[Statement, ...] = ()
 
 
 def statement(fact: facts.Fact, base: str) -> Statement:
     """The statement of a fact, without what the store adds."""
     said = say(fact, base)
-    built = tincan.Statement(
-        id=str(fact.id),
-        actor=_agent(fact.actor, base),
-        verb=tincan.Verb(id=said.verb.iri, display=tincan.LanguageMap({"en": said.verb.display})),
-        object=said.object,
-        result=_result(said),
-        context=_context(fact, said, base),
-        timestamp=fact.at,
+    plain = _plain(
+        tincan.Statement(id=str(fact.id), actor=_agent(fact.actor, base), result=_result(said), timestamp=fact.at)
     )
+    return plain | {"verb": _verb(said.verb), "object": said.object, "context": _context(fact, said, base)}
+
+
+def _plain(built: tincan.SerializableBase) -> Statement:
     plain: Statement = built.as_version(tincan.Version.latest)
-    plain.setdefault("context", {}).setdefault("contextActivities", {})["category"] = [_PROFILE]
     return plain
 
 
@@ -58,8 +56,18 @@ def _agent(name: str, base: str) -> tincan.Agent:
     return tincan.Agent(account=tincan.AgentAccount(home_page=base, name=name))
 
 
-def _activity(kind: Term, iri: str) -> tincan.Activity:
-    return tincan.Activity(id=iri, definition=tincan.ActivityDefinition(type=kind.iri))
+@cache
+def _verb(term: Term) -> Statement:
+    return _plain(tincan.Verb(id=term.iri, display=tincan.LanguageMap({"en": term.display})))
+
+
+@lru_cache(MOST_KEPT)
+def _activity(kind: Term, iri: str) -> Statement:
+    return _plain(tincan.Activity(id=iri, definition=tincan.ActivityDefinition(type=kind.iri)))
+
+
+def _another(statement_id: UUID) -> Statement:
+    return _plain(tincan.StatementRef(id=str(statement_id)))
 
 
 def _result(said: Said) -> tincan.Result | None:
@@ -75,7 +83,7 @@ def _result(said: Said) -> tincan.Result | None:
     return tincan.Result(**parts) if parts else None
 
 
-def _context(fact: facts.Fact, said: Said, base: str) -> tincan.Context:
+def _context(fact: facts.Fact, said: Said, base: str) -> Statement:
     grouping = []
     if fact.program:
         grouping.append(program(fact.program, base))
@@ -85,9 +93,9 @@ def _context(fact: facts.Fact, said: Said, base: str) -> tincan.Context:
         "parent": [course(fact.course, base)] if fact.course else [],
         "grouping": grouping,
         "other": list(said.other),
+        "category": [_PROFILE],
     }
-    kept = {kind: values for kind, values in activities.items() if values}
-    parts: dict[str, Any] = {"context_activities": tincan.ContextActivities(**kept)} if kept else {}
+    parts: dict[str, Any] = {}
     extra = said.context
     if fact.registration:
         parts["registration"] = str(fact.registration)
@@ -97,42 +105,43 @@ def _context(fact: facts.Fact, said: Said, base: str) -> tincan.Context:
         parts["instructor"] = _agent(fact.instructor, base)
     if extra:
         parts["extensions"] = _extensions(extra)
-    return tincan.Context(**parts)
+    named = {kind: values for kind, values in activities.items() if values}
+    return _plain(tincan.Context(**parts)) | {"contextActivities": named}
 
 
 def _extensions(values: Extra) -> tincan.Extensions:
     return tincan.Extensions({term.iri: value for term, value in values.items()})
 
 
-def program(program_id: UUID, base: str) -> tincan.Activity:
+def program(program_id: UUID, base: str) -> Statement:
     return _activity(Activities.PROGRAM, f"{base}/programs/{program_id}")
 
 
-def course(course_id: UUID, base: str) -> tincan.Activity:
+def course(course_id: UUID, base: str) -> Statement:
     return _activity(Activities.COURSE, f"{base}/courses/{course_id}")
 
 
-def certification(slug: str, base: str) -> tincan.Activity:
+def certification(slug: str, base: str) -> Statement:
     return _activity(Activities.CREDENTIAL, f"{base}/certifications/{slug}")
 
 
-def domain(slug: str, code: str, base: str) -> tincan.Activity:
+def domain(slug: str, code: str, base: str) -> Statement:
     return _activity(Activities.COMPETENCY, f"{base}/certifications/{slug}/domains/{code}")
 
 
-def goal(goal_id: UUID, base: str) -> tincan.Activity:
+def goal(goal_id: UUID, base: str) -> Statement:
     return _activity(Activities.GOAL, f"{base}/goals/{goal_id}")
 
 
-def _mentorship(fact: facts.Fact, base: str) -> tincan.Activity:
+def _mentorship(fact: facts.Fact, base: str) -> Statement:
     return _activity(Activities.MENTORSHIP, f"{base}/mentorships/{fact.registration}")
 
 
-def _credential(fact: facts.Fact, base: str) -> tincan.Activity:
+def _credential(fact: facts.Fact, base: str) -> Statement:
     return certification(_certification_of(fact), base)
 
 
-def _exam(fact: facts.Fact, base: str) -> tincan.Activity:
+def _exam(fact: facts.Fact, base: str) -> Statement:
     return _activity(Activities.ASSESSMENT, f"{base}/certifications/{_certification_of(fact)}/exam")
 
 
@@ -225,7 +234,7 @@ def _(fact: facts.ProgressMade, base: str) -> Said:
 def _closing(verb: Term, fact: facts.ClosingFact, base: str) -> Said:
     """About the statement that set the goal, as the learner competency profile asks."""
     due = _due(fact.due_on.isoformat(), fact.original_due_on.isoformat())
-    return Said(verb, tincan.StatementRef(id=str(fact.set_by)), context=due, other=(goal(fact.goal, base),))
+    return Said(verb, _another(fact.set_by), context=due, other=(goal(fact.goal, base),))
 
 
 @say.register
@@ -272,7 +281,7 @@ def _(fact: facts.CertificationAwarded, base: str) -> Said:
     return Said(Verbs.EARNED, _credential(fact, base), result=extra)
 
 
-def _domain_of(fact: facts.DomainFact, base: str) -> tincan.Activity:
+def _domain_of(fact: facts.DomainFact, base: str) -> Statement:
     return domain(_certification_of(fact), fact.domain, base)
 
 
@@ -343,7 +352,7 @@ def _about_meeting(verb: Term, fact: facts.MeetingFact, base: str, duration: str
 
 @say.register
 def _(fact: facts.Withdrawn, base: str) -> Said:
-    return Said(Verbs.VOIDED, tincan.StatementRef(id=str(fact.said)))
+    return Said(Verbs.VOIDED, _another(fact.said))
 
 
 @say.register

@@ -65,7 +65,7 @@ def _iri(db: Session, thing: Program | Course | None) -> str | None:
     if thing is None:
         return None
     activity = statements.program if isinstance(thing, Program) else statements.course
-    return str(activity(thing.id, record.iri_base(db)).id)
+    return str(activity(thing.id, record.iri_base(db))["id"])
 
 
 def courses_with_programs(db: Session, organization_id: uuid.UUID) -> Sequence[Course]:

@@ -167,7 +167,7 @@ def running_programs(db: Session, organization_id: uuid.UUID) -> dict[str, str]:
     base, today = record.iri_base(db), clock.today()
     has_pair = exists().where(Mentorship.program_id == Program.id, Mentorship.status == "open")
     wanted = select(Program).where(Program.organization_id == organization_id, or_(Program.ends_on >= today, has_pair))
-    return {str(statements.program(each.id, base).id): each.name for each in db.scalars(wanted)}
+    return {str(statements.program(each.id, base)["id"]): each.name for each in db.scalars(wanted)}
 
 
 def figures_with(statement: Statement, running: dict[str, str]) -> list[str]:

@@ -3,7 +3,7 @@
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -37,7 +37,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Mapper,
+    Session,
+    class_mapper,
+    make_transient_to_detached,
+    mapped_column,
+)
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
@@ -236,6 +244,32 @@ class Row(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     organization_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
+
+
+class Seen:
+    """Rows that are only looked at, which costs half as much as to load them.
+
+    They are of no session, so nothing that is changed in them is written. Make it once, with the statement that asks
+    for these columns.
+    """
+
+    def __init__(self, *rows: type[Base]) -> None:
+        self._rows = [(class_mapper(row), Base.metadata.tables[row.__tablename__].c.keys()) for row in rows]
+        self.columns = [column for row in rows for column in Base.metadata.tables[row.__tablename__].c]
+
+    def rows(self, found: Iterable[Any]) -> list[Any]:
+        """What the statement found, each with all its columns; none where an outer join did not find one."""
+        values = iter(found)
+        return [_detached(mapper, dict(zip(names, values, strict=False))) for mapper, names in self._rows]
+
+
+def _detached(mapper: Mapper[Any], values: dict[str, Any]) -> Any:
+    if values[mapper.primary_key[0].name] is None:
+        return None
+    row = mapper.class_manager.new_instance()
+    row.__dict__.update(values)
+    make_transient_to_detached(row)
+    return row
 
 
 def referring_to(name: str) -> Iterator[Column[Any]]:

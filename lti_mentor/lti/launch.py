@@ -13,10 +13,10 @@ from pylti1p3.message_validators.privacy_launch import PrivacyLaunchValidator
 from pylti1p3.message_validators.resource_message import ResourceMessageValidator
 from pylti1p3.message_validators.submission_review import SubmissionReviewLaunchValidator
 from sqlalchemy import CursorResult, Update, and_, bindparam, select, update
-from sqlalchemy.orm import Session, lazyload
+from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.db import Base, Database, new_id
+from lti_mentor.db import Base, Database, Seen, new_id
 from lti_mentor.errors import LaunchError
 from lti_mentor.lti import deep_linking, keysets, messages, platforms, quirks, texts
 from lti_mentor.lti.contexts import Offered
@@ -109,16 +109,19 @@ class Pending:
 
 
 # Made once: building a statement costs more than running it.
+_LOGINS, _PLATFORMS, _KEY_SETS, _DEPLOYMENTS = (
+    Base.metadata.tables[name] for name in ("logins", "platforms", "key_sets", "deployments")
+)
+_SEEN = Seen(Login, Platform, KeySet, Deployment)
+_NAMED = and_(_DEPLOYMENTS.c.platform_id == _PLATFORMS.c.id, _DEPLOYMENTS.c.deployment_id == _LOGINS.c.deployment_id)
 _PENDING = (
-    select(Login, Platform, KeySet, Deployment)
-    .join(Platform, Platform.id == Login.platform_id)
-    .outerjoin(KeySet, KeySet.jwks_uri == Platform.jwks_uri)
-    .outerjoin(Deployment, and_(Deployment.platform_id == Platform.id, Deployment.deployment_id == Login.deployment_id))
-    .where(Login.state_hash == bindparam("state_hash"))
-    .options(lazyload(Platform.deployments))
+    select(*_SEEN.columns)
+    .join_from(_LOGINS, _PLATFORMS, _PLATFORMS.c.id == _LOGINS.c.platform_id)
+    .outerjoin(_KEY_SETS, _KEY_SETS.c.jwks_uri == _PLATFORMS.c.jwks_uri)
+    .outerjoin(_DEPLOYMENTS, _NAMED)
+    .where(_LOGINS.c.state_hash == bindparam("state_hash"))
 )
 MOST_FAILURES = 5  # tokens that one login is refused with
-_LOGINS, _PLATFORMS = (Base.metadata.tables[name] for name in ("logins", "platforms"))
 _ACTIVE = select(_PLATFORMS.c.id).where(_PLATFORMS.c.id == bindparam("from_platform"), _PLATFORMS.c.status == "active")
 # The platform stays as it is until the visit is open: whoever suspends it, ends the visit too.
 _UNUSED = update(_LOGINS).where(
@@ -136,7 +139,7 @@ def pending(db: Session, settings: Settings, *, state: str) -> Pending:
     found = db.execute(_PENDING, {"state_hash": hashed(state)}).one_or_none()
     if found is None:
         raise LaunchError("launch.unknown_state")
-    login, platform, key_set, deployment = found
+    login, platform, key_set, deployment = _SEEN.rows(found)
     if login.used_at is not None or login.failures >= MOST_FAILURES:
         raise LaunchError("launch.used_state")
     if clock.now() - login.created_at > timedelta(minutes=settings.login_minutes):

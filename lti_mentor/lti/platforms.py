@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import Mapped, Session, lazyload, load_only, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from lti_mentor import clock
 from lti_mentor.db import Base, inserting, new_id, one_of
@@ -347,33 +347,38 @@ def launched(db: Session, deployment: Deployment) -> None:
         db.execute(update(Deployment).where(Deployment.id == deployment.id).values(last_launch_at=now))
 
 
+@dataclass(frozen=True)
+class Door:
+    """What a login needs of its platform."""
+
+    id: uuid.UUID
+    client_id: str
+    authorization_endpoint: str
+    status: str
+
+
 _CLIENT = bindparam("client_id", type_=String)
+_PLATFORMS = Platform.__table__.c
 _FOR_LOGIN = (
-    select(Platform)
-    .where(Platform.issuer == bindparam("issuer"), or_(_CLIENT.is_(None), Platform.client_id == _CLIENT))
+    select(*(_PLATFORMS[each.name] for each in fields(Door)))
+    .where(_PLATFORMS.issuer == bindparam("issuer"), or_(_CLIENT.is_(None), _PLATFORMS.client_id == _CLIENT))
     .limit(2)
-    .options(
-        load_only(Platform.issuer, Platform.client_id, Platform.authorization_endpoint, Platform.status),
-        lazyload(Platform.deployments),
-    )
 )
 
 
-def for_login(db: Session, issuer: str, client_id: str | None) -> Platform:
-    """The platform a login initiation comes from, with what a login needs of it.
-
-    Raises LaunchError when it is unknown, ambiguous or disabled.
-    """
-    found = db.scalars(_FOR_LOGIN, {"issuer": issuer, "client_id": client_id or None}).all()
+def for_login(db: Session, issuer: str, client_id: str | None) -> Door:
+    """The platform a login initiation comes from. Raises LaunchError when it is unknown, ambiguous or disabled."""
+    found = db.execute(_FOR_LOGIN, {"issuer": issuer, "client_id": client_id or None}).all()
     if not found:
         raise LaunchError("launch.unknown_platform", issuer=issuer)
     if len(found) > 1:
         raise LaunchError("launch.ambiguous_platform", issuer=issuer)
-    require_active(found[0])
-    return found[0]
+    door = Door(*found[0])
+    require_active(door)
+    return door
 
 
-def require_active(platform: Platform) -> None:
+def require_active(platform: Platform | Door) -> None:
     """Raises LaunchError for a platform that waits for approval or is switched off."""
     if platform.status != "active":
         raise LaunchError(f"launch.{platform.status}_platform")

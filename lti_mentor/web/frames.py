@@ -100,7 +100,7 @@ def _without_cookies(begun: Begun) -> AnyResponse:
     page = render_template(
         "lti/opening.html",
         next_url=begun.redirect_url if target else None,
-        storage=_storage(begun.platform, target, begun.state),
+        storage=_storage(begun.authorization_endpoint, target, begun.state),
         secret=begun.browser_secret,
         tab_url=_tab_url() if is_framed else None,
     )
@@ -113,9 +113,9 @@ def _tab_url() -> str:
     return f"{url_for('lti.begin_login')}?{urlencode([*given, (TAB, secrets.token_urlsafe(12))])}"
 
 
-def _storage(platform: Platform, target: str, state: str) -> dict[str, str]:
+def _storage(authorization_endpoint: str, target: str, state: str) -> dict[str, str]:
     """Where the platform keeps things for us: the frame by its name, and the one origin that may answer."""
-    where = origin(platform.authorization_endpoint) or ""
+    where = origin(authorization_endpoint) or ""
     return {"target": target, "origin": where, "key": _login_of(state)}
 
 
@@ -153,9 +153,8 @@ def fetching_page(platform: Platform, state: str, token: str) -> str | None:
         return None
     headers.let_anybody_frame()
     g.referrer_policy = "same-origin"  # lets the browser say that the form comes from here
-    return render_template(
-        "lti/fetching.html", storage=_storage(platform, target, state), fields={"state": state, "id_token": token}
-    )
+    storage = _storage(platform.authorization_endpoint, target, state)
+    return render_template("lti/fetching.html", storage=storage, fields={"state": state, "id_token": token})
 
 
 def _name(given: str | None) -> str:

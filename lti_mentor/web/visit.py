@@ -34,7 +34,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor import clock
-from lti_mentor.db import Base, Row, fewer_than, insert_if, new_id, one_of, same, try_insert
+from lti_mentor.db import Base, Row, Seen, fewer_than, insert_if, new_id, one_of, same, try_insert
 from lti_mentor.errors import MentorError, NotAllowed, TooMany
 from lti_mentor.mentoring.courses import Course, Member
 from lti_mentor.mentoring.people import Grant, Person
@@ -120,7 +120,7 @@ class Opened:
     secret: str
 
 
-_VISITS = Base.metadata.tables["visits"]
+_VISITS, _PEOPLE = (Base.metadata.tables[name] for name in ("visits", "people"))
 WITHIN = timedelta(minutes=1)
 _OF_PERSON = (same(_VISITS.c.organization_id), same(_VISITS.c.person_id))
 _OPEN = insert_if(
@@ -233,10 +233,10 @@ def guard() -> None:
     secret = request.cookies.get(COOKIE) or request.headers.get(HEADER) or _secret_in_form()
     with tool().database.reading() as db:
         found = db.execute(_FOUND, {"key": key}).one_or_none()
-        named = _people_named(db, found[0]) if found is not None else ()
-    if found is None:
-        raise VisitOver()
-    row, person, *has = found
+        if found is None:
+            raise VisitOver()
+        row, person = _SEEN.rows(found)
+        named = _people_named(db, row)
     g.framing_origins = tuple(row.framing_origins)
     if row.expires_at < clock.now() or person.erased_at is not None:
         raise VisitOver() if row.framing_origins else VisitOver("visit.link_over")
@@ -251,7 +251,7 @@ def guard() -> None:
         zone=row.zone,
         framing_origins=g.framing_origins,
         previous_at=row.previous_at,
-        parts=_parts_in(row.kind, _named(has)),
+        parts=_parts_in(row.kind, _named(found[-len(PARTS) :])),
         is_in_page=COOKIE not in request.cookies,
         named=named,
     )
@@ -307,7 +307,8 @@ _PARTS = (
     _teaches(),
 )
 _THIS = _VISITS.c.key == bindparam("key")
-_FOUND = select(VisitRow, Person, *_PARTS).join(Person, Person.id == VisitRow.person_id).where(_THIS)
+_SEEN = Seen(VisitRow, Person)
+_FOUND = select(*_SEEN.columns, *_PARTS).join_from(_VISITS, _PEOPLE, _PEOPLE.c.id == _VISITS.c.person_id).where(_THIS)
 _HAS = select(_VISITS.c.kind, *_PARTS).where(_THIS)
 
 

@@ -246,7 +246,7 @@ class Row(Base):
     organization_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
 
 
-class Seen:
+class Glance:
     """Rows that are only looked at, which costs half as much as to load them.
 
     They are of no session, so nothing that is changed in them is written. Make it once, with the statement that asks
@@ -311,15 +311,21 @@ def insert_if(table: Table, *conditions: ColumnElement[bool], **computed: Column
     return adding.execution_options(preserve_rowcount=True)
 
 
-def try_insert(db: Session, statement: Insert, values: Mapping[str, Any], *, since: datetime, **most: int) -> bool:
-    """Whether it was inserted: not where so many came since then; 0 is no limit.
+def insert_below(
+    db: Session, statement: Insert, values: Mapping[str, Any], *, since: datetime, **most: int
+) -> CursorResult[Any]:
+    """Inserts nothing where so many came since then; 0 is no limit.
 
     It is counted and added in one statement. PostgreSQL lets through what is counted at the very same moment, at most
     one more for each other connection.
     """
     limits = {name: number or NO_LIMIT for name, number in most.items()}
-    result = db.execute(statement, {**values, **limits, "since": since})
-    return cast("CursorResult[Any]", result).rowcount == 1
+    return cast("CursorResult[Any]", db.execute(statement, {**values, **limits, "since": since}))
+
+
+def try_insert(db: Session, statement: Insert, values: Mapping[str, Any], *, since: datetime, **most: int) -> bool:
+    """The same; gives whether it was inserted."""
+    return insert_below(db, statement, values, since=since, **most).rowcount == 1
 
 
 # As SQLite and PostgreSQL call them. A foreign key that leads nowhere is among them: whom a launch, a form or a

@@ -16,7 +16,7 @@ from sqlalchemy import JSON, ForeignKey, UniqueConstraint, Uuid, bindparam, sele
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Row, new_id, one_of
+from lti_mentor.db import Base, Glance, Row, new_id, one_of
 from lti_mentor.errors import LaunchError, NotFound, Refused
 from lti_mentor.lti import keys, messages, platforms
 from lti_mentor.lti.contexts import address
@@ -218,27 +218,32 @@ def show(db: Session, picker: Picker, choice: Choice, *, context_id: str | None)
     if picker.resource_link_id is None:
         raise NotFound("picker.unknown")
     db.refresh(picker, with_for_update=True)
-    link = of_activity(db, picker.organization_id, picker.deployment_id, [picker.resource_link_id])
-    if link is None:
+    known = of_activity(db, picker.organization_id, picker.deployment_id, [picker.resource_link_id])
+    if known is not None:
+        link = db.get_one(PlacedLink, known.id)
+    else:
         link = _place(db, picker, choice, context_id)
         link.resource_link_id = picker.resource_link_id
     link.kind, link.target = choice.kind, choice.target
 
 
 # Made once: building a statement costs more than running it.
-_OF_ACTIVITIES = select(PlacedLink).where(
-    PlacedLink.organization_id == bindparam("organization_id", type_=Uuid()),
-    PlacedLink.deployment_id == bindparam("deployment_id", type_=Uuid()),
-    PlacedLink.resource_link_id.in_(bindparam("links", expanding=True)),
+_GLANCE = Glance(PlacedLink)
+_PLACED = Base.metadata.tables["placed_links"].c
+_OF_ACTIVITIES = select(*_GLANCE.columns).where(
+    _PLACED.organization_id == bindparam("organization_id", type_=Uuid()),
+    _PLACED.deployment_id == bindparam("deployment_id", type_=Uuid()),
+    _PLACED.resource_link_id.in_(bindparam("links", expanding=True)),
 )
 
 
 def of_activity(
     db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID, resource_link_ids: Sequence[str]
 ) -> PlacedLink | None:
-    """What was chosen for the first of these activities that something was chosen for."""
+    """What was chosen for the first of these activities that something was chosen for, to be looked at."""
     given = {"organization_id": organization_id, "deployment_id": deployment_id, "links": list(resource_link_ids)}
-    found = {link.resource_link_id: link for link in db.scalars(_OF_ACTIVITIES, given)}
+    links = (_GLANCE.rows(row)[0] for row in db.execute(_OF_ACTIVITIES, given))
+    found = {link.resource_link_id: link for link in links}
     return next((found[each] for each in resource_link_ids if each in found), None)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import CursorResult, Update, and_, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.db import Base, Database, Seen, new_id
+from lti_mentor.db import Base, Database, Glance, new_id
 from lti_mentor.errors import LaunchError
 from lti_mentor.lti import deep_linking, keysets, messages, platforms, quirks, texts
 from lti_mentor.lti.contexts import Offered
@@ -112,10 +112,10 @@ class Pending:
 _LOGINS, _PLATFORMS, _KEY_SETS, _DEPLOYMENTS = (
     Base.metadata.tables[name] for name in ("logins", "platforms", "key_sets", "deployments")
 )
-_SEEN = Seen(Login, Platform, KeySet, Deployment)
+_GLANCE = Glance(Login, Platform, KeySet, Deployment)
 _NAMED = and_(_DEPLOYMENTS.c.platform_id == _PLATFORMS.c.id, _DEPLOYMENTS.c.deployment_id == _LOGINS.c.deployment_id)
 _PENDING = (
-    select(*_SEEN.columns)
+    select(*_GLANCE.columns)
     .join_from(_LOGINS, _PLATFORMS, _PLATFORMS.c.id == _LOGINS.c.platform_id)
     .outerjoin(_KEY_SETS, _KEY_SETS.c.jwks_uri == _PLATFORMS.c.jwks_uri)
     .outerjoin(_DEPLOYMENTS, _NAMED)
@@ -139,7 +139,7 @@ def pending(db: Session, settings: Settings, *, state: str) -> Pending:
     found = db.execute(_PENDING, {"state_hash": hashed(state)}).one_or_none()
     if found is None:
         raise LaunchError("launch.unknown_state")
-    login, platform, key_set, deployment = _SEEN.rows(found)
+    login, platform, key_set, deployment = _GLANCE.rows(found)
     if login.used_at is not None or login.failures >= MOST_FAILURES:
         raise LaunchError("launch.used_state")
     if clock.now() - login.created_at > timedelta(minutes=settings.login_minutes):

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from lti_mentor import clock
 from lti_mentor.activity import facts
 from lti_mentor.activity.record import record
-from lti_mentor.db import Row, one_of
+from lti_mentor.db import Base, Glance, Row, one_of, same
 from lti_mentor.errors import NotFound, Refused
 from lti_mentor.mentoring import organizations, people
 from lti_mentor.mentoring.people import Person
@@ -140,7 +140,7 @@ def meet(
 def join(db: Session, course: Course, person: Person, *, teaches: bool) -> Member:
     """Remember that the person came in through this course, and whether the LMS calls them a teacher there."""
     member = _member(db, course, person) or _new_member(db, course, person, teaches)
-    _seen(member, teaches)
+    _seen(db, member, teaches)
     db.flush()
     return member
 
@@ -171,14 +171,14 @@ class Place:
 
 
 # Made once: building a statement costs more than running it.
+_GLANCE = Glance(Course, Member)
+_COURSES, _MEMBERS = (Base.metadata.tables[name] for name in ("courses", "members"))
 _ENTERED = (
-    select(Course, Member)
-    .outerjoin(Member, and_(Member.course_id == Course.id, Member.person_id == bindparam("person_id")))
-    .where(
-        Course.organization_id == bindparam("organization_id"),
-        Course.deployment_id == bindparam("deployment_id"),
-        Course.context_id == bindparam("context_id"),
+    select(*_GLANCE.columns)
+    .join_from(
+        _COURSES, _MEMBERS, and_(_MEMBERS.c.course_id == _COURSES.c.id, same(_MEMBERS.c.person_id)), isouter=True
     )
+    .where(*(same(_COURSES.c[name]) for name in ("organization_id", "deployment_id", "context_id")))
 )
 
 
@@ -187,25 +187,23 @@ def enter(db: Session, person: Person, place: Place, *, teaches: bool) -> tuple[
     in it or came "back"."""
     given = {"person_id": person.id, "organization_id": person.organization_id}
     key = {"deployment_id": place.deployment_id, "context_id": place.context_id}
-    course, member = db.execute(_ENTERED, given | key).one_or_none() or (None, None)
-    if course is None:
+    found = db.execute(_ENTERED, given | key).one_or_none()
+    course, member = _GLANCE.rows(found) if found is not None else (None, None)
+    if course is None or (place.label or course.label, place.title or course.title) != (course.label, course.title):
         course = meet(db, person.organization_id, **vars(place))
-    said = place.label or course.label, place.title or course.title
-    if said != (course.label, course.title):  # a row that is touched is compared again before each statement
-        course.label, course.title = said
     if member is None:
-        _seen(_new_member(db, course, person, teaches), teaches)
+        _seen(db, _new_member(db, course, person, teaches), teaches)
         return course, "new"
-    is_back = member.left_at is not None
-    _seen(member, teaches)
-    return course, "back" if is_back else None
+    _seen(db, member, teaches)
+    return course, "back" if member.left_at is not None else None
 
 
-def _seen(member: Member, teaches: bool) -> None:
+def _seen(db: Session, member: Member, teaches: bool) -> None:
     """Written at most once an hour, unless it changed. Whoever comes in is there, whatever a roster said."""
     is_news = member.seen_at is None or clock.now() - member.seen_at > SEEN_AGAIN or member.left_at is not None
     if member.teaches != teaches or is_news:
-        member.teaches, member.seen_at, member.left_at = teaches, clock.now(), None
+        row = db.get_one(Member, member.id)  # it may be only looked at
+        row.teaches, row.seen_at, row.left_at = teaches, clock.now(), None
 
 
 _MEMBER = select(Member).where(

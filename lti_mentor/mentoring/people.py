@@ -14,7 +14,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     UniqueConstraint,
-    bindparam,
+    and_,
     delete,
     func,
     insert,
@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Base, Row, inserting, new_id, one_of
+from lti_mentor.db import Base, Glance, Row, inserting, new_id, one_of, same
 from lti_mentor.errors import NotFound, Refused
 from lti_mentor.mentoring import audit, organizations
 
@@ -123,12 +123,14 @@ class Identity:
 
 def meet(db: Session, organization_id: uuid.UUID, identity: Identity) -> Person:
     """The person behind this account, made at the first meeting; what the LMS says of them is kept up to date."""
-    person = _known(db, organization_id, identity)
-    if person is None or _is_news(person, identity):  # locked in the order of everybody who writes people
-        organizations.lock(db, organization_id)
-        person = _known(db, organization_id, identity) or _new(db, organization_id, identity)
-        person.name, person.email, person.locale, person.zone = _said(person, identity)
-        db.flush()
+    known = _known(db, organization_id, identity)
+    if known is not None and not _is_news(known, identity):
+        return known
+    organizations.lock(db, organization_id)  # in the order of everybody who writes people
+    known = _known(db, organization_id, identity)
+    person = db.get_one(Person, known.id) if known is not None else _new(db, organization_id, identity)
+    person.name, person.email, person.locale, person.zone = _said(person, identity)
+    db.flush()
     return person
 
 
@@ -225,33 +227,29 @@ def _known(db: Session, organization_id: uuid.UUID, identity: Identity) -> Perso
 
 
 # Made once: building a statement costs more than running it.
+_GLANCE = Glance(Person)
+_PEOPLE, _KNOWN_AS, _NAMES = (Base.metadata.tables[name] for name in ("people", "accounts", "pseudonyms"))
+_CURRENT = and_(
+    _NAMES.c.organization_id == _PEOPLE.c.organization_id, _NAMES.c.person_id == _PEOPLE.c.id, _NAMES.c.is_current
+)
 _BY_ACCOUNT = (
-    select(Person, Pseudonym.actor_name)
-    .join(Account, Account.person_id == Person.id)
-    .outerjoin(
-        Pseudonym,
-        (Pseudonym.organization_id == Person.organization_id)
-        & (Pseudonym.person_id == Person.id)
-        & Pseudonym.is_current,
-    )
-    .where(
-        Account.organization_id == bindparam("organization_id"),
-        Account.issuer == bindparam("issuer"),
-        Account.subject == bindparam("subject"),
-    )
+    select(*_GLANCE.columns, _NAMES.c.actor_name)
+    .join_from(_PEOPLE, _KNOWN_AS, _KNOWN_AS.c.person_id == _PEOPLE.c.id)
+    .outerjoin(_NAMES, _CURRENT)
+    .where(*(same(_KNOWN_AS.c[name]) for name in ("organization_id", "issuer", "subject")))
 )
 
 
 def by_account(db: Session, organization_id: uuid.UUID, issuer: str, subject: str) -> Person | None:
-    """Whoever the LMS knows by this subject."""
+    """Whoever the LMS knows by this subject, to be looked at."""
     found = db.execute(
         _BY_ACCOUNT, {"organization_id": organization_id, "issuer": issuer, "subject": subject}
     ).one_or_none()
     if found is None:
         return None
-    person, actor_name = found
-    if actor_name is not None:
-        _actor_names(db)[person.id] = actor_name
+    person: Person = _GLANCE.rows(found)[0]
+    if found.actor_name is not None:
+        _actor_names(db)[person.id] = found.actor_name
     return person
 
 

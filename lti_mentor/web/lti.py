@@ -169,7 +169,7 @@ def _first_page(
         visit.turn_into(db, opened, "privacy", _known(db, launched, [launched.privacy_of]))
         return "privacy.home", {}
     if launched.observed is not None:
-        visit.turn_into(db, opened, "observer", _known(db, launched, launched.observed))
+        opened = visit.turn_into(db, opened, "observer", _known(db, launched, launched.observed))
     if launched.review is not None:
         return reviews.destination(db, launched, launched.review, person, arrival.content.link)
     choice = _open_choice(db, launched, opened, arrival.content)
@@ -181,7 +181,7 @@ def _first_page(
         if choice is not None:
             return "picker.choose", {"picker_id": choice.id, "done": "link.lost"}
         return "home.home", {"done": "link.gone"}
-    return home.first(db, person, visit.parts(db, opened)), {}
+    return home.first(db, person, opened.parts), {}
 
 
 def _open_choice(db: Session, launched: Launch, opened: visit.Opened, content: Content) -> Picker | None:

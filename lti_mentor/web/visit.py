@@ -10,8 +10,8 @@ never stands in an address.
 import hmac
 import secrets
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     UniqueConstraint,
+    Uuid,
     bindparam,
     exists,
     func,
@@ -34,7 +35,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor import clock
-from lti_mentor.db import Base, Row, Seen, fewer_than, insert_if, new_id, one_of, same, try_insert
+from lti_mentor.db import Base, Glance, Row, fewer_than, insert_below, insert_if, new_id, one_of, same
 from lti_mentor.errors import MentorError, NotAllowed, TooMany
 from lti_mentor.mentoring.courses import Course, Member
 from lti_mentor.mentoring.people import Grant, Person
@@ -114,12 +115,27 @@ class Visit:
 
 @dataclass(frozen=True)
 class Opened:
-    """A new visit and the cookie value that proves it."""
+    """A new visit, the cookie value that proves it, and what the person has of PARTS and KINDS."""
 
     key: str
     secret: str
+    parts: frozenset[str]
 
 
+PARTS = ("mentee", "mentor", "coordinator", "analyst", "records", "administrator", "teacher")
+
+
+def _parts_of(person_id: ColumnElement[Any], course_id: ColumnElement[Any]) -> Iterator[ColumnElement[bool]]:
+    """For each of PARTS, whether this person has it in the product."""
+    participants, grants, members = (row.__table__.c for row in (Participant, Grant, Member))
+    for part in ("mentee", "mentor", "coordinator"):
+        yield exists().where(participants.person_id == person_id, participants.part == part)
+    for right in ("analyst", "records", "administrator"):
+        yield exists().where(grants.person_id == person_id, grants.right == right)
+    yield exists().where(members.person_id == person_id, members.course_id == course_id, members.teaches)
+
+
+# Made once: building a statement costs more than running it.
 _VISITS, _PEOPLE = (Base.metadata.tables[name] for name in ("visits", "people"))
 WITHIN = timedelta(minutes=1)
 _OF_PERSON = (same(_VISITS.c.organization_id), same(_VISITS.c.person_id))
@@ -127,7 +143,7 @@ _OPEN = insert_if(
     _VISITS,
     fewer_than("of_person", _VISITS.c.opened_at, *_OF_PERSON),
     previous_at=select(func.max(_VISITS.c.opened_at)).where(*_OF_PERSON).scalar_subquery(),
-)
+).returning(*_parts_of(*(bindparam(name, type_=Uuid()) for name in ("person_id", "course_id"))))
 
 
 def open_visit(
@@ -158,18 +174,21 @@ def open_visit(
         "opened_at": now,
         "expires_at": now + timedelta(hours=hours),
     }
-    if not try_insert(db, _OPEN, values, since=now - WITHIN, of_person=a_minute):
+    db.flush()  # what the launch says of the person counts
+    has = insert_below(db, _OPEN, values, since=now - WITHIN, of_person=a_minute).one_or_none()
+    if has is None:
         raise TooMany("launch.too_many", seconds=int(WITHIN.total_seconds()))
-    return Opened(key, secret)
+    return Opened(key, secret, _named(has))
 
 
-def turn_into(db: Session, opened: Opened, kind: str, named: Iterable[Person]) -> None:
+def turn_into(db: Session, opened: Opened, kind: str, named: Iterable[Person]) -> Opened:
     """Make it a visit of this kind, about these people, for as long as it goes on."""
     row = db.scalars(select(VisitRow).where(VisitRow.key == opened.key)).one()
     row.kind = kind
     for person in named:
         db.add(NamedPerson(organization_id=row.organization_id, visit_id=row.id, person_id=person.id))
     db.flush()
+    return replace(opened, parts=_parts_in(kind, opened.parts))
 
 
 def _open_from(platform_id: uuid.UUID) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -235,7 +254,7 @@ def guard() -> None:
         found = db.execute(_FOUND, {"key": key}).one_or_none()
         if found is None:
             raise VisitOver()
-        row, person = _SEEN.rows(found)
+        row, person = _GLANCE.rows(found)
         named = _people_named(db, row)
     g.framing_origins = tuple(row.framing_origins)
     if row.expires_at < clock.now() or person.erased_at is not None:
@@ -280,42 +299,13 @@ def _parts_in(kind: str, has: Iterable[str]) -> frozenset[str]:
     return frozenset({kind}) if kind == "privacy" else frozenset({*has, kind} - {"usual"})
 
 
-PARTS = ("mentee", "mentor", "coordinator", "analyst", "records", "administrator", "teacher")
-
-
-def _has_part(part: str) -> ColumnElement[bool]:
-    columns = Participant.__table__.c
-    return exists().where(columns.person_id == _VISITS.c.person_id, columns.part == part)
-
-
-def _has_right(right: str) -> ColumnElement[bool]:
-    columns = Grant.__table__.c
-    return exists().where(columns.person_id == _VISITS.c.person_id, columns.right == right)
-
-
-def _teaches() -> ColumnElement[bool]:
-    columns = Member.__table__.c
-    here = (columns.person_id == _VISITS.c.person_id, columns.course_id == _VISITS.c.course_id)
-    return exists().where(*here, columns.teaches)
-
-
-# For each of PARTS, whether the person of the visit has it in the product. All of this is made once: building a
-# statement costs more than running it.
-_PARTS = (
-    *(_has_part(part) for part in ("mentee", "mentor", "coordinator")),
-    *(_has_right(right) for right in ("analyst", "records", "administrator")),
-    _teaches(),
-)
 _THIS = _VISITS.c.key == bindparam("key")
-_SEEN = Seen(VisitRow, Person)
-_FOUND = select(*_SEEN.columns, *_PARTS).join_from(_VISITS, _PEOPLE, _PEOPLE.c.id == _VISITS.c.person_id).where(_THIS)
-_HAS = select(_VISITS.c.kind, *_PARTS).where(_THIS)
-
-
-def parts(db: Session, opened: Opened) -> frozenset[str]:
-    """What the person of a visit that was just opened has of PARTS and KINDS."""
-    kind, *has = db.execute(_HAS, {"key": opened.key}).one()
-    return _parts_in(kind, _named(has))
+_GLANCE = Glance(VisitRow, Person)
+_FOUND = (
+    select(*_GLANCE.columns, *_parts_of(_VISITS.c.person_id, _VISITS.c.course_id))
+    .join_from(_VISITS, _PEOPLE, _PEOPLE.c.id == _VISITS.c.person_id)
+    .where(_THIS)
+)
 
 
 def _named(has: Iterable[bool]) -> frozenset[str]:

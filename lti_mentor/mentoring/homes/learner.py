@@ -12,6 +12,7 @@ from sqlalchemy import Uuid, and_, bindparam, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from lti_mentor import clock
+from lti_mentor.db import Base, Glance
 from lti_mentor.mentoring import catalog, goal_progress, standing
 from lti_mentor.mentoring.evidence import Evidence, Review
 from lti_mentor.mentoring.goals import Goal, of_course
@@ -121,10 +122,11 @@ def home(
 
 # Each launch leads here, so these are made once: building a statement costs more than running it.
 _OF, _BY = bindparam("organization_id", type_=Uuid()), bindparam("person_id", type_=Uuid())
+_GLANCE, _TABLE = Glance(Pursuit), Base.metadata.tables["pursuits"].c
 _PURSUITS = (
-    select(Pursuit)
-    .where(Pursuit.organization_id == _OF, Pursuit.person_id == _BY, Pursuit.status != "abandoned")
-    .order_by(Pursuit.started_at.desc())
+    select(*_GLANCE.columns)
+    .where(_TABLE.organization_id == _OF, _TABLE.person_id == _BY, _TABLE.status != "abandoned")
+    .order_by(_TABLE.started_at.desc())
     .limit(5)
 )
 
@@ -134,7 +136,7 @@ def _own(person: Person) -> dict[str, object]:
 
 
 def _pursuits(db: Session, person: Person) -> Sequence[Pursuit]:
-    return db.scalars(_PURSUITS, _own(person)).all()
+    return [_GLANCE.rows(found)[0] for found in db.execute(_PURSUITS, _own(person))]
 
 
 @dataclass(frozen=True)

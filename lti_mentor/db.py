@@ -34,7 +34,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, ExceptionContext
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from sqlalchemy.orm import (
@@ -47,7 +47,7 @@ from sqlalchemy.orm import (
     mapped_column,
 )
 from sqlalchemy.orm.exc import StaleDataError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.types import TypeDecorator
 
 from lti_mentor.errors import SettingsError
@@ -185,7 +185,8 @@ def _connect_sqlite(url: str) -> Database:
     for each, writes, seconds in ((engine, True, WAIT_SECONDS), (reader, False, WAIT_SECONDS), (hasty, True, 0)):
         event.listen(each, "handle_error", _forget_values)
         event.listen(each, "connect", partial(_prepare_sqlite, writes, seconds))
-        event.listen(each, "begin", partial(_begin_writing, seconds) if writes else _begin_reading)
+        dialect: Any = each.dialect  # a listener to "begin" would cost something at each statement too
+        dialect.do_begin = partial(_begin_writing, seconds) if writes else _begin_reading
     for other in (reader, hasty):
         event.listen(engine, "engine_disposed", lambda _, other=other: other.dispose())
     return Database(engine, reader, hasty)
@@ -216,9 +217,9 @@ def _lower(text: str | None) -> str | None:
     return text.lower() if text is not None else None
 
 
-def _begin_writing(seconds: int, connection: Connection) -> None:
+def _begin_writing(seconds: int, connection: PoolProxiedConnection) -> None:
     """Wait for the other processes: SQLite by itself sleeps up to a tenth of a second while they come and go."""
-    raw: Any = connection.connection.driver_connection
+    raw: Any = connection.driver_connection
     for _ in range(int(seconds / PAUSE)):
         try:
             raw.execute("BEGIN IMMEDIATE")
@@ -228,12 +229,11 @@ def _begin_writing(seconds: int, connection: Connection) -> None:
             time.sleep(PAUSE)
         else:
             return
-    connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises what SQLAlchemy makes of it
+    raw.execute("BEGIN IMMEDIATE")  # raises
 
 
-def _begin_reading(connection: Connection) -> None:
-    """Waits for nobody, so nothing can go wrong, and the driver is asked itself: it is done several times a request."""
-    raw: Any = connection.connection.driver_connection
+def _begin_reading(connection: PoolProxiedConnection) -> None:
+    raw: Any = connection.driver_connection
     raw.execute("BEGIN DEFERRED")
 
 

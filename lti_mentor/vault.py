@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from functools import cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes, hmac
@@ -54,6 +55,7 @@ class Vault:
         return MultiFernet([Fernet(base64.urlsafe_b64encode(_derive(k, purpose))) for k in self._secret_keys])
 
 
+@cache
 def _derive(secret_key: str, purpose: str) -> bytes:
     hkdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"lti-mentor:{purpose}".encode())
     return hkdf.derive(secret_key.encode())

@@ -106,7 +106,7 @@ def _context(fact: facts.Fact, said: Said, base: str) -> Statement:
     if extra:
         parts["extensions"] = _extensions(extra)
     named = {kind: values for kind, values in activities.items() if values}
-    return _plain(tincan.Context(**parts)) | {"contextActivities": named}
+    return (_plain(tincan.Context(**parts)) if parts else {}) | {"contextActivities": named}
 
 
 def _extensions(values: Extra) -> tincan.Extensions:

@@ -1,21 +1,16 @@
 """Headers of every answer: what may run, who may frame, what may be kept."""
 
 from flask import Flask, Response, g, request
+from werkzeug.http import dump_cookie
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.errors import MentorError, TooMany
 from lti_mentor.lti.platforms import origin
 from lti_mentor.web.tool import tool
 
-POLICY = {
-    "default-src": "'none'",
-    "script-src": "'self'",
-    "style-src": "'self'",
-    "img-src": "'self' data:",
-    "connect-src": "'self'",
-    "form-action": "'self'",
-    "base-uri": "'none'",
-}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'"
+)
 
 
 def is_from_here() -> bool:
@@ -40,10 +35,22 @@ def let_anybody_frame() -> None:
 
 
 def set_cookie(response: AnyResponse, name: str, value: str, *, path: str, seconds: int) -> None:
-    """For frames: kept by browsers that block third-party cookies too, and sent to this path alone."""
-    response.set_cookie(
-        name, value, path=path, max_age=seconds, secure=True, httponly=True, samesite="None", partitioned=True
+    """For frames: kept by browsers that block third-party cookies too, and sent to this path alone.
+
+    All of those know how long by ``Max-Age``, so no date is written besides.
+    """
+    written = dump_cookie(
+        name,
+        value,
+        path=path,
+        max_age=seconds,
+        sync_expires=False,
+        secure=True,
+        httponly=True,
+        samesite="None",
+        partitioned=True,
     )
+    response.headers.add("Set-Cookie", written)
 
 
 def when_again(error: MentorError) -> dict[str, str]:
@@ -56,13 +63,12 @@ def install(app: Flask) -> None:
 
 
 def _add(response: Response) -> Response:
-    ancestors = " ".join(g.get("framing_origins", ())) or "'none'"
-    targets = " ".join(["'self'", *g.get("form_targets", ())])
-    policy = POLICY | {"form-action": targets, "frame-ancestors": ancestors}
     headers = response.headers
     if "Content-Security-Policy" in headers:
         return response  # of a page that was shown at once, with what is right for it
-    headers["Content-Security-Policy"] = "; ".join(f"{name} {value}" for name, value in policy.items())
+    ancestors = " ".join(g.get("framing_origins", ())) or "'none'"
+    targets = " ".join(["'self'", *g.get("form_targets", ())])
+    headers["Content-Security-Policy"] = f"{POLICY}; form-action {targets}; frame-ancestors {ancestors}"
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = g.get("referrer_policy", "no-referrer")
     if not request.path.startswith("/static/"):

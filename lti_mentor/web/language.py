@@ -76,7 +76,12 @@ def locale_name() -> str:
 
 def _locale() -> Locale:
     name = locale_name()
-    return Locale.parse("en" if name == PSEUDO else name)
+    return _parsed("en" if name == PSEUDO else name)
+
+
+@cache
+def _parsed(name: str) -> Locale:
+    return Locale.parse(name)
 
 
 def zone() -> ZoneInfo:
@@ -103,7 +108,7 @@ def language() -> str:
 
 def direction() -> str:
     """rtl or ltr, as the sentences run."""
-    return Locale.parse(language()).text_direction
+    return _parsed(language()).text_direction
 
 
 def day(value: date) -> str:

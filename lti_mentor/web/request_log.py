@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from flask import Flask, Response, g, has_request_context, request
 
 _EXTRAS = ("reason", "detail", "status", "method", "endpoint", "milliseconds", "job")
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
 _ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 log = logging.getLogger("lti_mentor.request")
 
@@ -29,11 +30,12 @@ class JsonLines(logging.Formatter):
         line |= {name: vars(record)[name] for name in _EXTRAS if name in vars(record)}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return _encoded(line)
 
 
 def to_standard_error(level: str) -> None:
-    """Send all logs of this process to standard error as JSON lines."""
+    """Send all logs of this process to standard error as JSON lines; what those do not say is not looked up."""
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -43,9 +43,9 @@ from sqlalchemy.orm import (
     Mapper,
     Session,
     class_mapper,
-    make_transient_to_detached,
     mapped_column,
 )
+from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.types import TypeDecorator
@@ -268,7 +268,8 @@ def _detached(mapper: Mapper[Any], values: dict[str, Any]) -> Any:
         return None
     row = mapper.class_manager.new_instance()
     row.__dict__.update(values)
-    make_transient_to_detached(row)
+    # As ``make_transient_to_detached`` does, which looks for missing columns besides.
+    instance_state(row).key = mapper.identity_key_from_primary_key((values[mapper.primary_key[0].name],))
     return row
 
 

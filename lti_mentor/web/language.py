@@ -66,11 +66,11 @@ def known_zone(wanted: str | None, default: str) -> str:
 
 def locale_name() -> str:
     """Of the visit, else what the browser prefers."""
-    visit = g.get("visit") if has_request_context() else None
-    if visit is not None:
-        return str(visit.locale)
     if not has_request_context():
         return "en"
+    visit = g.get("visit")
+    if visit is not None:
+        return str(visit.locale)
     return known_locale(request.accept_languages.best, tool().settings.default_locale)
 
 

@@ -48,7 +48,7 @@ def ask() -> AnyResponse:
 
 def set_cookie(response: AnyResponse, name: str, value: str, seconds: int) -> None:
     """For the login and the launch alone."""
-    headers.set_cookie(response, name, value, path=PATH, seconds=seconds)
+    headers.set_cookie(response, name, value, path=f"{request.script_root}{PATH}", seconds=seconds)
 
 
 def _login_of(state: str) -> str:

@@ -239,7 +239,8 @@ def close_visits_of(
 def set_cookie(response: AnyResponse, opened: Opened) -> None:
     """Only for this visit's path."""
     seconds = tool().settings.visit_hours * 3600
-    headers.set_cookie(response, COOKIE, opened.secret, path=f"/v/{opened.key}/", seconds=seconds)
+    path = f"{request.script_root}/v/{opened.key}/"
+    headers.set_cookie(response, COOKIE, opened.secret, path=path, seconds=seconds)
 
 
 def guard() -> None:

@@ -35,6 +35,7 @@ DEPLOYMENT_STATES = ("pending", "active", "refused")
 PENDING_FOR = timedelta(days=30)  # since it was last tried
 MOST_PENDING = 20  # deployments of one platform that wait at a time
 SEEN_AGAIN = timedelta(hours=1)
+LONGEST = 2000  # characters of an address, an audience or a role
 
 
 class Platform(Base):
@@ -191,10 +192,15 @@ def take_keys(platform: Platform, jwks_uri: str | None, pasted: Sequence[dict[st
     """Its keys are published at an address, or they were pasted: one of both. Raises Refused."""
     if bool(jwks_uri) == bool(pasted):
         raise Refused("platform.one_source_of_keys")
-    if jwks_uri:
-        check_address("jwks_uri", jwks_uri)
+    check_address_of_keys(jwks_uri or None)
     check_pasted_keys(pasted)
     platform.jwks_uri, platform.pasted_keys = jwks_uri or None, list(pasted) or None
+
+
+def check_address_of_keys(url: str | None) -> None:
+    """Raises Refused."""
+    if url is not None and (origin(url) is None or len(url) > LONGEST or not url.isprintable()):
+        raise Refused("platform.address_of_keys")
 
 
 def check_pasted_keys(pasted: Sequence[dict[str, str]]) -> None:

@@ -214,7 +214,8 @@ def _address(tool: Tool, book: Gradebook, column: GradeColumn) -> str:
         place = (book.services.deployment_id, book.services.context_id)
         content = ("goal", "") if column.certification_id is None else ("certification", column.certification_id)
         link_id = links.showing(db, column.organization_id, place, content, column_key=column.key)
-    url = book.column(column.key, column.label, MAXIMUM, tag=column.tag, link_id=link_id)
+        label = gradebook.label(db, column)
+    url = book.column(column.key, label, MAXIMUM, tag=column.tag, link_id=link_id)
     _keep_address(tool, column, url)
     return url
 

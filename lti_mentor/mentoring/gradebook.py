@@ -114,6 +114,19 @@ class LatestScore(Row):
         return self.is_stale or not (is_known or is_refused)
 
 
+def label(db: Session, column: GradeColumn) -> str:
+    """With the name of its program where the course has another column of that label, or platforms mix them up."""
+    same = select(GradeColumn.id).where(
+        GradeColumn.organization_id == column.organization_id,
+        GradeColumn.course_id == column.course_id,
+        GradeColumn.certification_id.is_not_distinct_from(column.certification_id),
+        GradeColumn.id != column.id,
+    )
+    if db.scalar(same.limit(1)) is None:
+        return column.label
+    return f"{column.label} ({db.get_one(Program, column.program_id).name})"
+
+
 def columns_of(db: Session, program: Program, course: Course) -> Sequence[GradeColumn]:
     """The open columns of a program in a course."""
     wanted = select(GradeColumn).where(

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
@@ -36,7 +37,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
+from sqlalchemy.exc import DBAPIError, NoResultFound, OperationalError, TimeoutError
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -250,7 +251,7 @@ class Glance:
     """Rows that are only looked at, which costs half as much as to load them.
 
     They are of no session, so nothing that is changed in them is written. Make it once, with the statement that asks
-    for these columns.
+    for these columns first: attributes are named like them, and a row has one column as its key.
     """
 
     def __init__(self, *rows: type[Base]) -> None:
@@ -260,7 +261,9 @@ class Glance:
     def rows(self, found: Iterable[Any]) -> list[Any]:
         """What the statement found, each with all its columns; none where an outer join did not find one."""
         values = iter(found)
-        return [_detached(mapper, dict(zip(names, values, strict=False))) for mapper, names in self._rows]
+        return [
+            _detached(mapper, dict(zip(names, islice(values, len(names)), strict=True))) for mapper, names in self._rows
+        ]
 
 
 def _detached(mapper: Mapper[Any], values: dict[str, Any]) -> Any:
@@ -348,7 +351,7 @@ def lost_a_race(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         names = (getattr(error.orig, name, None) for name in ("sqlite_errorname", "sqlstate"))
         return not RACES.isdisjoint(names)
-    return isinstance(error, StaleDataError)
+    return isinstance(error, StaleDataError | NoResultFound)  # what was found a moment ago is gone
 
 
 def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:

@@ -183,8 +183,8 @@ _ENTERED = (
 
 
 def enter(db: Session, person: Person, place: Place, *, teaches: bool) -> tuple[Course, str | None]:
-    """``meet`` and ``join`` at once: one query when nothing is new. Gives the course, and whether the person is "new"
-    in it or came "back"."""
+    """``meet`` and ``join`` at once: one query when nothing is new. Gives the course, to be looked at, and whether the
+    person is "new" in it or came "back"."""
     given = {"person_id": person.id, "organization_id": person.organization_id}
     key = {"deployment_id": place.deployment_id, "context_id": place.context_id}
     found = db.execute(_ENTERED, given | key).one_or_none()

@@ -122,7 +122,10 @@ class Identity:
 
 
 def meet(db: Session, organization_id: uuid.UUID, identity: Identity) -> Person:
-    """The person behind this account, made at the first meeting; what the LMS says of them is kept up to date."""
+    """The person behind this account, made at the first meeting; what the LMS says of them is kept up to date.
+
+    To be looked at: where nothing is news the row is of no session.
+    """
     known = _known(db, organization_id, identity)
     if known is not None and not _is_news(known, identity):
         return known

@@ -1,7 +1,7 @@
 """Sentences in the person's language, dates in their zone."""
 
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
@@ -36,7 +36,7 @@ def _accent_after_placeholder(part: str) -> str:
     return f"%({name}){rest[:1]}{rest[1:].translate(_ACCENTED)}"
 
 
-@cache
+@lru_cache(maxsize=1000)
 def _translations(language: str) -> NullTranslations:
     if language == PSEUDO:
         return PseudoTranslations()
@@ -50,7 +50,8 @@ def known_locale(wanted: str | None, default: str) -> str:
         if name in LANGUAGES:
             return name
         try:
-            return str(Locale.parse(name))
+            found = Locale.parse(name)
+            return str(Locale(found.language, found.territory, found.script, found.variant))  # and nothing made up
         except (ValueError, UnknownLocaleError):
             continue
     return "en"
@@ -79,7 +80,7 @@ def _locale() -> Locale:
     return _parsed("en" if name == PSEUDO else name)
 
 
-@cache
+@lru_cache(maxsize=1000)
 def _parsed(name: str) -> Locale:
     return Locale.parse(name)
 

@@ -35,7 +35,7 @@ class JsonLines(logging.Formatter):
 
 def to_standard_error(level: str) -> None:
     """Send all logs of this process to standard error as JSON lines; what those do not say is not looked up."""
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.logThreads = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -1,8 +1,9 @@
 """The tool below a path of its host, where another site has the rest."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from werkzeug.exceptions import NotFound
@@ -15,6 +16,7 @@ from lti_mentor.settings import Settings
 from tests.conftest import Site, register, small_world
 from tests.support.serving import served
 from tests.support.visitor import Visitor
+from tests.web.test_frames import BROWSER, begun, launch, stored
 
 
 @pytest.fixture
@@ -43,3 +45,30 @@ def test_a_launch_leads_to_a_page_that_stays_open_and_other_paths_get_no_cookies
     visitor.get(f"{home.url}goals/new")
     assert visitor.page.status_code == 200
     assert visitor.form("/goals")[0].startswith(f"{mounted.url}/v/")
+
+
+def test_a_browser_brings_back_there_what_it_was_asked_to_keep(mounted):
+    visitor, login = Visitor(), f"{mounted.url}/lti/login"
+    fields = begun(mounted)
+    asked = visitor.request("POST", login, data=fields, headers=BROWSER)
+    assert asked.status_code == 307
+    assert {path for (host, path, _) in visitor.cookies if host in mounted.url} == {"/mentor/lti/"}
+    again = visitor.request("POST", urljoin(login, asked.headers["Location"]), data=fields, headers=BROWSER)
+    assert again.headers["Location"].startswith(mounted.lms.url)
+    assert visitor.request("POST", login, data=begun(mounted), headers=BROWSER).status_code == 302
+
+
+def test_a_form_works_there_where_no_cookie_is_kept(mounted):
+    fields, kept = stored(mounted)
+    host = mounted.url.removesuffix("/mentor")
+    page = launch(mounted, {**fields, "browser_secret": kept["value"]}, origin=host)
+    assert "Set your first goal" in page.text
+    secret = re.search(r"Mentor-Visit&#34;: &#34;([^&]+)&#34;", page.text)[1]
+    home = urljoin(host, re.search(r'data-here="([^"]*)"', page.text)[1])
+    visitor = Visitor()
+    visitor.request("GET", f"{home}goals/new", headers={"Mentor-Visit": secret})
+    url, hidden = visitor.form("/learner/goals")
+    typed = {**hidden, "title": "Read a trace", "baseline": "0", "target": "5", "due_on": "2049-01-01"}
+    answer = visitor.request("POST", url, data=typed, headers={"Sec-Fetch-Site": "same-origin"})
+    assert answer.status_code in (200, 302, 303), answer.text
+    assert urlsplit(answer.headers.get("Location", url)).path.startswith("/mentor/v/")

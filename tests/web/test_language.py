@@ -117,6 +117,8 @@ def test_an_unknown_locale_or_zone_falls_back():
     assert known_locale("xx-nowhere", "de") == "de"
     assert known_locale("ar_EG", "en") == "ar_EG"
     assert known_locale(None, "en") == "en"
+    assert known_locale("zh-Hans-CN", "en") == "zh_Hans_CN"
+    assert known_locale(f"en_GB@{'x' * 3000}", "de") == "en_GB"
     assert known_zone("99", "UTC") == "UTC"
     assert known_zone("Asia/Tokyo", "UTC") == "Asia/Tokyo"
 

@@ -1,5 +1,6 @@
 """How long statements are kept: the rules, and what one would do before it is one."""
 
+import shlex
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from lti_mentor import clock
 from lti_mentor.errors import Invalid
 from lti_mentor.insight.retention import forecast
-from lti_mentor.mentoring import audit, retention
+from lti_mentor.mentoring import audit, organizations, retention
 from lti_mentor.mentoring.retention import WHOSE, RetentionRule
 from lti_mentor.web.admin.blueprint import admin
 from lti_mentor.web.fields import FormSchema, load
@@ -71,10 +72,16 @@ def look_at_rule() -> Shown:
         rule = _rule(request.args)
     except Invalid as error:
         return make_response(show_retention(error=error), error.status)
-    found = forecast(tool().database, current_visit().organization_id, [rule], until=clock.now() + LOOK)
-    labels = {term.iri: term.display for term in verbs()}
+    organization_id = current_visit().organization_id
+    with tool().database.reading() as db:
+        organization = organizations.get(db, organization_id)
+    found = forecast(tool().database, organization_id, [rule], until=clock.now() + LOOK)
     return render_template(
-        "admin/retention_look.html", rule=rule, found=found, labels=labels, options=retention.options(rule)
+        "admin/retention_look.html",
+        rule=rule,
+        found=found,
+        labels={term.iri: term.display for term in verbs()},
+        options=f"--organization {shlex.quote(organization.name)} {retention.options(rule)}",
     )
 
 

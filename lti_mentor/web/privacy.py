@@ -12,7 +12,7 @@ from lti_mentor.mentoring import people
 from lti_mentor.mentoring import privacy as data
 from lti_mentor.mentoring.people import Person
 from lti_mentor.web import access, forms, kept
-from lti_mentor.web.forms import ShownOnce, form
+from lti_mentor.web.forms import form
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit, visit_url
 
@@ -35,13 +35,15 @@ def _somebody(db: Session) -> Person:
 
 @privacy.get("/", endpoint="home")
 def show_home() -> str:
-    """What is kept about the person, and what can be done."""
+    """What is kept about the person and what can be done, or after erasing which record stores outside to ask."""
+    is_erased = request.args.get("done") == "privacy.erase"
     with tool().database.reading() as db:
         found = _named(db)
         counts = kept.counted(db, found) if found else []
+        told = outside.holders(db, current_visit().organization_id) if is_erased else []
     if found is not None:
         access.note_read(found)
-    return render_template("privacy/home.html", person=found, counts=counts, told=[])
+    return render_template("privacy/home.html", person=found, counts=counts, told=told)
 
 
 @privacy.post("/data.json")
@@ -64,13 +66,10 @@ def confirm(error: Invalid | None = None) -> str:
 
 @privacy.post("/erase")
 @form(again=confirm)
-def erase(db: Session) -> str | ShownOnce:
-    """Forget the person; where record stores outside may have something, the answer names them."""
+def erase(db: Session) -> str:
+    """Forget the person; where record stores outside may have something, the page that follows names them."""
     found = _somebody(db)
     if request.form.get("confirmed") != "yes":
         raise Invalid({"confirmed": "privacy.confirm"})
-    told = data.erase(db, tool().vault, found, by=current_visit().person)
-    if not told:
-        return visit_url("privacy.home")
-    page = render_template("privacy/home.html", person=None, counts=[], told=told)
-    return ShownOnce(page, visit_url("privacy.home"))
+    data.erase(db, tool().vault, found, by=current_visit().person)
+    return visit_url("privacy.home")

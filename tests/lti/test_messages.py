@@ -10,6 +10,8 @@ from click.testing import CliRunner
 from sqlalchemy import func, select
 
 from lti_mentor import clock
+from lti_mentor.activity import outside
+from lti_mentor.activity.outside import TargetDraft
 from lti_mentor.cli import main
 from lti_mentor.jobs import grades
 from lti_mentor.lti.platforms import Platform
@@ -278,6 +280,25 @@ def test_visits_of_somebody_who_was_erased_are_over_and_the_next_one_is_of_someb
     assert "Set your first goal" in Visitor().launch(scored.lms.url, "learner", "1").text
     assert NOTHING in sent(scored, "coordinator").page.text, "a new person, in no program yet"
     assert "A person who was erased" not in Visitor().launch(scored.lms.url, "coordinator", "1").text
+
+
+def test_whom_to_ask_after_erasing_is_said_again_to_a_second_tap_and_a_reload(scored):
+    draft = TargetDraft(label="Warehouse", endpoint="https://lrs.example.org/xapi", key="k", secret="s")
+    with scored.database.transaction() as db:
+        home = person(db, "learner").organization_id
+        outside.add(db, Vault((SECRET,)), home, draft).leased_until = clock.now()
+    visitor = asked(scored)
+    assert "Warehouse" not in visitor.page.text
+    visitor.get(f"{visit_of(visitor.page)}/privacy/erase")
+    url, fields = visitor.form("/privacy/erase")
+    taps = [visitor.request("POST", url, data={**fields, "confirmed": "yes"}) for _ in range(2)]
+    location = urljoin(url, taps[0].headers["Location"])
+    assert urljoin(url, taps[1].headers["Location"]) == location
+    for page in (visitor.get(location), visitor.get(location)):
+        assert "Everything about the person is erased." in page.text
+        assert "Have it erased there too" in page.text
+        assert "https://lrs.example.org/xapi" in page.text
+        assert "nothing more to do" not in page.text
 
 
 def test_that_visit_opens_nothing_else(scored):

@@ -51,7 +51,7 @@ class Forecast:
     """What would go now, what stays until it is delivered, and which figures would change."""
 
     kinds: dict[tuple[bool, str], Kind] = field(default_factory=dict)  # by whether it is ours, and the verb
-    attachments: int = 0
+    attachments: int = 0  # counted when everything was seen
     waiting: Counter[str] = field(default_factory=Counter)  # by the record store outside
     figures: Counter[str] = field(default_factory=Counter)  # by the program
     is_whole: bool = True  # or time was over, and these are the oldest
@@ -87,7 +87,7 @@ def forecast(
                 found.figures.update(retention.figures_with(each.statement, running))
         if until is not None and clock.now() >= until:
             found.is_whole = False
-            break
+            return found
     with database.reading() as db:
         found.attachments = store.attachments_of_these_alone(db, tenant=organization_id, named=named)
     return found

@@ -109,6 +109,23 @@ def test_a_look_that_takes_too_long_says_how_many_at_least(site, administrator, 
     assert "No statement would go" not in look(administrator).text
 
 
+def test_one_look_at_a_time_leaves_the_others_free_to_answer(administrator):
+    with pages.LOOKING:
+        page = look(administrator)
+        assert page.status_code == 429
+        assert page.headers["Retry-After"] == "2"
+        assert "Reload the page in a few seconds." in page.text
+    assert "2 statements would go" in look(administrator).text
+    assert "2 statements would go" in look(administrator).text, "a look that is over lets the next one in"
+
+
+def test_a_page_lists_what_most_would_go_of_and_says_how_many_kinds_more(administrator, monkeypatch):
+    monkeypatch.setattr(pages, "MOST_KINDS", 1)
+    page = look(administrator, whose="all")
+    assert page.text.count('<th scope="row">') == 1
+    assert re.search(r"[2-9] more kinds of statements are not listed here\.", page.text)
+
+
 @pytest.mark.parametrize(
     ("given", "wrong"),
     [

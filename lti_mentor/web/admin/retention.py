@@ -1,6 +1,7 @@
 """How long statements are kept: the rules, and what one would do before it is one."""
 
 import shlex
+import threading
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
@@ -12,8 +13,8 @@ from marshmallow.validate import OneOf
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.errors import Invalid
-from lti_mentor.insight.retention import forecast
+from lti_mentor.errors import Invalid, TooMany
+from lti_mentor.insight.retention import Forecast, forecast
 from lti_mentor.mentoring import audit, organizations, retention
 from lti_mentor.mentoring.retention import WHOSE, RetentionRule
 from lti_mentor.web.admin.blueprint import admin
@@ -23,7 +24,9 @@ from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit, visit_url
 from xapi.vocabulary import PROFILE_VERSION, verbs
 
-LOOK = timedelta(seconds=5)  # what a page may take; the command line looks to the end
+LOOK = timedelta(seconds=2)  # what a page may take; the command line looks to the end
+LOOKING = threading.Lock()  # one thread of this process: the others have launches to answer
+MOST_KINDS = 20  # that a page lists
 
 
 class RuleForm(FormSchema):
@@ -67,7 +70,7 @@ def show_retention(error: Invalid | None = None) -> str:
 
 @admin.get("/retention/look")
 def look_at_rule() -> Shown:
-    """What would go by the rule that was typed; nothing is kept or removed."""
+    """What would go by the rule that was typed; nothing is kept or removed. Raises TooMany."""
     try:
         rule = _rule(request.args)
     except Invalid as error:
@@ -75,14 +78,24 @@ def look_at_rule() -> Shown:
     organization_id = current_visit().organization_id
     with tool().database.reading() as db:
         organization = organizations.get(db, organization_id)
-    found = forecast(tool().database, organization_id, [rule], until=clock.now() + LOOK)
+    found = _forecast(organization_id, rule)
     return render_template(
         "admin/retention_look.html",
         rule=rule,
         found=found,
+        most=found.most[:MOST_KINDS],
         labels={term.iri: term.display for term in verbs()},
         options=f"--organization {shlex.quote(organization.name)} {retention.options(rule)}",
     )
+
+
+def _forecast(organization_id: uuid.UUID, rule: RetentionRule) -> Forecast:
+    if not LOOKING.acquire(blocking=False):
+        raise TooMany("retention.looked_at", seconds=int(LOOK.total_seconds()))
+    try:
+        return forecast(tool().database, organization_id, [rule], until=clock.now() + LOOK)
+    finally:
+        LOOKING.release()
 
 
 @admin.post("/retention")

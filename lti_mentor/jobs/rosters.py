@@ -86,7 +86,8 @@ def _read(tool: Tool, row: ContextServices, platform: Platform, started_at: date
     following, listed = None, 0
     for page in roster.read(tool, platform, url, until=started_at + LONGEST):
         taken = partial(_take, vault=tool.vault, row=row, platform=platform, page=page, started_at=started_at)
-        tool.database.write(taken)
+        if erased := tool.database.write(taken):
+            log.info("roster lists people who were erased", extra={"reason": "person.erased", "count": erased})
         following = page.differences_url or following
         listed += len(page.members)
         is_whole = is_whole and page.is_readable
@@ -101,8 +102,8 @@ def _read(tool: Tool, row: ContextServices, platform: Platform, started_at: date
 
 def _take(
     db: Session, *, vault: Vault, row: ContextServices, platform: Platform, page: RosterPage, started_at: datetime
-) -> None:
-    """Whoever was erased stays unknown, however long the platform lists them."""
+) -> int:
+    """How many were erased: they stay unknown, however long the platform lists them."""
     identities = [
         Identity(issuer=platform.issuer, subject=each.subject, name=each.name, email=each.email)
         for each in page.members
@@ -114,6 +115,7 @@ def _take(
     gone = joining.take_roster(db, course, listed, at=started_at)
     visit.close_visits_of(db, course.organization_id, gone, course_id=course.id)
     contexts.still_reading(db.get_one(ContextServices, row.id), len(page.members))
+    return len({each.subject for each in identities} - known.keys())
 
 
 def _course(db: Session, row: ContextServices) -> Course:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from flask import Flask, Response, g, has_request_context, request
 
-_EXTRAS = ("reason", "detail", "status", "method", "endpoint", "milliseconds", "job")
+_EXTRAS = ("reason", "detail", "status", "method", "endpoint", "milliseconds", "job", "count")
 _encoded = json.JSONEncoder(ensure_ascii=False).encode
 _ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 log = logging.getLogger("lti_mentor.request")

@@ -1,5 +1,6 @@
 """Rosters: every page of a real platform, and what is kept when it fails."""
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -316,14 +317,18 @@ def person_of(db, subject) -> Person | None:
     return db.scalar(select(Person).join(Account).where(Account.subject == subject))
 
 
-def test_whoever_was_erased_comes_back_with_their_own_launch_alone(tool, lms, both_site):
+def test_whoever_was_erased_comes_back_with_their_own_launch_alone(tool, lms, both_site, caplog):
+    caplog.set_level(logging.INFO, logger="lti_mentor.jobs.rosters")
     rosters.run(tool)
+    assert "erased" not in caplog.text
     with both_site.database.transaction() as db:
         for subject in ("learner", "crowd-7"):
             privacy.erase(db, tool.vault, person_of(db, subject), by=None)
     wait_a_day(both_site.database)
     assert rosters.run(tool) == 1
     assert standing(both_site.database).keys() == lms.world.courses[0].members.keys() - {"learner", "crowd-7"}
+    left_out = [vars(record)["count"] for record in caplog.records if "erased" in record.getMessage()]
+    assert sum(left_out) == 2
     with both_site.database.reading() as db:
         assert db.scalars(select(Person).where(Person.name.in_(["Learner", "Crowd 7"]))).all() == []
     Visitor().launch(both_site.lms.url, "learner", "1")

@@ -16,7 +16,7 @@ from lti_mentor.db import Base, inserting, new_id, one_of
 STATES = ("waiting", "done", "dead")
 NEVER = threading.Event()  # it is set by nobody: whoever works until then works to the end
 MOST_ATTEMPTS = 10
-LATELY = timedelta(minutes=10)  # a worker is that long in one job at most
+LATELY = timedelta(minutes=10)  # rarely is a worker that long in one job
 
 
 class Job(Base):

@@ -116,10 +116,7 @@ def show_home() -> str:
         rows = _connected(db, list(platforms.of_organization(db, visit.organization_id)))
         targets = outside.standings(db, visit.organization_id)
         jobs = queue.state(db)
-    needs_worker = jobs.is_new or jobs.waits_in_vain
-    return render_template(
-        "admin/home.html", organization=organization, rows=rows, targets=targets, needs_worker=needs_worker
-    )
+    return render_template("admin/home.html", organization=organization, rows=rows, targets=targets, jobs=jobs)
 
 
 @admin.get("/platforms/<uuid:platform_id>", endpoint="platform")

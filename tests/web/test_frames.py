@@ -10,9 +10,11 @@ from sqlalchemy import delete
 from lti_mentor.lti.launch import CLAIM
 from lti_mentor.lti.platforms import Deployment
 from lti_mentor.web import frames
+from lti_mentor.web.visit import COOKIE
 from tests.lti.test_launch import count, refused
 from tests.support.desk import Desk
 from tests.support.visitor import Visitor
+from tests.web.test_admin import Administrator
 from xapi.rows import StoredStatement
 
 BROWSER = {"Sec-Fetch-Dest": "iframe"}
@@ -103,6 +105,17 @@ def test_a_launch_with_the_secret_from_the_storage_shows_its_page_at_once_and_pu
     assert requests.get(home, headers={"Mentor-Visit": secret + "x"}, timeout=9).status_code == 401
     assert requests.get(home, params={"mentor_visit": secret}, timeout=9).status_code == 401
     assert requests.get(home, timeout=9).status_code == 401
+
+
+def test_a_page_has_each_script_once_whether_it_carries_its_visit_or_not(site):
+    administrator = Administrator(site)
+    (secret,) = (value for (_, _, name), value in administrator.cookies.items() if name == COOKIE)
+    for path in ("lrs-keys", "invitations"):
+        carrying = requests.get(f"{administrator.home}{path}", headers={"Mentor-Visit": secret}, timeout=9)
+        for page in (administrator.open(path), carrying):
+            assert page.status_code == 200
+            assert page.text.count("/copy.js") == 1
+        assert "/visit.js" in carrying.text
 
 
 def test_a_form_of_such_a_page_carries_the_visit_and_its_answer_is_shown_at_once(site):

@@ -80,7 +80,9 @@ def test_the_same_form_sent_again_makes_no_second_key(site, home):
     for _ in range(2):
         page = administrator.request("POST", url, data={**fields, "scopes": ["state"]})
     assert the_key(site).scopes == "state"
-    assert "Its secret is not shown again: disable it" in administrator.get(site.url + page.headers["Location"]).text
+    assert (
+        "If you did not copy the secret, disable the key" in administrator.get(site.url + page.headers["Location"]).text
+    )
 
 
 def test_what_is_wrong_with_a_new_key_stands_beside_the_field(site, home):

@@ -59,7 +59,7 @@ def test_an_administrator_makes_a_key_for_one_program_sees_it_used_and_disables_
     assert {f"{base}/programs/{home.program.id}"} <= {each["object"].get("id") for each in read}
     page = administrator.open("lrs-keys")
     assert secret not in page.text
-    day = f"the last day is {last.day} {last:%b}"
+    day = f">{last:%a} {last.day} {last:%b}, 23:59</time>"
     for words in ("Warehouse", key, "Program", "read statements", "write statements", "good", day):
         assert words in page.text
     assert "never" not in re.search(f"{key}.*?</tr>", page.text, re.S)[0]

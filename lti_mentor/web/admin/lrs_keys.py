@@ -52,7 +52,7 @@ def _page(db: Session, *, made: tuple[str, str] | None = None, error: Invalid | 
         chosen=request.form.getlist("scopes") if error else keys.USUAL,
         made=made,
         endpoint=f"{tool().settings.base_url}/xapi",
-        last_day=_last_day,
+        last_moment=_last_moment,
         error=error,
         typed=request.form if error else {},
     )
@@ -84,8 +84,8 @@ def _when_over(last: date) -> datetime:
     return datetime.combine(last + timedelta(days=1), time.min, language.zone())
 
 
-def _last_day(key: Key) -> datetime | None:
-    """A moment of the last day on which it is good."""
+def _last_moment(key: Key) -> datetime | None:
+    """On which it is good: the end of a day where it was made, some time of a day further east or west."""
     return key.expires_at - timedelta(microseconds=1) if key.expires_at else None
 
 

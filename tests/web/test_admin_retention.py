@@ -66,6 +66,7 @@ def test_a_rule_is_seen_before_it_is_one_then_done_and_removed_on_record(site, a
     ):
         assert words in page.text
     assert "figures" not in page.text
+    assert "another rule" not in page.text
     assert (count(site, StoredStatement), count(site, RetentionRule)) == (before, 0)
 
     page = administrator.submit("/admin/retention")
@@ -114,6 +115,19 @@ def test_a_look_that_takes_too_long_says_how_many_at_least(site, administrator, 
     command = "lti-mentor lrs retention add --organization 'Home & Co' --days 365 --whose ours --dry-run"
     assert command in html.unescape(page.text)
     assert "None found so far" in look(administrator).text
+
+
+def test_a_second_tap_on_the_button_adds_no_second_rule(site, administrator):
+    look(administrator)
+    url, fields = administrator.form("/admin/retention")
+    taps = [administrator.request("POST", url, data=fields) for _ in range(2)]
+    first, second = (tap.headers["Location"] for tap in taps)
+    assert first == second
+    assert "The rule is added." in administrator.get(site.url + second).text
+    assert count(site, RetentionRule) == 1
+    with site.database.reading() as db:
+        assert db.scalar(select(func.count()).where(AuditEntry.action == "retention_changed")) == 1
+    assert "Those that go by another rule anyway are counted, too." in look(administrator).text
 
 
 def test_one_look_at_a_time_leaves_the_others_free_to_answer(administrator):

@@ -78,11 +78,13 @@ def look_at_rule() -> Shown:
     organization_id = current_visit().organization_id
     with tool().database.reading() as db:
         organization = organizations.get(db, organization_id)
+        has_others = bool(retention.listed(db, organization_id))
     found = _forecast(organization_id, rule)
     return render_template(
         "admin/retention_look.html",
         rule=rule,
         found=found,
+        has_others=has_others,
         most=found.most[:MOST_KINDS],
         labels={term.iri: term.display for term in verbs()},
         options=f"--organization {shlex.quote(organization.name)} {retention.options(rule)}",

@@ -145,7 +145,7 @@ SENTENCES = {
     "key.unknown": "There is no such key. See the list of keys.",
     "retention.days": "Statements are kept for at least one day, and at most for 36500.",
     "retention.iri": "A verb or a profile is an IRI such as http://adlnet.gov/expapi/verbs/completed.",
-    "retention.looked_at": "Somebody looks at what a rule would remove just now, which one can at a time. Reload the page in a few seconds.",
+    "retention.looked_at": "Somebody else looks at a rule just now. Reload the page in a few seconds.",
     "retention.unknown": "There is no such rule. It may be removed already: see the page “Retention” or lti-mentor lrs retention list.",
     "target.unknown": "There is no such record store. See lti-mentor lrs target list.",
     "target.label_taken": "There is a record store of this name already. Choose another name.",

@@ -14,6 +14,7 @@ from lti_mentor.activity import record
 from lti_mentor.insight.retention import looks
 from lti_mentor.mentoring import audit, retention
 from lti_mentor.mentoring.audit import AuditEntry
+from lti_mentor.mentoring.retention import RetentionRule
 from lti_mentor.queue import NEVER
 from lti_mentor.tool import Tool
 from xapi import retention as store
@@ -49,24 +50,25 @@ def remove_old(
 ) -> Gone:
     """Remove what the rules say: from the first statement to the end, or from where the last run was until then.
 
-    It ends earlier when ``stop`` is set. However short the time, one batch is looked at, so that every run gets on.
-    What went is on record with how many.
+    It ends earlier when ``stop`` is set, or a rule was taken away meanwhile: the next run judges by what is left.
+    However short the time, one batch is looked at, so that every run gets on. What went is on record with how many.
     """
     database = tool.database
     with database.transaction() as db:
         if until is None:
             retention.begin_again(db, organization_id)
         judge = retention.judge(db, retention.undone(db, organization_id))
-    removal = _Removal(tool, organization_id, place)
+    removal = _Removal(tool, organization_id, place, judge.rules)
     for batch, last in _batches(looks(database, organization_id, judge, after=judge.after)):
-        removal.remove(batch)
+        if not removal.remove(batch):
+            return removal.gone
         if stop.is_set() or (until is not None and clock.now() >= until):
             with database.transaction() as db:
                 retention.pause(db, judge.rules, last)
             return removal.gone
     with database.transaction() as db:
         retention.done(db, judge.rules)
-        removal.note(db)
+        removal.note(db, removal.gone)
     return removal.gone
 
 
@@ -77,26 +79,37 @@ class _Removal:
     tool: Tool
     organization_id: uuid.UUID
     place: str
+    rules: Sequence[RetentionRule]
     gone: Gone = field(default_factory=Gone)
     entry: AuditEntry | None = None
 
-    def remove(self, batch: Sequence[Old]) -> None:
+    def remove(self, batch: Sequence[Old]) -> bool:
+        """Whether it went: not where a rule it was judged by is not there any more."""
         if not batch:
-            return
-        with self.tool.database.transaction() as db:
-            seqs, keyed = [each.seq for each in batch], partial(record.statement_hash, db, self.tool.vault)
-            some = store.remove(db, tenant=self.organization_id, seqs=seqs, now=clock.now(), keyed=keyed)
-            self.gone = Gone(self.gone.statements + some.statements, self.gone.attachments + some.attachments)
-            if self.gone.statements:
-                self.note(db)
+            return True
+        removed = self.tool.database.write(partial(self._remove, [each.seq for each in batch]))
+        if removed is None:
+            return False
+        self.gone, self.entry = removed
+        return True
 
-    def note(self, db: Session) -> None:
-        counted = f"{self.gone.statements} statements, {self.gone.attachments} attachments"
-        text = f"{self.place}: {counted if self.gone.statements else 'none'}"
+    def _remove(self, seqs: Sequence[int], db: Session) -> tuple[Gone, AuditEntry | None] | None:
+        """It may be done twice, so what comes of it is kept by whoever asked."""
+        if not retention.are_there(db, self.rules):
+            return None
+        keyed = partial(record.statement_hash, db, self.tool.vault)
+        some = store.remove(db, tenant=self.organization_id, seqs=seqs, now=clock.now(), keyed=keyed)
+        gone = Gone(self.gone.statements + some.statements, self.gone.attachments + some.attachments)
+        return gone, self.note(db, gone) if gone.statements else None
+
+    def note(self, db: Session, gone: Gone) -> AuditEntry:
+        counted = f"{gone.statements} statements, {gone.attachments} attachments"
+        text = f"{self.place}: {counted if gone.statements else 'none'}"
         if self.entry is None:
-            self.entry = audit.write(db, self.organization_id, "statements_removed", place=text)
-        else:
-            db.get_one(AuditEntry, self.entry.id).place = text
+            return audit.write(db, self.organization_id, "statements_removed", place=text)
+        entry = db.get_one(AuditEntry, self.entry.id)
+        entry.place = text
+        return entry
 
 
 def _batches(looks: Iterable[tuple[list[Old], int]]) -> Iterator[tuple[list[Old], int]]:

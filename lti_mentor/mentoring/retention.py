@@ -88,6 +88,13 @@ def _is_undone() -> ColumnElement[bool]:
     return or_(RetentionRule.done_on.is_(None), RetentionRule.done_on < clock.today())
 
 
+def are_there(db: Session, rules: Sequence[RetentionRule]) -> bool:
+    """Whether none of them was taken away; none is until the transaction ends."""
+    ids = [rule.id for rule in rules]
+    held = select(RetentionRule.id).where(RetentionRule.id.in_(ids)).with_for_update(read=True)
+    return len(db.scalars(held).all()) == len(ids)
+
+
 def begin_again(db: Session, organization_id: uuid.UUID) -> None:
     """Whatever was looked at is looked at anew."""
     these = update(RetentionRule).where(RetentionRule.organization_id == organization_id)

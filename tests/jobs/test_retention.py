@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -397,6 +398,38 @@ def test_a_rule_that_is_added_meanwhile_is_about_the_oldest_too(database, home, 
     for _ in range(20):
         jobs.run(tool)
     assert count(database, StoredStatement, StoredStatement.verb.in_([SCORED, CONFIRMED])) == 0
+
+
+class AfterABatch(threading.Event):
+    """Asked between two batches whether to stop, it does something, once, and says no."""
+
+    def __init__(self, act):
+        super().__init__()
+        self.act = act
+
+    def is_set(self):
+        self.act, act = None, self.act
+        if act:
+            act()
+        return False
+
+
+@pytest.mark.parametrize("kept", [[], [CONFIRMED]], ids=["the only one", "one of two"])
+def test_a_rule_that_is_taken_away_meanwhile_takes_nothing_more(database, home, early, tool, monkeypatch, kept):
+    monkeypatch.setattr(jobs, "AT_ONCE", 2)
+    put_old(database, home, *(statement() for _ in range(6)), *(statement(verb={"id": CONFIRMED}) for _ in range(3)))
+    for verb in kept:
+        rule(database, home, verb=verb)
+    taken = rule(database, home, verb=SCORED)
+
+    def take_away():
+        with database.transaction() as db:
+            retention.remove(db, home, taken.id)
+
+    jobs.run(tool, AfterABatch(take_away))
+    jobs.run(tool)
+    assert count(database, StoredStatement, StoredStatement.verb == SCORED) == 4
+    assert count(database, StoredStatement, StoredStatement.verb == CONFIRMED) == (0 if kept else 3)
 
 
 def test_no_organization_waits_until_another_is_done(database, cast, early, tool, in_a_hurry):

@@ -133,8 +133,11 @@ def merge(db: Session, kept: Person, other: Person, *, by: Person | None, place:
     What was said of ``other`` stays as it was said: its name in statements leads to ``kept`` from now on.
     """
     organizations.lock(db, kept.organization_id)
-    both = select(Person.id).where(Person.id.in_([kept.id, other.id])).order_by(Person.id)
-    db.execute(both.with_for_update()).all()  # what is being written about them is waited for, and comes along
+    # what is being written about them is waited for, and comes along
+    both = select(Person).where(Person.id.in_([kept.id, other.id])).order_by(Person.id).with_for_update()
+    found = db.scalars(both, execution_options={"populate_existing": True}).all()
+    if not all(each in found and each.erased_at is None for each in (kept, other)):
+        raise Refused("link.gone")
     _check(db, kept, other)
     _forget_codes(db, other)
     db.execute(update(Pseudonym).where(Pseudonym.person_id == other.id).values(is_current=False))

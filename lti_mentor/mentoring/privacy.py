@@ -20,6 +20,7 @@ from lti_mentor import clock
 from lti_mentor.activity import outside
 from lti_mentor.activity.record import account_hash, iri_base, statement_hash
 from lti_mentor.db import referring_to
+from lti_mentor.errors import NotFound
 from lti_mentor.mentoring import audit, pairing, people
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.people import Account, Person, Pseudonym
@@ -164,9 +165,12 @@ def erase(
     """Forget the person; on record, without what was there. Their own launch alone brings somebody back, who is new.
 
     Statements that name them go, and their ids stay taken. Ours say a pseudonym, and stay for the figures. Gives the
-    record stores outside that may have statements about them: those are for somebody to ask.
+    record stores outside that may have statements about them: those are for somebody to ask. Raises NotFound for
+    somebody who became one with another account in the same moment.
     """
-    db.refresh(person, with_for_update=True)  # what is being written about them is waited for
+    held = select(Person).where(Person.id == person.id).with_for_update()  # for what is being written about them
+    if db.scalar(held, execution_options={"populate_existing": True}) is None:
+        raise NotFound("person.unknown")
     for pair in _open_pairs(db, person):
         pairing.finish(db, pair, "ended", by=person)
     actor_id = by.id if by else None

@@ -191,6 +191,7 @@ SENTENCES = {
     "link.unknown_code": "This code is wrong, used or too old. Make a new one in the other platform.",
     "link.too_many": "That were too many codes within an hour. Wait an hour, then make a new code in the other platform.",
     "link.has_rights": "This account has rights here or coordinates a program, so a code cannot make it one with another. Ask an administrator to link your accounts.",
+    "link.gone": "One of the accounts was erased or linked in the meantime. Open the tool from your course and look at your accounts.",
     "link.same_person": "Both are one person already. A code is typed in the other platform: open the tool from a course there.",
     "link.same_platform": "Both accounts are of the same learning platform. Ask its administrator to make them one there.",
     "link.each_others_mentor": "One of the accounts is the mentor of the other, so they cannot be one. Ask the administrator of the tool.",

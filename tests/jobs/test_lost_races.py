@@ -12,10 +12,12 @@ from sqlalchemy import select, text
 
 from lti_mentor import clock
 from lti_mentor.cli import main
-from lti_mentor.jobs import due_items
-from lti_mentor.mentoring import course_map, courses, gradebook, people, results
+from lti_mentor.jobs import due_items, upkeep
+from lti_mentor.mentoring import course_map, courses, gradebook, linking, people, privacy, results
 from lti_mentor.mentoring.courses import Item
 from lti_mentor.mentoring.people import Account, Grant, Identity, Person
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
 from tests.conftest import SECRET, url_of
 from tests.lti.test_linked_meanwhile import until_somebody_waits
 from tests.support.outside import AUTHORITY, statement
@@ -74,6 +76,56 @@ def test_accounts_become_one_in_the_moment_of_statements_about_both(database, ca
     with database.reading() as db:
         mine = db.scalars(select(Account.issuer).where(Account.person_id == cast.learner.id)).all()
     assert len(mine) == 2
+
+
+@pytest.fixture
+def twin(database, home):
+    """The learner, as another platform of the organization knows her, with a right."""
+    with database.transaction() as db:
+        person = people.meet(db, home, Identity(issuer="https://second.example.org", subject="77"))
+        people.grant(db, person, "analyst")
+    return person
+
+
+def erase(person):
+    return lambda db: privacy.erase(db, Vault((SECRET,)), db.get_one(Person, person.id), by=None)
+
+
+def after(database, take, work):
+    """What comes of work that waits until another transaction is done."""
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as db:
+            take(db)
+            begun = thread.submit(work)
+            until_somebody_waits(database)
+        return begun.result(timeout=30)
+
+
+@pytest.mark.parametrize("gone", ["learner", "twin"])
+def test_nobody_becomes_one_with_somebody_who_is_erased_in_the_same_moment(
+    database, cast, twin, home, loaded_settings, gone
+):
+    erased, left = (cast.learner, twin) if gone == "learner" else (twin, cast.learner)
+    link = command(database, "person", "link", str(cast.learner.id), str(twin.id))
+    done = after(database, erase(erased), link)
+    assert (done.exit_code, "was erased or linked" in done.output) == (1, True), done.output
+    upkeep.run(Tool(loaded_settings, database, Vault((SECRET,))))
+    with database.reading() as db:
+        assert db.get_one(Person, left.id).erased_at is None
+        assert db.scalars(select(Account.person_id).where(Account.person_id.in_([erased.id, left.id]))).all() == [
+            left.id
+        ]
+
+
+def test_somebody_who_becomes_one_with_another_account_is_not_erased_behind_that(database, cast, twin, home):
+    def link(db):
+        linking.merge(db, *(db.get_one(Person, each.id) for each in (cast.learner, twin)), by=None, place="test")
+
+    done = after(database, link, command(database, "person", "erase", str(twin.id), "--yes"))
+    assert (done.exit_code, "There is no such person here." in done.output) == (1, True), done.output
+    with database.reading() as db:
+        assert db.get_one(Person, cast.learner.id).erased_at is None
+        assert people.rights(db, cast.learner) == {"analyst"}
 
 
 def test_items_become_due_in_the_moment_of_statements_about_a_learner(database, cast, home, tool):

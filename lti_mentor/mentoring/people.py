@@ -31,6 +31,7 @@ from lti_mentor.mentoring import audit, organizations
 
 MOST_WORDS = 10  # of a search
 RIGHTS = ("analyst", "records", "administrator")
+Keyed = Callable[[bytes], bytes]  # a hash that nobody can try without the key
 
 
 class Person(Row):
@@ -62,7 +63,7 @@ class Account(Row):
 class ErasedAccount(Row):
     """All that is left of an account of somebody who was erased, so that no list of people brings them back.
 
-    A keyed hash: without the key nobody can try whose it was. Their own launch makes somebody new, whom lists may name.
+    A keyed hash: without the key nobody can try whose it was. It goes with their own launch, which makes somebody new.
     """
 
     __tablename__ = "erased_accounts"
@@ -121,17 +122,18 @@ class Identity:
     zone: str = "UTC"
 
 
-def meet(db: Session, organization_id: uuid.UUID, identity: Identity) -> Person:
+def meet(db: Session, organization_id: uuid.UUID, identity: Identity, *, keyed: Keyed | None = None) -> Person:
     """The person behind this account, made at the first meeting; what the LMS says of them is kept up to date.
 
-    To be looked at: where nothing is news the row is of no session.
+    To be looked at: where nothing is news the row is of no session. In their own launch, which has the key, whoever was
+    erased is back: lists may name them again.
     """
     known = _known(db, organization_id, identity)
     if known is not None and not _is_news(known, identity):
         return known
     organizations.lock(db, organization_id)  # in the order of everybody who writes people
     known = _known(db, organization_id, identity)
-    person = db.get_one(Person, known.id) if known is not None else _new(db, organization_id, identity)
+    person = db.get_one(Person, known.id) if known is not None else _new(db, organization_id, identity, keyed)
     person.name, person.email, person.locale, person.zone = _said(person, identity)
     db.flush()
     return person
@@ -147,11 +149,7 @@ def _said(person: Person, identity: Identity) -> tuple[str | None, str | None, s
 
 
 def meet_many(
-    db: Session,
-    organization_id: uuid.UUID,
-    identities: Sequence[Identity],
-    *,
-    keyed: Callable[[bytes], bytes] = bytes,
+    db: Session, organization_id: uuid.UUID, identities: Sequence[Identity], *, keyed: Keyed
 ) -> dict[str, Person]:
     """The people behind accounts of one issuer, by subject; a fixed number of queries for any number of known ones.
 
@@ -179,9 +177,9 @@ def meet_many(
 
 
 def _without_erased(
-    db: Session, organization_id: uuid.UUID, identities: Sequence[Identity], keyed: Callable[[bytes], bytes]
+    db: Session, organization_id: uuid.UUID, identities: Sequence[Identity], keyed: Keyed
 ) -> list[Identity]:
-    by_hash = {_hashed(each.issuer, each.subject, keyed): each for each in identities}
+    by_hash = {_hashed(organization_id, each.issuer, each.subject, keyed): each for each in identities}
     erased = select(ErasedAccount.account_hash).where(
         ErasedAccount.organization_id == organization_id, ErasedAccount.account_hash.in_(by_hash)
     )
@@ -189,14 +187,15 @@ def _without_erased(
     return [each for account_hash, each in by_hash.items() if account_hash not in gone]
 
 
-def _hashed(issuer: str, subject: str, keyed: Callable[[bytes], bytes]) -> bytes:
-    return keyed(json.dumps([issuer, subject]).encode())
+def _hashed(organization_id: uuid.UUID, issuer: str, subject: str, keyed: Keyed) -> bytes:
+    """Another one in each organization: nobody sees that the same account was erased in two."""
+    return keyed(json.dumps([str(organization_id), issuer, subject]).encode())
 
 
-def keep_out(db: Session, person: Person, *, keyed: Callable[[bytes], bytes]) -> None:
+def keep_out(db: Session, person: Person, *, keyed: Keyed) -> None:
     """Let no list of people bring the accounts of this person back, who is about to be forgotten."""
     for account in accounts_of(db, person):
-        account_hash = _hashed(account.issuer, account.subject, keyed)
+        account_hash = _hashed(person.organization_id, account.issuer, account.subject, keyed)
         row = {"id": new_id(), "organization_id": person.organization_id, "account_hash": account_hash}
         db.execute(inserting(db, ErasedAccount).values(row).on_conflict_do_nothing())
 
@@ -296,7 +295,11 @@ def by_actor_name(db: Session, organization_id: uuid.UUID, actor_name: str) -> P
     )
 
 
-def _new(db: Session, organization_id: uuid.UUID, identity: Identity) -> Person:
+def _new(db: Session, organization_id: uuid.UUID, identity: Identity, keyed: Keyed | None) -> Person:
+    if keyed is not None:
+        account_hash = _hashed(organization_id, identity.issuer, identity.subject, keyed)
+        this = (ErasedAccount.organization_id == organization_id, ErasedAccount.account_hash == account_hash)
+        db.execute(delete(ErasedAccount).where(*this))
     return _new_ones(db, organization_id, [identity])[identity.subject]
 
 

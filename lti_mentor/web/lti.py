@@ -3,12 +3,14 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
+from lti_mentor.activity.record import account_hash
 from lti_mentor.db import lost_a_race
 from lti_mentor.errors import LaunchError, MentorError, TooMany
 from lti_mentor.lti import contexts, deep_linking, keys, launch, links, login, platforms
@@ -119,7 +121,7 @@ def _arrive(db: Session, launched: Launch) -> tuple[visit.Opened, str, dict[str,
         locale=language.known_locale(launched.locale, settings.default_locale),
         zone=language.known_zone(launched.zone, settings.default_time_zone),
     )
-    person = people.meet(db, launched.organization_id, identity)
+    person = people.meet(db, launched.organization_id, identity, keyed=partial(account_hash, db, tool().vault))
     arrival = _enter(db, launched, person)
     course = arrival.course
     opened = visit.open_visit(

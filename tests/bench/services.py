@@ -149,7 +149,7 @@ def _fill_column(tool: Tool, issuer: str) -> None:
         course = db.scalars(select(courses.Course)).one()
         organization_id, today = course.organization_id, clock.today()
         everybody = [Identity(issuer=issuer, subject=f"member-{number}") for number in range(SCORES)]
-        known = people.meet_many(db, organization_id, everybody)
+        known = people.meet_many(db, organization_id, everybody, keyed=bytes)
         draft = ProgramDraft(name="Program", starts_on=today, ends_on=today + timedelta(weeks=9))
         program = programs.create(db, course, draft, by=known["member-0"])
         column = gradebook.open_column(db, program, course, "comptia-security-plus")

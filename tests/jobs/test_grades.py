@@ -121,7 +121,7 @@ def crowd(site, lms, size) -> None:
     with site.database.transaction() as db:
         only = db.scalars(select(GradeColumn)).one()
         known = [Identity(issuer=lms.world.issuer, subject=name) for name in names]
-        for person in people.meet_many(db, only.organization_id, known).values():
+        for person in people.meet_many(db, only.organization_id, known, keyed=bytes).values():
             db.add(LatestScore(organization_id=only.organization_id, column_id=only.id, person_id=person.id, value=1))
 
 

@@ -16,7 +16,7 @@ from lti_mentor.jobs import rosters
 from lti_mentor.lti import contexts
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.platforms import Deployment, Platform
-from lti_mentor.mentoring import courses, organizations, people, privacy
+from lti_mentor.mentoring import courses, linking, organizations, people, privacy
 from lti_mentor.mentoring.courses import Course, Member
 from lti_mentor.mentoring.people import Account, ErasedAccount, Identity, Person
 from lti_mentor.practice.world import INSTRUCTOR, LEARNER, LmsPerson
@@ -331,10 +331,12 @@ def test_whoever_was_erased_comes_back_with_their_own_launch_alone(tool, lms, bo
     assert sum(left_out) == 2
     with both_site.database.reading() as db:
         assert db.scalars(select(Person).where(Person.name.in_(["Learner", "Crowd 7"]))).all() == []
+        assert len(db.scalars(select(ErasedAccount)).all()) == 2
     Visitor().launch(both_site.lms.url, "learner", "1")
     wait_a_day(both_site.database)
     assert rosters.run(tool) == 1
     with both_site.database.reading() as db:
+        assert len(db.scalars(select(ErasedAccount)).all()) == 1, "of whoever came back nothing is left"
         assert person_of(db, "learner").name == "Learner"
         assert person_of(db, "crowd-7") is None
     assert standing(both_site.database)["learner"].listed_at is not None
@@ -349,6 +351,31 @@ def test_an_erased_account_of_another_platform_or_organization_is_somebody_else(
         assert people.meet_many(db, home, listed, keyed=keyed) == {}
         other = [replace(listed[0], issuer="https://b.example.org")]
         assert people.meet_many(db, home, other, keyed=keyed).keys() == {"7"}
-        assert people.meet_many(db, elsewhere, listed, keyed=keyed).keys() == {"7"}
-        (left,) = db.scalars(select(ErasedAccount.account_hash))
-    assert b"a.example.org" not in left
+        found = people.meet_many(db, elsewhere, listed, keyed=keyed)
+        privacy.erase(db, vault, found["7"], by=None)
+        left = db.scalars(select(ErasedAccount.account_hash)).all()
+    assert len(set(left)) == 2, "nor do both say that it was the same account"
+    assert b"a.example.org" not in b"".join(left)
+
+
+def test_every_account_of_whoever_is_erased_stays_out_each_until_its_own_launch(sqlite_database, loaded_settings):
+    vault = Vault(loaded_settings.secret_key)
+    first, second = (Identity(issuer=f"https://{name}.example.org", subject="7") for name in "ab")
+    with sqlite_database.transaction() as db:
+        home, keyed = organizations.named(db, "Home").id, partial(account_hash, db, vault)
+
+        def listed():
+            return [each for each in (first, second) if people.meet_many(db, home, [each], keyed=keyed)]
+
+        person = people.meet(db, home, first, keyed=keyed)
+        linking.merge(db, person, people.meet(db, home, second, keyed=keyed), by=None, place="test")
+        privacy.erase(db, vault, person, by=None)
+        assert listed() == []
+        back = people.meet(db, home, first, keyed=keyed)
+        assert listed() == [first]
+        privacy.erase(db, vault, back, by=None)
+        assert listed() == []
+        back = people.meet(db, home, first, keyed=keyed)
+        linking.merge(db, back, people.meet(db, home, second, keyed=keyed), by=None, place="test")
+        assert listed() == [first, second]
+        assert db.scalars(select(ErasedAccount)).all() == []

@@ -105,7 +105,7 @@ def test_a_name_that_fits_too_many_people_asks_for_more_of_it(reader, database, 
             people.Identity(issuer="https://lms.example.org", subject=str(uuid.uuid4()), name=f"Crowd {number}")
             for number in range(201)
         ]
-        people.meet_many(db, cast.learner.organization_id, identities)
+        people.meet_many(db, cast.learner.organization_id, identities, keyed=bytes)
     assert "More than 200 people fit" in reader.get("admin/log?name=crowd").text
     assert "More people fit" in reader.get("admin/rights?q=crowd").text
 

@@ -354,6 +354,11 @@ def lost_a_race(error: Exception) -> bool:
     return isinstance(error, StaleDataError | NoResultFound)  # what was found a moment ago is gone
 
 
+def is_away(error: Exception) -> bool:
+    """Whether the database does not answer, which concerns all work; a lost race concerns the one that lost it."""
+    return isinstance(error, UNREACHABLE) and not lost_a_race(error)
+
+
 def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
     """Keeps a text column to a few words, in the database too."""
     words = ", ".join(f"'{value}'" for value in values)

@@ -4,7 +4,7 @@ import logging
 import threading
 from datetime import timedelta
 
-from lti_mentor.db import UNREACHABLE
+from lti_mentor.db import is_away
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti import connection, connection_tests
 from lti_mentor.lti.connection import Tried
@@ -35,8 +35,8 @@ def run(tool: Tool, stop: threading.Event = NEVER) -> int:
 def _try_out(tool: Tool, platform: Platform) -> list[Tried]:
     try:
         return connection.try_out(tool, platform)
-    except UNREACHABLE:
-        raise  # the database is away: the lease ends by itself
-    except Exception:
+    except Exception as problem:
+        if is_away(problem):
+            raise  # the lease ends by itself
         log.exception("connection not tried")  # the page says so; the others have nothing to do with it
         return [Tried("keys", 0, PlatformError("error"))]

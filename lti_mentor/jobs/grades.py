@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.db import UNREACHABLE
+from lti_mentor.db import is_away
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti import contexts, links, platforms
 from lti_mentor.lti.grades import Gradebook, Score
@@ -71,9 +71,9 @@ def _work(tool: Tool, column: GradeColumn) -> tuple[int, bool]:
         log.warning("scores not told", extra={"reason": problem.reason, "status": problem.values.get("status")})
         _failed(tool, column, problem.reason, problem.values.get("retry_after"))
         return told, False
-    except UNREACHABLE:
-        raise  # the database is away: the lease ends by itself
-    except Exception:
+    except Exception as problem:
+        if is_away(problem):
+            raise  # the lease ends by itself
         log.exception("scores not told")  # this column waits; the others have nothing to do with it
         _failed(tool, column, "error")
     else:

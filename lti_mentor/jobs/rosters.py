@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.activity.record import account_hash
-from lti_mentor.db import UNREACHABLE
+from lti_mentor.db import is_away
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti import contexts, roster
 from lti_mentor.lti.contexts import ContextServices
@@ -61,9 +61,9 @@ def read_one(tool: Tool, row: ContextServices, platform: Platform) -> bool:
         log.warning("roster not read", extra={"reason": problem.reason, "status": problem.values.get("status")})
         _failed(tool, row, problem.reason, problem.values.get("retry_after"))
         return False
-    except UNREACHABLE:
-        raise  # the database is away: the lease ends by itself
-    except Exception:
+    except Exception as problem:
+        if is_away(problem):
+            raise  # the lease ends by itself
         log.exception("roster not read")  # this context waits; the others have nothing to do with it
         _failed(tool, row, "error")
         return False
@@ -92,11 +92,8 @@ def _read(tool: Tool, row: ContextServices, platform: Platform, started_at: date
         listed += len(page.members)
         is_whole = is_whole and page.is_readable
     if is_whole and listed:
-        with tool.database.transaction() as db:
-            since = started_at - timedelta(hours=tool.settings.visit_hours)
-            course = _course(db, row)
-            gone = courses.close_roster(db, course, at=started_at, seen_since=since)
-            visit.close_visits_of(db, course.organization_id, gone, course_id=course.id)
+        since = started_at - timedelta(hours=tool.settings.visit_hours)
+        tool.database.write(partial(_close, row=row, started_at=started_at, seen_since=since))
     return following
 
 
@@ -116,6 +113,12 @@ def _take(
     visit.close_visits_of(db, course.organization_id, gone, course_id=course.id)
     contexts.still_reading(db.get_one(ContextServices, row.id), len(page.members))
     return len({each.subject for each in identities} - known.keys())
+
+
+def _close(db: Session, *, row: ContextServices, started_at: datetime, seen_since: datetime) -> None:
+    course = _course(db, row)
+    gone = courses.close_roster(db, course, at=started_at, seen_since=seen_since)
+    visit.close_visits_of(db, course.organization_id, gone, course_id=course.id)
 
 
 def _course(db: Session, row: ContextServices) -> Course:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from lti_mentor import clock
 from lti_mentor.activity import record
-from lti_mentor.db import UNREACHABLE
+from lti_mentor.db import UNREACHABLE, is_away
 from lti_mentor.errors import PlatformError
 from lti_mentor.jobs.outside import Speaker, reason_of
 from lti_mentor.lti import http
@@ -85,9 +85,9 @@ def send_some(tool: Tool, target: Target, stop: threading.Event) -> int:
             turn.take()
         except PlatformError as problem:
             turn.fail(problem)
-        except UNREACHABLE:
-            raise  # the database is away: the lease ends by itself
-        except Exception:
+        except Exception as problem:
+            if is_away(problem):
+                raise  # the lease ends by itself
             log.exception("statements not delivered")  # this target waits; the others have nothing to do with it
             turn.fail(PlatformError("error"))
     with tool.database.transaction() as db:

@@ -29,8 +29,7 @@ BATCH = 500
 
 def run(tool: Tool, stop: threading.Event = NEVER) -> int:
     """How many rows went, in small transactions that delay nobody."""
-    with tool.database.transaction() as db:
-        total = privacy.erase_again(db) + platforms.forget_waiting(db)
+    total = tool.database.write(lambda db: privacy.erase_again(db) + platforms.forget_waiting(db))
     removed = BATCH
     while removed and not stop.is_set():
         with tool.database.transaction() as db:

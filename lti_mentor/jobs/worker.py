@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from lti_mentor import queue
-from lti_mentor.db import UNREACHABLE, Database
+from lti_mentor.db import UNREACHABLE, Database, is_away
 from lti_mentor.jobs import connections, due_items, grades, retention, rosters, statements, upkeep
 from lti_mentor.queue import NEVER
 from lti_mentor.tool import Tool
@@ -70,9 +70,9 @@ def work_once(tool: Tool, stop: threading.Event = NEVER) -> bool:
     step, every = STEPS.get(job.kind, (_unknown, None))
     try:
         step(tool, stop)
-    except UNREACHABLE:
-        raise  # nothing can be marked now: the lease ends by itself
     except Exception as problem:
+        if is_away(problem):
+            raise  # nothing can be marked now: the lease ends by itself
         log.exception("job failed", extra={"job": job.kind})
         with tool.database.transaction() as db:
             queue.failed(db, job, type(problem).__name__)

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -339,3 +340,31 @@ def test_only_what_another_transaction_may_have_done_is_a_lost_race(database, ro
     with pytest.raises(IntegrityError) as caught, database.transaction() as session:
         session.add(row(home))
     assert db.lost_a_race(caught.value) is is_race
+
+
+@pytest.mark.parametrize(
+    ("days", "names", "is_raised", "times"),
+    [
+        (9, ["New", "Newer"], False, 1),
+        (9, ["Home", "New"], False, 2),
+        (9, ["Home", "Home", "New"], True, 2),
+        (0, ["New", "Newer"], True, 1),
+    ],
+    ids=["nothing in the way", "lost once", "lost twice", "no race"],
+)
+def test_work_that_lost_a_race_is_done_once_more_and_only_then(database, days, names, is_raised, times):
+    with database.transaction() as session:
+        session.add(home := Organization(name="Home"))
+    left = iter(names)
+
+    def work(session):
+        session.add(RetentionRule(organization_id=home.id, days=days, whose="all"))
+        session.add(Organization(name=next(left)))
+
+    with pytest.raises(IntegrityError) if is_raised else nullcontext():
+        database.write(work)
+    assert len(list(left)) == len(names) - times
+    with database.reading() as session:
+        assert len(session.scalars(select(RetentionRule)).all()) == (0 if is_raised else 1), (
+            "the first time left nothing"
+        )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
 
 from lti_mentor import clock, queue
 from lti_mentor.jobs import upkeep, worker
@@ -132,6 +132,20 @@ def test_a_job_of_another_version_does_not_stop_the_worker(database, tool):
     assert worker.work_once(tool)
     with database.reading() as session:
         assert session.scalars(select(Job)).one().last_problem == "LookupError"
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_job_that_lost_a_race_is_tried_again_soon_and_does_not_wait_for_its_lease(database, tool, monkeypatch):
+    def give_way(*_):
+        with database.transaction() as session:
+            session.execute(text("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$"))  # as a deadlock that was broken up
+
+    monkeypatch.setattr(worker, "STEPS", {"upkeep": (give_way, upkeep.EVERY)})
+    worker.schedule(database)
+    assert worker.work_once(tool)
+    with database.reading() as session:
+        job = session.scalars(select(Job)).one()
+    assert (job.leased_until, job.last_problem, job.status) == (None, "OperationalError", "waiting")
 
 
 def test_items_that_become_due_without_a_result_move_readiness_on_record_once(database, cast, tool):

@@ -14,7 +14,7 @@ from lti_mentor import clock
 from lti_mentor.cli import main
 from lti_mentor.jobs import due_items, upkeep
 from lti_mentor.mentoring import course_map, courses, gradebook, linking, people, privacy, results
-from lti_mentor.mentoring.courses import Item
+from lti_mentor.mentoring.courses import Item, Member
 from lti_mentor.mentoring.people import Account, Grant, Identity, Person
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
@@ -126,6 +126,19 @@ def test_somebody_who_becomes_one_with_another_account_is_not_erased_behind_that
     with database.reading() as db:
         assert db.get_one(Person, cast.learner.id).erased_at is None
         assert people.rights(db, cast.learner) == {"analyst"}
+
+
+def test_what_came_in_with_an_erasure_goes_also_in_the_moment_of_a_form(database, cast, loaded_settings):
+    with database.transaction() as db:
+        erase(cast.learner)(db)
+        mine = {"organization_id": cast.learner.organization_id, "person_id": cast.learner.id}
+        db.add_all([Grant(**mine, right="analyst"), Member(**mine, course_id=cast.course.id, teaches=False)])
+
+    def hold(row):
+        return lambda db: db.scalars(select(row).where(row.person_id == cast.learner.id).with_for_update()).all()
+
+    tool = Tool(loaded_settings, database, Vault((SECRET,)))
+    assert give_way(database, hold(Member), lambda: upkeep.run(tool), hold(Grant)) == 2
 
 
 def test_items_become_due_in_the_moment_of_statements_about_a_learner(database, cast, home, tool):

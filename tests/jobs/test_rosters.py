@@ -313,6 +313,25 @@ def test_a_page_that_gives_way_to_another_writer_is_taken_again(tool, lms, both_
     assert lms.roster_requests == 3, "the platform is not asked again"
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_whoever_left_is_gone_also_when_that_gives_way_to_another_writer(tool, lms, both_site):
+    Visitor().launch(both_site.lms.url, "coordinator", "1")
+    lms.world.courses[0].members.pop("coordinator")
+    wait_a_day(both_site.database)
+    with ThreadPoolExecutor(1) as thread:
+        with both_site.database.transaction() as db:
+            db.execute(text("SET LOCAL deadlock_timeout = '20s'"))  # whoever looks first gives way
+            row, platform = db.scalars(select(ContextServices)).one(), db.scalars(select(Platform)).one()
+            gone = person_of(db, "coordinator")
+            db.scalars(select(VisitRow).where(VisitRow.person_id == gone.id).with_for_update()).all()
+            reading = thread.submit(rosters.read_one, tool, row, platform)
+            until_somebody_waits(both_site.database)
+            db.scalars(select(Member).where(Member.person_id == gone.id).with_for_update()).all()
+        assert reading.result(timeout=30)
+    assert standing(both_site.database)["coordinator"].left_at is not None
+    assert services(both_site.database).roster_problem is None
+
+
 def person_of(db, subject) -> Person | None:
     return db.scalar(select(Person).join(Account).where(Account.subject == subject))
 

@@ -44,7 +44,7 @@ def run(tool: Tool, stop: threading.Event = NEVER) -> int:
         with tool.database.transaction() as db:
             claimed = gradebook.claim(db, clock.now() + LEASE, besides=had | failed)
         if claimed is not None:
-            told, answers = _work(tool, claimed[0])
+            told, answers = _work(tool, claimed[0], stop)
             (had if answers else failed).add(claimed[1])
             total += told
         elif not had or clock.now() > until:
@@ -54,15 +54,21 @@ def run(tool: Tool, stop: threading.Event = NEVER) -> int:
     return total
 
 
-def _work(tool: Tool, column: GradeColumn) -> tuple[int, bool]:
-    """How many scores were told, and whether anything came of it: the platform answered, or scores were counted."""
+def _work(tool: Tool, column: GradeColumn, stop: threading.Event) -> tuple[int, bool]:
+    """How many scores were told, and whether anything came of it: the platform answered, or scores were counted.
+
+    Told to stop, it gives the column back after the score it is at.
+    """
     told = tried = 0
     until = clock.now() + LONGEST
     try:
-        counted = _count(tool, column)
+        counted = _count(tool, column, stop)
         book, issuer = _book(tool, column)
         while batch := _batch(tool, column, issuer):
             for each in batch:
+                if stop.is_set():
+                    _give_back(tool, column)
+                    return told, True
                 if tried and clock.now() > until:
                     raise PlatformError("grades.too_slow", retryable=True)
                 tried += 1
@@ -89,6 +95,13 @@ def _done(tool: Tool, column: GradeColumn) -> None:
         told = db.get(GradeColumn, column.id)
         if told is not None:  # it may be gone with its course
             gradebook.done(told)
+
+
+def _give_back(tool: Tool, column: GradeColumn) -> None:
+    with tool.database.transaction() as db:
+        left = db.get(GradeColumn, column.id)
+        if left is not None:  # it may be gone with its course
+            gradebook.give_back(left)
 
 
 def _failed(tool: Tool, column: GradeColumn, reason: str, retry_after: object = None) -> None:
@@ -130,10 +143,10 @@ class _Waiting:
     work: Work | None
 
 
-def _count(tool: Tool, column: GradeColumn) -> int:
+def _count(tool: Tool, column: GradeColumn, stop: threading.Event) -> int:
     """Count the goals that may have moved, so few people at a time that nobody waits long to write; how many it was."""
     total, counted = 0, BATCH if column.certification_id is None else 0
-    while counted == BATCH:
+    while counted == BATCH and not stop.is_set():
         counted = tool.database.write(lambda db: goal_columns.count(db, db.get_one(GradeColumn, column.id), BATCH))
         total += counted
     return total

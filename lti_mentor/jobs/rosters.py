@@ -42,7 +42,7 @@ def run(tool: Tool, stop: threading.Event = NEVER) -> int:
         with tool.database.transaction() as db:
             claimed = contexts.claim_roster(db, besides=had | failed)
         if claimed is not None:
-            is_read = read_one(tool, *claimed)
+            is_read = read_one(tool, *claimed, stop)
             (had if is_read else failed).add(claimed[1].id)
             total += is_read
         elif not had or clock.now() > until:
@@ -52,11 +52,21 @@ def run(tool: Tool, stop: threading.Event = NEVER) -> int:
     return total
 
 
-def read_one(tool: Tool, row: ContextServices, platform: Platform) -> bool:
-    """Whether it was read to its end. What was read of one that was not is kept, and nobody is taken away."""
+class _Stopped(Exception):
+    """The worker is told to stop before a list is read to its end."""
+
+
+def read_one(tool: Tool, row: ContextServices, platform: Platform, stop: threading.Event = NEVER) -> bool:
+    """Whether it was read to its end. What was read of one that was not is kept, and nobody is taken away.
+
+    Told to stop, it takes no other page and gives the roster back.
+    """
     started_at = clock.now()
     try:
-        differences = _read(tool, row, platform, started_at)
+        differences = _read(tool, row, platform, started_at, stop)
+    except _Stopped:
+        _give_back(tool, row)
+        return False
     except PlatformError as problem:
         log.warning("roster not read", extra={"reason": problem.reason, "status": problem.values.get("status")})
         _failed(tool, row, problem.reason, problem.values.get("retry_after"))
@@ -73,6 +83,13 @@ def read_one(tool: Tool, row: ContextServices, platform: Platform) -> bool:
     return True
 
 
+def _give_back(tool: Tool, row: ContextServices) -> None:
+    with tool.database.transaction() as db:
+        left = db.get(ContextServices, row.id)
+        if left is not None:  # it may be gone with its platform
+            contexts.give_roster_back(left)
+
+
 def _failed(tool: Tool, row: ContextServices, reason: str, retry_after: object = None) -> None:
     with tool.database.transaction() as db:
         failed = db.get(ContextServices, row.id)
@@ -80,11 +97,15 @@ def _failed(tool: Tool, row: ContextServices, reason: str, retry_after: object =
             contexts.roster_failed(failed, reason, retry_after=retry_after if isinstance(retry_after, int) else None)
 
 
-def _read(tool: Tool, row: ContextServices, platform: Platform, started_at: datetime) -> str | None:
+def _read(
+    tool: Tool, row: ContextServices, platform: Platform, started_at: datetime, stop: threading.Event
+) -> str | None:
     """Where the next differences are to be had, when the platform says so."""
     url, is_whole = row.roster_differences_url or row.memberships_url or "", row.roster_differences_url is None
     following, listed = None, 0
     for page in roster.read(tool, platform, url, until=started_at + LONGEST):
+        if stop.is_set():
+            raise _Stopped()
         taken = partial(_take, vault=tool.vault, row=row, platform=platform, page=page, started_at=started_at)
         if erased := tool.database.write(taken):
             log.info("roster lists people who were erased", extra={"reason": "person.erased", "count": erased})

@@ -202,6 +202,11 @@ def still_reading(row: ContextServices, people: int) -> None:
     row.roster_leased_until, row.roster_people = clock.now() + LEASE, row.roster_people + people
 
 
+def give_roster_back(row: ContextServices) -> None:
+    """The next worker reads it from its beginning."""
+    row.roster_leased_until = None
+
+
 def roster_read(row: ContextServices, *, started_at: datetime, differences_url: str | None) -> None:
     """To its end. Whoever asked while it was read is answered by the next reading."""
     row.roster_read_at, row.roster_differences_url = started_at, differences_url

@@ -464,6 +464,11 @@ def failed(column: GradeColumn, reason: str, *, retry_after: int | None) -> None
     column.retry_at = clock.now() + min(wait, LATEST_WAIT)
 
 
+def give_back(column: GradeColumn) -> None:
+    """The next worker goes on with it."""
+    column.leased_until = None
+
+
 def rest(column: GradeColumn, reason: str) -> None:
     """Told for as long as it may at a time; the others have their turn."""
     column.failures = 0

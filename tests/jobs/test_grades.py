@@ -1,5 +1,6 @@
 """Scores: the latest of each person in a real gradebook, and what happens when it refuses."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -164,6 +165,17 @@ def test_a_score_that_changes_while_others_are_told_is_told_again(tool, lms, bot
     lms.bad_answers[:] = [nothing, nothing, meanwhile]
     assert grades.run(tool) == 5
     assert shown_there(lms)["learner"] == 12
+
+
+def test_a_worker_that_is_stopped_ends_after_a_score_and_the_next_one_goes_on(tool, lms, both_site):
+    crowd(both_site, lms, 3)
+    stop = threading.Event()
+    lms.bad_answers[:] = [nothing, nothing, stop.set]
+    assert grades.run(tool, stop) == 1
+    left = column(both_site.database)
+    assert (left.leased_until, left.retry_at, left.failures, left.problem) == (None, None, 0, None)
+    assert grades.run(tool) == 3
+    assert len(shown_there(lms)) == 4
 
 
 def test_whoever_is_erased_while_others_are_told_is_told_no_more(tool, lms, both_site):

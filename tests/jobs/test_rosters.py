@@ -1,6 +1,7 @@
 """Rosters: every page of a real platform, and what is kept when it fails."""
 
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -295,6 +296,20 @@ def test_a_launch_that_names_no_roster_leaves_the_address_that_is_known(tool, lm
         contexts.keep(db, deployment, row.context_id, contexts.Offered(None, "https://lms.example.org/items", ()))
         assert row.memberships_url is not None
         assert row.lineitems_url == "https://lms.example.org/items"
+
+
+def test_a_worker_that_is_stopped_ends_after_a_page_and_the_next_one_reads_everything(tool, lms, both_site):
+    stop = threading.Event()
+    lms.bad_answers[:] = [nothing, stop.set]
+    assert rosters.run(tool, stop) == 0
+    assert lms.roster_requests == 2
+    row = services(both_site.database)
+    assert (row.is_being_read, row.roster_retry_at, row.roster_failures, row.roster_problem) == (False, None, 0, None)
+    known = standing(both_site.database)
+    assert len(known) < CROWD
+    assert {member.left_at for member in known.values()} == {None}
+    assert rosters.run(tool) == 1
+    assert set(standing(both_site.database)) == set(lms.world.courses[0].members)
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)

@@ -34,7 +34,7 @@ def remove_naming(db: Session, *, tenant: uuid.UUID, agents: Iterable[str], keye
 
 def remove(db: Session, *, tenant: uuid.UUID, seqs: Collection[int], keyed: Callable[[bytes], bytes]) -> Gone:
     """Remove these statements, with the attachments that came along with no other; ``keyed`` hashes of digests stay."""
-    left, enclosed = sorted(seqs), set[str]()
+    left, enclosed, removed = sorted(seqs), set[str](), 0
     while left:
         some = store.within(db, tenant, left[:500], store.PAGE_BYTES)
         left = left[len(some) :]
@@ -46,7 +46,8 @@ def remove(db: Session, *, tenant: uuid.UUID, seqs: Collection[int], keyed: Call
             db.execute(insert(RemovedStatement), [_what_is_left(tenant, each, keyed) for each in said.values()])
         links.forget(db, tenant, said)
         db.execute(delete(StoredStatement).where(*these))
-    return Gone(len(seqs), _remove_attachments(db, tenant, sorted(enclosed)))
+        removed += len(said)
+    return Gone(removed, _remove_attachments(db, tenant, sorted(enclosed)))
 
 
 def _what_is_left(tenant: uuid.UUID, said: Statement, keyed: Callable[[bytes], bytes]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from lti_mentor.db import Database
 from xapi import agents, keys, links, removal, search, store
 from xapi.errors import Conflict, InvalidStatement
 from xapi.facets import BROADEST, agent_key, facet_digest, facets
+from xapi.removal import Gone
 from xapi.rows import Facet, StoredStatement
 
 TENANT, OTHER = uuid.uuid4(), uuid.uuid4()
@@ -126,8 +127,17 @@ def test_nothing_is_found_by_a_removed_statement_where_the_middle_of_the_chain_c
         seq = db.scalars(select(StoredStatement.seq).where(StoredStatement.statement_id == first)).one()
         said = select(func.count()).select_from(Facet).where(Facet.source == seq, Facet.seq != seq)
         assert db.scalar(said) > 0
-        assert removal.remove(db, tenant=TENANT, seqs=[seq], keyed=bytes)
+        removal.remove(db, tenant=TENANT, seqs=[seq], keyed=bytes)
         assert db.scalar(said) == 0
+
+
+def test_only_statements_that_were_there_are_counted_as_removed(database):
+    put(database, [statement(), statement()])
+    with database.transaction() as db:
+        seqs = db.scalars(select(StoredStatement.seq)).all()
+        assert removal.remove(db, tenant=TENANT, seqs=seqs[:1], keyed=bytes) == Gone(1)
+        assert removal.remove(db, tenant=TENANT, seqs=[*seqs, max(seqs) + 1], keyed=bytes) == Gone(1)
+        assert removal.remove(db, tenant=TENANT, seqs=seqs, keyed=bytes) == Gone()
 
 
 def test_what_waited_for_a_statement_finds_it_once_however_many_there_are(database):

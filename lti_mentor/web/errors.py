@@ -124,7 +124,6 @@ SENTENCES = {
     "platform.no_token": "The learning platform gave no token (status %(status)s). Check the client id there, that it reads the keys at BASE_URL/lti/jwks, and that the services are switched on for this tool.",
     "platform.no_usable_key": "There is no RS256 key with an id at that address. Check the key set address.",
     "platform.no_tool_key": "The tool has no key to sign with. Run lti-mentor keys rotate.",
-    "grades.other_column": "The learning platform answered with a column that is not ours, maybe one of the same name. Rename or remove that one there; we try again by ourselves.",
     "grades.not_offered": "The learning platform offers no gradebook to this course. Open the tool from the course once more, then ask its administrator to allow grades.",
     "grades.no_such_column": "There is no such column in this course.",
     "grades.no_scope": "The learning platform does not allow this with its gradebook. Ask its administrator to allow the tool to manage columns and scores.",

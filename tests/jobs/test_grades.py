@@ -413,13 +413,6 @@ def test_a_column_at_another_place_gets_no_token(tool, lms, both_site):
     assert column(both_site.database).problem == "grades.no_column"
 
 
-def test_a_column_of_somebody_else_is_not_taken_for_ours(tool, lms, both_site):
-    made = jsonify_later({"id": f"{lms.world.issuer}/lineitems/1", "resourceId": "another"})
-    lms.bad_answers[:] = [nothing, made]
-    assert grades.run(tool) == 0
-    assert column(both_site.database).problem == "grades.other_column"
-
-
 def test_columns_of_two_programs_of_a_course_have_different_labels(tool, lms, both_site):
     with both_site.database.transaction() as db:
         course, today = db.scalars(select(Course)).one(), clock.today()

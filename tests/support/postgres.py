@@ -20,6 +20,7 @@ def cluster() -> Iterator[str]:
         _own(Path(folder))
         _run(programs / "initdb", "--auth=trust", "--username=mentor", "--encoding=UTF8", f"--pgdata={data}")
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off"
+        options += " -c deadlock_timeout=3s"  # tests make one meanwhile
         _run(programs / "pg_ctl", "start", "--wait", f"--pgdata={data}", f"--log={folder}/log", f"--options={options}")
         try:
             yield f"postgresql://mentor@127.0.0.1:{port}/postgres"

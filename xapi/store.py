@@ -172,7 +172,7 @@ def last_seq(db: Session, *, tenant: uuid.UUID, now: datetime) -> int:
 def last_before(db: Session, *, tenant: uuid.UUID, moment: datetime) -> int:
     """The seq of the last statement that was stored before; 0 for none."""
     earlier = select(StoredStatement.seq).where(StoredStatement.tenant == tenant, StoredStatement.stored < moment)
-    return db.scalar(earlier.order_by(StoredStatement.stored.desc()).limit(1)) or 0
+    return db.scalar(earlier.order_by(StoredStatement.stored.desc(), StoredStatement.seq.desc()).limit(1)) or 0
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -25,7 +25,7 @@ def second_member(database, settings, cast):
 
 
 def code_on(page) -> str:
-    return re.search(r"[2-9A-Z]{4}-[2-9A-Z]{4}", page.text)[0]
+    return re.search(r"(?<![\w-])[2-9A-Z]{4}-[2-9A-Z]{4}(?![\w-])", page.text)[0]  # and no part of an id
 
 
 def test_two_launches_from_two_platforms_become_one_person(both_site):

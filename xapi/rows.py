@@ -101,7 +101,7 @@ class Texts(TypeDecorator[Sequence[str]]):
 @compiles(Among, "sqlite")
 def _among_json(element: Among, compiler: SQLCompiler, **given: Any) -> str:
     column, values = (compiler.process(each, **given) for each in (element.column, element.values))
-    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 (a column and a parameter)
 
 
 @compiles(Among, "postgresql")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from urllib.parse import urljoin, urlsplit
 
 import pytest
+from flask import Flask
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
@@ -23,7 +24,7 @@ from tests.web.test_frames import BROWSER, begun, launch, stored
 def mounted(sqlite_database: Database, loaded_settings: Settings) -> Iterator[Site]:
     chosen: list[Settings] = []
 
-    def make(address: str):  # type: ignore[no-untyped-def]
+    def make(address: str) -> Flask:
         chosen.append(replace(loaded_settings, base_url=f"{address}/mentor"))
         app = create_app(chosen[0], sqlite_database)
         app.wsgi_app = DispatcherMiddleware(NotFound(), {"/mentor": app.wsgi_app})

@@ -4,7 +4,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, update
 
 from lti_mentor.db import Database
 from xapi import agents, keys, links, removal, search, store
@@ -67,6 +67,14 @@ def test_what_two_tenants_say_alike_stands_in_different_rows(database):
         wanted = {kind: value or statement()["verb"]["id"], "also_voided": True}
         assert [json.loads(each)["id"] for each in found(database, **wanted)] == [str(ours)]
         assert [json.loads(each)["id"] for each in found(database, tenant=OTHER, **wanted)] == [str(theirs)]
+
+
+def test_of_statements_that_were_stored_at_one_time_the_last_one_is_the_last(database):
+    put(database, [statement() for _ in range(9)])
+    with database.transaction() as db:
+        for seq in (5, 2, 9, 1, 7, 3, 8, 6, 4):  # PostgreSQL keeps them in the order in which they were written
+            db.execute(update(StoredStatement).where(StoredStatement.seq == seq).values(stored=NOW))
+        assert store.last_before(db, tenant=TENANT, moment=NOW + timedelta(days=1)) == 9
 
 
 def test_of_nobody_at_all_nothing_is_found(database):

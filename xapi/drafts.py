@@ -1,7 +1,7 @@
 """Statements on their way into the store: all that takes time is done before anybody has to wait for it."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -10,6 +10,7 @@ from typing import Any
 from xapi import attachments, strict, times, validation
 from xapi.errors import InvalidStatement
 from xapi.facets import BROADEST, Statement, agent_key, facet_digests, short
+from xapi.inserts import Findable, findable
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Batch:
     """Statements from outside, with their attachments by SHA-2. ``named`` are those that came with an id."""
 
     drafts: list[Draft]
+    findable: Findable
     named: frozenset[uuid.UUID]
     authority: Statement
     contents: Mapping[str, bytes]
@@ -77,7 +79,12 @@ def checked(
             raise (error.inside(f"[{place}]") if len(statements) > 1 else error) from None
         given.append(draft)
     attachments.check_parts([each.statement for each in given], contents)
-    return Batch(given, frozenset(named), authority, contents)
+    return Batch(given, indexed(enumerate(given)), frozenset(named), authority, contents)
+
+
+def indexed(drafts: Iterable[tuple[int, Draft]]) -> Findable:
+    """What they are found by, each under its place."""
+    return findable((digest, place) for place, draft in drafts for digest in draft.digests)
 
 
 def key_of(authority: Statement) -> str:

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection
-from sqlalchemy.orm import Session
 
 from xapi import strict
 
@@ -26,23 +25,34 @@ class Written(NamedTuple):
     body: str
 
 
-def statements(db: Session, tenant: uuid.UUID, whose: str, rows: Sequence[Written]) -> None:
+class Findable(NamedTuple):
+    """What statements say, in the order of the index: so each page of it is written once."""
+
+    digests: bytes  # 16 of each
+    places: str  # JSON: whose it is, as a place in their list
+
+
+def findable(found: Iterable[tuple[bytes, int]]) -> Findable:
+    """Of digests, each with the place of a statement that says it itself."""
+    ordered = sorted(found)
+    return Findable(b"".join([digest for digest, _ in ordered]), strict.written([place for _, place in ordered]))
+
+
+_INTO = "INSERT INTO xapi_statements (tenant, authority, seq, statement_id, stored, timestamp, verb, body) VALUES "
+_ONE_OF_POSTGRESQL = f"{_INTO} (%s, %s, %s, %s, %s, %s, %s, %s)"
+
+
+def statements(connection: Connection, tenant: uuid.UUID, whose: str, rows: Sequence[Written]) -> None:
     """All with one authority."""
-    connection = db.connection()
-    adding = _add_to_sqlite if connection.dialect.name == "sqlite" else _add_to_postgresql
+    if connection.dialect.name == "postgresql":  # in a pipeline: an array of long texts costs the driver ten times that
+        connection.exec_driver_sql(_ONE_OF_POSTGRESQL, [(tenant, whose, *row) for row in rows])
+        return
     for start in range(0, len(rows), AT_ONCE):
-        adding(connection, tenant, whose, rows[start : start + AT_ONCE])
-
-
-_INSERT = "INSERT INTO xapi_statements (tenant, authority, seq, statement_id, stored, timestamp, verb, body) VALUES "
-
-
-def _add_to_sqlite(connection: Connection, tenant: uuid.UUID, whose: str, rows: Sequence[Written]) -> None:
-    marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(rows))
-    values: list[object] = []
-    for seq, statement_id, stored, timestamp, verb, body in rows:
-        values += (tenant.hex, whose, seq, statement_id.hex, _text(stored), _text(timestamp), verb, body)
-    connection.exec_driver_sql(_INSERT + marks, tuple(values))
+        some = rows[start : start + AT_ONCE]
+        values: list[object] = []
+        for seq, statement_id, stored, timestamp, verb, body in some:
+            values += (tenant.hex, whose, seq, statement_id.hex, _text(stored), _text(timestamp), verb, body)
+        connection.exec_driver_sql(_INTO + ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(some)), tuple(values))
 
 
 def _text(moment: datetime) -> str:
@@ -50,35 +60,22 @@ def _text(moment: datetime) -> str:
     return moment.isoformat(" ", "microseconds")[:26]
 
 
-_UNNESTED = (
-    "INSERT INTO xapi_statements (tenant, authority, seq, statement_id, stored, timestamp, verb, body)"
-    " SELECT %s, %s, *"
-    " FROM unnest(%s::bigint[], %s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[])"
+# Both cut the digests out of one long value: no other form of an array of bytes is as fast.
+_FOUND_IN_SQLITE = (
+    "INSERT INTO xapi_facets (digest, seq, source)"
+    " SELECT substr(?, key * 16 + 1, 16), value + ?, value + ? FROM json_each(?)"
+)
+_FOUND_IN_POSTGRESQL = (
+    "INSERT INTO xapi_facets (digest, seq, source)"
+    " SELECT substr(%s::bytea, (number::int - 1) * 16 + 1, 16), place + %s, place + %s"
+    " FROM unnest(%s::bigint[]) WITH ORDINALITY AS found (place, number)"
 )
 
 
-def _add_to_postgresql(connection: Connection, tenant: uuid.UUID, whose: str, rows: Sequence[Written]) -> None:
-    columns = map(list, zip(*rows, strict=True))
-    connection.exec_driver_sql(_UNNESTED, (tenant, whose, *columns))
-
-
-# Both cut the digests, of 16 bytes each, out of one long value: no other form of an array of bytes is as fast.
-_FOUND_BY = {
-    "sqlite": (
-        "INSERT INTO xapi_facets (digest, seq, source)"
-        " SELECT substr(?, key * 16 + 1, 16), value, value FROM json_each(?)"
-    ),
-    "postgresql": (
-        "INSERT INTO xapi_facets (digest, seq, source)"
-        " SELECT substr(%s::bytea, (place::int - 1) * 16 + 1, 16), seq, seq"
-        " FROM unnest(%s::bigint[]) WITH ORDINALITY AS found (seq, place)"
-    ),
-}
-
-
-def facets(db: Session, found: Iterable[tuple[bytes, int]]) -> None:
-    """Digests, each with the seq of a statement that says it itself: in order, so that each page is written once."""
-    connection, ordered = db.connection(), sorted(found)
-    digests, seqs = b"".join([digest for digest, _ in ordered]), [seq for _, seq in ordered]
-    kind = connection.dialect.name
-    connection.exec_driver_sql(_FOUND_BY[kind], (digests, strict.written(seqs) if kind == "sqlite" else seqs))
+def facets(connection: Connection, given: Findable, first: int) -> None:
+    """Let statements be found by what they say; ``first`` is the seq of the first place."""
+    if connection.dialect.name == "postgresql":
+        places = f"{{{given.places[1:-1]}}}"  # written as an array, which costs the driver less than to write one
+        connection.exec_driver_sql(_FOUND_IN_POSTGRESQL, (given.digests, first, first, places))
+    else:
+        connection.exec_driver_sql(_FOUND_IN_SQLITE, (given.digests, first, first, given.places))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from xapi.facets import RELATED_ACTIVITY, Statement, facets, short
@@ -82,7 +82,9 @@ _KEYS = metadata.tables["xapi_keys"]
 _FOUND = select(_KEYS).where(_KEYS.c.key == bindparam("given"), _KEYS.c.disabled_at.is_(None))
 
 
-def find(db: Session, *, key: str, secret: str, fingerprints: Callable[[bytes], Sequence[bytes]]) -> Caller | None:
+def find(
+    db: Session | Connection, *, key: str, secret: str, fingerprints: Callable[[bytes], Sequence[bytes]]
+) -> Caller | None:
     """Who this is, or nobody; also one whose key is over. ``fingerprints`` gives the hash in every way in use, the
     current one first.
     """

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     ColumnElement,
+    Connection,
     DateTime,
     Dialect,
     ForeignKeyConstraint,
@@ -110,9 +111,10 @@ def _among_array(element: Among, compiler: SQLCompiler, **given: Any) -> str:
     return f"{column} = ANY({values})"
 
 
-def inserting(db: Session, row: type[Base] | Table) -> postgresql.Insert | sqlite.Insert:
+def inserting(db: Session | Connection, row: type[Base] | Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that may say what happens when somebody else was first."""
-    if db.get_bind().dialect.name == "postgresql":
+    bind = db if isinstance(db, Connection) else db.get_bind()
+    if bind.dialect.name == "postgresql":
         return postgresql.insert(row)
     return sqlite.insert(row)
 

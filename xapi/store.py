@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Connection,
     LargeBinary,
     Row,
     Select,
@@ -29,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from xapi import attachments, equality, inserts, links, search, strict, times, validation
-from xapi.drafts import Batch, Draft, checked, draft_of, key_of
+from xapi.drafts import Batch, Draft, checked, draft_of, indexed, key_of
 from xapi.errors import Conflict
 from xapi.facets import AGENT, REGISTRATION, RELATED_ACTIVITY, Statement, facet_digest, short
 from xapi.inserts import Written
@@ -67,16 +68,17 @@ def take(
     ``keyed`` hashes. They void what has the same authority, or with ``voids_all`` anything. Raises Conflict and
     VoidingRefused.
     """
-    given, whose = batch.drafts, key_of(batch.authority)
-    seq, stored, is_wanted = _reserve(db, tenant, len(given), now)
-    known = _known(db, tenant, list(batch.named))
+    given, whose, connection = batch.drafts, key_of(batch.authority), db.connection()
+    seq, stored, is_wanted = _reserve(connection, tenant, len(given), now)
+    known = _known(connection, tenant, list(batch.named))
     for draft in given:
         if draft.id in known and not _says_the_same(known[draft.id], draft, keyed):
             raise Conflict(draft.id)
-    new = {seq + place: draft for place, draft in enumerate(given) if draft.id not in known}
+    new = {place: draft for place, draft in enumerate(given) if draft.id not in known}
     said: dict[int, Statement] = {}
     if new:
-        said = _write(db, tenant, new, stored - timedelta(microseconds=seq), whose)
+        said = _write(connection, tenant, new, seq, stored, whose)
+        inserts.facets(connection, batch.findable if len(new) == len(given) else indexed(new.items()), seq)
         links.point(db, tenant, said, whose=None if voids_all else whose)
         links.take_up(db, tenant, batch.named - known.keys(), whose=whose)
         attachments.keep(db, tenant, said, batch.contents, now)
@@ -106,28 +108,27 @@ def put(
 
 def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetime, authority: Statement) -> Taken:
     """Store one statement of our own making: complete, valid and new. It may void anything."""
-    draft = draft_of(statement, tenant, authority)
-    seq, stored, is_wanted = _reserve(db, tenant, 1, now)
-    said = _write(db, tenant, {seq: draft}, stored - timedelta(microseconds=seq), key_of(authority))
+    draft, connection = draft_of(statement, tenant, authority), db.connection()
+    given = indexed([(0, draft)])
+    seq, stored, is_wanted = _reserve(connection, tenant, 1, now)
+    said = _write(connection, tenant, {0: draft}, seq, stored, key_of(authority))
+    inserts.facets(connection, given, seq)
     links.point(db, tenant, said, whose=None)
     return Taken([draft.id], list(said.values()), stored, is_wanted)
 
 
 def _write(
-    db: Session, tenant: uuid.UUID, drafts: Mapping[int, Draft], base: datetime, whose: str
+    connection: Connection, tenant: uuid.UUID, drafts: Mapping[int, Draft], first: int, stored: datetime, whose: str
 ) -> dict[int, Statement]:
-    """Each under its ``seq``, and as many microseconds after the base; gives them as stored."""
+    """Each by its place after the first seq, and as many microseconds later; gives them as stored, under their seq."""
     said: dict[int, Statement] = {}
     rows: list[Written] = []
-    found: list[tuple[bytes, int]] = []
-    for seq, draft in drafts.items():
-        moment = base + timedelta(microseconds=seq)
+    for place, draft in drafts.items():
+        seq, moment = first + place, stored + timedelta(microseconds=place)
         said[seq], body = draft.stored(times.written(moment))
         verb = said[seq]["verb"]["id"]
         rows.append(Written(seq, draft.id, moment, draft.timestamp or moment, verb, body))
-        found += [(each, seq) for each in draft.digests]
-    inserts.statements(db, tenant, whose, rows)
-    inserts.facets(db, found)
+    inserts.statements(connection, tenant, whose, rows)
     return said
 
 
@@ -148,24 +149,24 @@ _RESERVE = (
 )
 
 
-def _reserve(db: Session, tenant: uuid.UUID, count: int, now: datetime) -> tuple[int, datetime, bool]:
+def _reserve(connection: Connection, tenant: uuid.UUID, count: int, now: datetime) -> tuple[int, datetime, bool]:
     """The first ``seq`` and ``stored`` for ``count`` statements; the tenant stays locked until the transaction ends.
 
     Each has one of its own, and those that turn out to be known leave a gap. And whether somebody outside wants any.
     """
     moment = microseconds(now)
     given = {"of": tenant, "count": count, "now": moment}
-    row = db.execute(_RESERVE, given).one_or_none()
+    row = connection.execute(_RESERVE, given).one_or_none()
     if row is None:
         first = {"tenant": tenant, "last_seq": 0, "last_stored": moment - 1}
-        db.execute(inserting(db, Head).values(first).on_conflict_do_nothing())
-        row = db.execute(_RESERVE, given).one()
+        connection.execute(inserting(connection, Head).values(first).on_conflict_do_nothing())
+        row = connection.execute(_RESERVE, given).one()
     return row.last_seq - count + 1, _moment(row.last_stored - count + 1), row.targets > 0
 
 
 def last_seq(db: Session, *, tenant: uuid.UUID, now: datetime) -> int:
     """Of all statements so far; nobody stores another one until the transaction ends."""
-    following, _, _ = _reserve(db, tenant, 0, now)
+    following, _, _ = _reserve(db.connection(), tenant, 0, now)
     return following - 1
 
 
@@ -199,10 +200,10 @@ _KNOWN = union_all(
 )
 
 
-def _known(db: Session, tenant: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Row[Any]]:
+def _known(connection: Connection, tenant: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Row[Any]]:
     known: dict[uuid.UUID, Row[Any]] = {}
     for start in range(0, len(ids), 500):
-        rows = db.execute(_KNOWN, {"tenant": tenant, "ids": ids[start : start + 500]})
+        rows = connection.execute(_KNOWN, {"tenant": tenant, "ids": ids[start : start + 500]})
         known |= {row.statement_id: row for row in rows}
     return known
 

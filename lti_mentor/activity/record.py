@@ -8,7 +8,7 @@ from functools import partial
 from uuid import UUID
 from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import Engine, event, select
+from sqlalchemy import Connection, Engine, event, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -52,9 +52,9 @@ def fix_iri_base(db: Session, base_url: str) -> str:
     return row.iri_base
 
 
-def iri_base(db: Session) -> str:
+def iri_base(db: Session | Connection) -> str:
     """Read once for each engine, since it never changes. Raises SettingsError in a database that is not prepared."""
-    engine = db.get_bind().engine
+    engine = _engine(db)
     if engine not in _BASES:
         kept = db.scalar(select(Installation.iri_base).where(Installation.id == 1))
         if kept is None:
@@ -75,7 +75,7 @@ def reseal_pepper(db: Session, vault: Vault) -> None:
     row.sealed_pepper = vault.reseal(PEPPER, row.sealed_pepper) if row.sealed_pepper else None
 
 
-def key_hashes(db: Session, vault: Vault, secret: bytes) -> list[bytes]:
+def key_hashes(db: Session | Connection, vault: Vault, secret: bytes) -> list[bytes]:
     """Fast keyed hashes (32 bytes) of a random secret: under the pepper, then as older versions made them."""
     return [hmac.digest(_pepper(db, vault), secret, "sha256"), *vault.fingerprints("lrs-key", secret)]
 
@@ -90,15 +90,19 @@ def account_hash(db: Session, vault: Vault, account: bytes) -> bytes:
     return hmac.digest(_pepper(db, vault), b"account:" + account, "sha256")
 
 
-def _pepper(db: Session, vault: Vault) -> bytes:
+def _pepper(db: Session | Connection, vault: Vault) -> bytes:
     """Opened once for each engine. Raises SettingsError in a database that is not prepared."""
-    engine = db.get_bind().engine
+    engine = _engine(db)
     if engine not in _PEPPERS:
         sealed = db.scalar(select(Installation.sealed_pepper).where(Installation.id == 1))
         if sealed is None:
             raise SettingsError("The database is not prepared: run lti-mentor db upgrade.")
         _PEPPERS[engine] = vault.open(PEPPER, sealed)
     return _PEPPERS[engine]
+
+
+def _engine(db: Session | Connection) -> Engine:
+    return (db if isinstance(db, Connection) else db.get_bind()).engine
 
 
 def authority(db: Session) -> Statement:

@@ -225,7 +225,7 @@ def out_of_bounds(why: str) -> Wrong:
 def _caller() -> keys.Caller:
     key, secret = _credentials()
     vault = tool().vault
-    with tool().database.reading() as db:
+    with tool().database.looking() as db:
         caller = keys.find(db, key=key, secret=secret, fingerprints=lambda text: record.key_hashes(db, vault, text))
     if caller is None:
         raise Wrong(401, "key.unknown", "This key is not known, or its secret is wrong.")

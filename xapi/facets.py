@@ -2,7 +2,6 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -43,17 +42,23 @@ def facets(statement: Statement) -> set[tuple[str, str]]:
     """Every (kind, value) of the statement."""
     verb, thing = short(statement["verb"]["id"]), statement["object"]
     found = {(VERB, verb)}
-    for agent in _direct_agents(statement):
-        if key := agent_key(agent):
-            found |= {(AGENT, short(key)), (AGENT_VERB, pair(short(key), verb))}
-    found |= {(RELATED_AGENT, short(key)) for agent in agents_in(statement) if (key := agent_key(agent))}
+    for key in _keys(_direct_agents(statement)):
+        found.add((AGENT, key))
+        found.add((AGENT_VERB, pair(key, verb)))
+    for key in _keys(agents_in(statement)):
+        found.add((RELATED_AGENT, key))
     if thing.get("objectType", "Activity") == "Activity":
         found.add((ACTIVITY, short(thing["id"])))
-    found |= {(RELATED_ACTIVITY, short(activity["id"])) for activity in activities_in(statement)}
-    registration = statement.get("context", {}).get("registration")
+    for activity in activities_in(statement):
+        found.add((RELATED_ACTIVITY, short(activity["id"])))
+    registration = statement.get("context", _NOTHING).get("registration")
     if registration:
         found.add((REGISTRATION, registration.lower()))
     return found
+
+
+def _keys(agents: list[Statement]) -> list[str]:
+    return [short(key) for agent in agents if (key := agent_key(agent))]
 
 
 def facet_digest(tenant: uuid.UUID, kind: str, value: str) -> bytes:
@@ -69,8 +74,9 @@ def facet_digests(tenant: uuid.UUID, statement: Statement) -> set[bytes]:
 
 def _digested(home: str, kind: str, value: str) -> bytes:
     """Remembered where it may come again."""
-    again = kind != REGISTRATION and len(value) <= REMEMBERED
-    return (_remembered if again else _digest)(home, kind, value)
+    if kind == REGISTRATION or len(value) > REMEMBERED:
+        return _digest(home, kind, value)
+    return _remembered(home, kind, value)
 
 
 def _digest(home: str, kind: str, value: str) -> bytes:
@@ -93,38 +99,41 @@ def short(value: str) -> str:
     return value if len(plain) <= LONGEST else f"sha256 {hashlib.sha256(plain).hexdigest()}"
 
 
-def agents_in(statement: Statement) -> Iterator[Statement]:
+def agents_in(statement: Statement) -> list[Statement]:
     """All agents, all groups, and the members of the groups."""
-    yield from _direct_agents(statement)
-    context = statement.get("context", {})
+    found, context = _direct_agents(statement), statement.get("context", _NOTHING)
     for agent in (statement.get("authority"), context.get("instructor"), context.get("team")):
         if agent:
-            yield from _with_members(agent)
+            found += _with_members(agent)
     for each in context.get("contextAgents", ()):
-        yield from _with_members(each["agent"])
+        found += _with_members(each["agent"])
     for each in context.get("contextGroups", ()):
-        yield from _with_members(each["group"])
+        found += _with_members(each["group"])
     if statement["object"].get("objectType") == "SubStatement":
-        yield from agents_in(statement["object"])
+        found += agents_in(statement["object"])
+    return found
 
 
-def _direct_agents(statement: Statement) -> Iterator[Statement]:
-    yield from _with_members(statement["actor"])
-    if statement["object"].get("objectType") in ("Agent", "Group"):
-        yield from _with_members(statement["object"])
+def _direct_agents(statement: Statement) -> list[Statement]:
+    found, thing = _with_members(statement["actor"]), statement["object"]
+    return found + _with_members(thing) if thing.get("objectType") in ("Agent", "Group") else found
 
 
-def _with_members(agent: Statement) -> Iterator[Statement]:
-    yield agent
-    yield from agent.get("member", ())
+def _with_members(agent: Statement) -> list[Statement]:
+    return [agent, *agent.get("member", ())]
 
 
-def activities_in(statement: Statement) -> Iterator[Statement]:
+def activities_in(statement: Statement) -> list[Statement]:
     """All activities; the one that the statement is about comes last."""
-    for activities in statement.get("context", {}).get("contextActivities", {}).values():
-        yield from activities if isinstance(activities, list) else [activities]
+    found: list[Statement] = []
+    for activities in statement.get("context", _NOTHING).get("contextActivities", _NOTHING).values():
+        found += activities if isinstance(activities, list) else [activities]
     thing = statement["object"]
     if thing.get("objectType") == "SubStatement":
-        yield from activities_in(thing)
+        found += activities_in(thing)
     elif thing.get("objectType", "Activity") == "Activity":
-        yield thing
+        found.append(thing)
+    return found
+
+
+_NOTHING: Statement = {}

@@ -73,7 +73,7 @@ def is_usual(statement: Any) -> bool:
         if "timestamp" in statement:
             timestamp(statement["timestamp"])
         if "score" in statement.get("result", ()):
-            _score(statement["result"]["score"])
+            _in_order(statement["result"]["score"])
     except (ValueError, InvalidStatement):  # half a pair of surrogates, or what no schema can say
         return False
     return True
@@ -227,6 +227,10 @@ _score_shape = shape(dict.fromkeys(("scaled", "raw", "min", "max"), number), "Pa
 
 def _score(value: Any) -> None:
     _score_shape(value)
+    _in_order(value)
+
+
+def _in_order(value: dict[str, Any]) -> None:
     if not -1 <= value.get("scaled", 0) <= 1:
         wrong("It lies between -1 and 1.", "Part Two, 2.4.5.1", "scaled")
     low, high = value.get("min"), value.get("max")

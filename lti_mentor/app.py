@@ -1,5 +1,8 @@
 """create_app(settings): the only place where everything is put together."""
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Blueprint, Flask
 from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -52,10 +55,17 @@ VISITED: tuple[Blueprint, ...] = (
 )
 
 
+class Application(Flask):
+    """Flask looks at each view and hook, in every request, whether it is a coroutine. None of ours is."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def create_app(settings: Settings, database: Database | None = None) -> Flask:
     """The tool as a WSGI application. Raises SettingsError."""
     require_secret(settings)
-    app = Flask("lti_mentor", template_folder=str(shipped.folder("templates")), static_folder="web/static")
+    app = Application("lti_mentor", template_folder=str(shipped.folder("templates")), static_folder="web/static")
     app.config.update(MAX_CONTENT_LENGTH=settings.max_body_bytes, MAX_FORM_MEMORY_SIZE=settings.max_body_bytes)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

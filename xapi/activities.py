@@ -63,7 +63,8 @@ def define(db: Session, *, tenant: uuid.UUID, said: Said) -> None:
     """Learn what statements, just stored, say about activities."""
     changed = [{"tenant": tenant, "iri": iri, "definition": text} for iri, text in _news(db, tenant, said)]
     if changed:
-        db.execute(_DEFINE[db.get_bind().dialect.name], changed)
+        connection = db.connection()
+        connection.execute(_DEFINE[connection.dialect.name], changed)
 
 
 def _news(db: Session, tenant: uuid.UUID, said: Said) -> Iterator[tuple[str, str]]:
@@ -82,7 +83,7 @@ def spoken_of(statement: Statement) -> set[str]:
 
 
 def _texts(db: Session, tenant: uuid.UUID, iris: Collection[str]) -> dict[str, str]:
-    rows = db.execute(_KNOWN, {"tenant": tenant, "iris": list(iris)}) if iris else ()
+    rows = db.connection().execute(_KNOWN, {"tenant": tenant, "iris": list(iris)}) if iris else ()
     return {row.iri: row.definition for row in rows}
 
 

@@ -33,6 +33,7 @@ def take_statements(db: Session, organization_id: uuid.UUID, statements: Iterabl
 
     Person by person, always in one order: two batches about the same people do not wait for each other in a circle.
     """
+    db.flush()  # items that were added a moment ago
     count = 0
     for statement, iris, titles in _looked_up(db, organization_id, statements):
         if statement["object"]["id"] in iris:
@@ -74,7 +75,8 @@ def _spoken_of(
     """
     iris = list({each["object"]["id"] for each in statements})
     titles = list({title for each in statements for title in _names(each)})
-    found = db.execute(_SPOKEN_OF, {"organization_id": organization_id, "iris": iris, "titles": titles}).all()
+    given = {"organization_id": organization_id, "iris": iris, "titles": titles}
+    found = db.connection().execute(_SPOKEN_OF, given).all()
     return {iri for iri, _ in found if iri is not None}, {title for _, title in found if title is not None}
 
 

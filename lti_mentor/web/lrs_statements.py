@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Response, g, jsonify, request
+from flask import Response, g, request
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -58,7 +58,7 @@ def post_statements() -> Answer:
     with _in_turn():
         given, contents = _given()
         ids = _put(given if isinstance(given, list) else [given], contents)
-    return jsonify([str(statement_id) for statement_id in ids])
+    return Response(strict.written([str(statement_id) for statement_id in ids]), mimetype=JSON)
 
 
 @statements.put("/statements", strict_slashes=False)

@@ -6,10 +6,12 @@ writers who hold the head row of the tenant: ``define`` comes after the statemen
 
 import uuid
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Insert, bindparam, select
+from sqlalchemy import Connection, Engine, Insert, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -34,6 +36,8 @@ def _defining(made: postgresql.Insert | sqlite.Insert) -> Insert:
     return made.on_conflict_do_update(index_elements=["tenant", "iri"], set_=newer)
 
 
+_HEADS = metadata.tables["xapi_heads"]
+_COUNT = update(_HEADS).where(_HEADS.c.tenant == bindparam("of")).values(definitions=_HEADS.c.definitions + 1)
 _DEFINE = {"postgresql": _defining(postgresql.insert(_ACTIVITIES)), "sqlite": _defining(sqlite.insert(_ACTIVITIES))}
 
 
@@ -45,7 +49,7 @@ def activity(db: Session, *, tenant: uuid.UUID, iri: str) -> dict[str, Any]:
 
 def definitions(db: Session, *, tenant: uuid.UUID, iris: Collection[str]) -> dict[str, Definition]:
     """The definitions of those that are known, by IRI."""
-    return {iri: strict.parsed(text) for iri, text in _texts(db, tenant, iris).items()}
+    return {iri: strict.parsed(text) for iri, text in _texts(db.connection(), tenant, iris).items()}
 
 
 def said(statements: Iterable[Statement]) -> Said:
@@ -59,22 +63,70 @@ def said(statements: Iterable[Statement]) -> Said:
     return found
 
 
-def define(db: Session, *, tenant: uuid.UUID, said: Said) -> None:
-    """Learn what statements, just stored, say about activities."""
-    changed = [{"tenant": tenant, "iri": iri, "definition": text} for iri, text in _news(db, tenant, said)]
-    if changed:
-        connection = db.connection()
-        connection.execute(_DEFINE[connection.dialect.name], changed)
+@dataclass(frozen=True)
+class Learned:
+    """What a transaction found known of activities, and left known: to be remembered once it is committed."""
+
+    engine: Engine
+    tenant: uuid.UUID
+    before: int  # the version of what is known
+    version: int
+    texts: dict[str, str]  # by IRI
 
 
-def _news(db: Session, tenant: uuid.UUID, said: Said) -> Iterator[tuple[str, str]]:
-    """What becomes known of activities, by IRI and in order."""
-    iris = sorted(said)
-    known = _texts(db, tenant, iris)
-    for iri in iris:
-        text = _merged(known.get(iri), tuple(said[iri]))
-        if text != known.get(iri):
-            yield iri, text
+def define(db: Session, *, tenant: uuid.UUID, said: Said, version: int | None = None) -> Learned | None:
+    """Learn what statements, just stored, say about activities.
+
+    With the version that the head row has, what is remembered of it is not looked up again.
+    """
+    connection = db.connection()
+    known = _recalled(connection.engine, tenant, version, said) if version is not None else {}
+    known |= _texts(connection, tenant, sorted(said.keys() - known.keys()))
+    news = {iri: text for iri in sorted(said) if (text := _merged(known.get(iri), tuple(said[iri]))) != known.get(iri)}
+    if news:
+        rows = [{"tenant": tenant, "iri": iri, "definition": text} for iri, text in news.items()]
+        connection.execute(_DEFINE[connection.dialect.name], rows)
+    is_other = not known.keys().isdisjoint(news)
+    if is_other:
+        connection.execute(_COUNT, {"of": tenant})
+    return None if version is None else Learned(connection.engine, tenant, version, version + is_other, known | news)
+
+
+@dataclass
+class Memory:
+    """What is known of the activities of a tenant, in one version of it."""
+
+    version: int
+    texts: dict[str, str]
+
+
+MOST_TENANTS, MOST_TEXTS = 20, 4000
+MEMORIES: WeakKeyDictionary[Engine, dict[uuid.UUID, Memory]] = WeakKeyDictionary()
+
+
+def _recalled(engine: Engine, tenant: uuid.UUID, version: int, iris: Iterable[str]) -> dict[str, str]:
+    """Nothing where somebody, maybe in another process, has changed something since."""
+    memory = MEMORIES.get(engine, {}).get(tenant)
+    if memory is None or memory.version != version:
+        return {}
+    texts = memory.texts
+    return {iri: texts[iri] for iri in iris if iri in texts}
+
+
+def remember(learned: Learned) -> None:
+    """Of a transaction that is committed; not what is known better meanwhile."""
+    memories = MEMORIES.setdefault(learned.engine, {})
+    memory = memories.get(learned.tenant)
+    if memory is not None and memory.version > learned.before:
+        return
+    texts = {iri: text for iri, text in learned.texts.items() if len(text) <= REMEMBERED}
+    if memory is None or memory.version < learned.before or len(memory.texts) > MOST_TEXTS:
+        if len(memories) >= MOST_TENANTS:
+            memories.clear()
+        memories[learned.tenant] = Memory(learned.version, texts)
+    else:
+        memory.texts.update(texts)
+        memory.version = learned.version
 
 
 def spoken_of(statement: Statement) -> set[str]:
@@ -82,8 +134,8 @@ def spoken_of(statement: Statement) -> set[str]:
     return {iri for iri, _ in _defined(statement)}
 
 
-def _texts(db: Session, tenant: uuid.UUID, iris: Collection[str]) -> dict[str, str]:
-    rows = db.connection().execute(_KNOWN, {"tenant": tenant, "iris": list(iris)}) if iris else ()
+def _texts(connection: Connection, tenant: uuid.UUID, iris: Collection[str]) -> dict[str, str]:
+    rows = connection.execute(_KNOWN, {"tenant": tenant, "iris": list(iris)}) if iris else ()
     return {row.iri: row.definition for row in rows}
 
 

@@ -33,7 +33,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.sql.visitors import InternalTraversal
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator
 
 from xapi import strict
 
@@ -87,16 +87,19 @@ class Among(ColumnElement[bool]):
 
 
 class Texts(TypeDecorator[Sequence[str]]):
-    """Many texts as one value: an array, or JSON where the database has no arrays."""
+    """Many texts as one value: an array as PostgreSQL writes it, or JSON where the database has no arrays.
+
+    The driver would write the same array, an element at a time and much slower.
+    """
 
     impl = Text
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return postgresql.ARRAY(Text()) if dialect.name == "postgresql" else Text()
-
-    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> Any:
-        return value if dialect.name == "postgresql" else strict.written(value)
+    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> str:
+        if dialect.name != "postgresql":
+            return strict.written(value)
+        quoted = [each.replace("\\", "\\\\").replace('"', '\\"') for each in value or ()]
+        return '{"' + '","'.join(quoted) + '"}' if quoted else "{}"
 
 
 @compiles(Among, "sqlite")
@@ -108,7 +111,7 @@ def _among_json(element: Among, compiler: SQLCompiler, **given: Any) -> str:
 @compiles(Among, "postgresql")
 def _among_array(element: Among, compiler: SQLCompiler, **given: Any) -> str:
     column, values = (compiler.process(each, **given) for each in (element.column, element.values))
-    return f"{column} = ANY({values})"
+    return f"{column} = ANY(CAST({values} AS TEXT[]))"
 
 
 def inserting(db: Session | Connection, row: type[Base] | Table) -> postgresql.Insert | sqlite.Insert:
@@ -128,6 +131,7 @@ class Head(Base):
     last_seq: Mapped[int] = mapped_column(BigInteger)
     last_stored: Mapped[int] = mapped_column(BigInteger)  # microseconds since 1970, so that one UPDATE can count on
     targets: Mapped[int] = mapped_column(default=0)  # how many there are, so that no writer has to look
+    definitions: Mapped[int] = mapped_column(BigInteger, default=0)  # how often a known activity was given another one
 
 
 class StoredStatement(Base):

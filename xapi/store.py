@@ -51,6 +51,7 @@ class Taken:
     new: list[Statement]
     through: datetime
     is_wanted: bool  # by record stores outside, maybe: they have to be queued for them
+    definitions: int  # the version of what is known of activities
 
 
 def take(
@@ -69,7 +70,7 @@ def take(
     VoidingRefused.
     """
     given, whose, connection = batch.drafts, key_of(batch.authority), db.connection()
-    seq, stored, is_wanted = _reserve(connection, tenant, len(given), now)
+    seq, stored, head = _reserve(connection, tenant, len(given), now)
     known = _known(connection, tenant, list(batch.named))
     for draft in given:
         if draft.id in known and not _says_the_same(known[draft.id], draft, keyed):
@@ -83,7 +84,7 @@ def take(
         links.take_up(db, tenant, batch.named - known.keys(), whose=whose)
         attachments.keep(db, tenant, said, batch.contents, now)
     through = stored + timedelta(microseconds=len(given) - 1)
-    return Taken([draft.id for draft in given], list(said.values()), through, is_wanted)
+    return Taken([draft.id for draft in given], list(said.values()), through, head.targets > 0, head.definitions)
 
 
 def put(
@@ -110,11 +111,11 @@ def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetim
     """Store one statement of our own making: complete, valid and new. It may void anything."""
     draft, connection = draft_of(statement, tenant, authority), db.connection()
     given = indexed([(0, draft)])
-    seq, stored, is_wanted = _reserve(connection, tenant, 1, now)
+    seq, stored, head = _reserve(connection, tenant, 1, now)
     said = _write(connection, tenant, {0: draft}, seq, stored, key_of(authority))
     inserts.facets(connection, given, seq)
     links.point(db, tenant, said, whose=None)
-    return Taken([draft.id], list(said.values()), stored, is_wanted)
+    return Taken([draft.id], list(said.values()), stored, head.targets > 0, head.definitions)
 
 
 def _write(
@@ -145,14 +146,14 @@ _RESERVE = (
             else_=_NOW + _COUNT - 1,
         ),
     )
-    .returning(_HEADS.c.last_seq, _HEADS.c.last_stored, _HEADS.c.targets)
+    .returning(_HEADS.c.last_seq, _HEADS.c.last_stored, _HEADS.c.targets, _HEADS.c.definitions)
 )
 
 
-def _reserve(connection: Connection, tenant: uuid.UUID, count: int, now: datetime) -> tuple[int, datetime, bool]:
+def _reserve(connection: Connection, tenant: uuid.UUID, count: int, now: datetime) -> tuple[int, datetime, Row[Any]]:
     """The first ``seq`` and ``stored`` for ``count`` statements; the tenant stays locked until the transaction ends.
 
-    Each has one of its own, and those that turn out to be known leave a gap. And whether somebody outside wants any.
+    Each has one of its own, and those that turn out to be known leave a gap. And the head row as it is now.
     """
     moment = microseconds(now)
     given = {"of": tenant, "count": count, "now": moment}
@@ -161,7 +162,7 @@ def _reserve(connection: Connection, tenant: uuid.UUID, count: int, now: datetim
         first = {"tenant": tenant, "last_seq": 0, "last_stored": moment - 1}
         connection.execute(inserting(connection, Head).values(first).on_conflict_do_nothing())
         row = connection.execute(_RESERVE, given).one()
-    return row.last_seq - count + 1, _moment(row.last_stored - count + 1), row.targets > 0
+    return row.last_seq - count + 1, _moment(row.last_stored - count + 1), row
 
 
 def last_seq(db: Session, *, tenant: uuid.UUID, now: datetime) -> int:

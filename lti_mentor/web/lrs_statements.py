@@ -119,20 +119,23 @@ def _put(sent: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
     if not all(map(g.caller.may_see, given)):
         raise out_of_bounds("a statement has to have it as its object or among the activities of its context")
     teaches = g.caller.may(keys.DEFINE) and g.caller.activity is None
-    return tool().database.write(partial(_store, batch, activities.said(given) if teaches else {}))
+    taken, learned = tool().database.write(partial(_store, batch, activities.said(given) if teaches else {}))
+    g.through = taken.through
+    if learned is not None:
+        activities.remember(learned)
+    return taken.ids
 
 
-def _store(batch: Batch, said: activities.Said, db: Session) -> list[uuid.UUID]:
+def _store(batch: Batch, said: activities.Said, db: Session) -> tuple[store.Taken, activities.Learned | None]:
     """``said`` is what all of them say about activities: what was here already teaches nothing."""
-    taken = _take(db, batch)
+    taken, learned = _take(db, batch), None
     if said:
-        all_are_new = len(taken.new) == len(batch.drafts)
-        activities.define(db, tenant=g.caller.tenant, said=said if all_are_new else activities.said(taken.new))
+        new = said if len(taken.new) == len(batch.drafts) else activities.said(taken.new)
+        learned = activities.define(db, tenant=g.caller.tenant, said=new, version=taken.definitions)
     outside.queue(db, g.caller.tenant, taken)
     if g.caller.activity is None:  # of the items of courses a bound key says nothing that counts
         results.take_statements(db, g.caller.tenant, taken.new)
-    g.through = taken.through
-    return taken.ids
+    return taken, learned
 
 
 def _take(db: Session, batch: Batch) -> store.Taken:

@@ -2,10 +2,12 @@
 
 import json
 import uuid
+from contextlib import contextmanager
 
 from sqlalchemy import event
 
-from lti_mentor.db import Database
+from lti_mentor.db import Database, connect
+from tests.conftest import url_of
 from tests.xapi.test_store import AUTHORITY, NOW, OTHER, TENANT, statement
 from xapi import activities, agents, store
 
@@ -132,3 +134,88 @@ def test_activities_are_looked_up_by_their_index(sqlite_database):
     event.remove(sqlite_database.reader, "before_cursor_execute", explain)
     assert len(plans) == 1
     assert "iri=?" in plans[0]
+
+
+def taught(database: Database, definition, iri=ITEM):
+    """As requests do it: what was found out is remembered once it is committed."""
+    given = [statement(object={"id": iri, "definition": definition})]
+    with database.transaction() as db:
+        taken = store.put(db, tenant=TENANT, statements=given, now=NOW, authority=AUTHORITY)
+        learned = activities.define(db, tenant=TENANT, said=activities.said(taken.new), version=taken.definitions)
+    activities.remember(learned)
+
+
+@contextmanager
+def asked(database: Database):
+    """The statements that the database is asked meanwhile."""
+    texts = []
+
+    def note(connection, cursor, text, *rest):
+        texts.append(text)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    yield texts
+    event.remove(database.engine, "before_cursor_execute", note)
+
+
+def test_what_was_learned_is_remembered_and_not_looked_up_again(database):
+    one, two = {"name": {"en": "One"}}, {"name": {"en": "Two"}}
+    taught(database, one)
+    taught(database, {"name": {"en": "Another"}}, iri=f"{ITEM}/another")
+    with asked(database) as texts:
+        taught(database, one)
+        taught(database, two)
+        taught(database, two)
+    assert not any("FROM xapi_activities" in text for text in texts)
+    assert sum("INTO xapi_activities" in text for text in texts) == 1
+    assert known(database)["definition"] == two
+
+
+def test_what_another_process_changed_meanwhile_is_looked_up(database):
+    """Two databases are two processes here."""
+    one, two = {"name": {"en": "One"}}, {"name": {"en": "Two"}}
+    other = connect(url_of(database))
+    taught(database, one)
+    taught(other, one)
+    taught(other, two)
+    taught(database, one)
+    assert known(database)["definition"] == one
+    taught(other, two)
+    assert known(database)["definition"] == two
+    learn(database, one)  # by a writer who remembers nothing
+    taught(other, two)
+    assert known(database)["definition"] == two
+    other.engine.dispose()
+
+
+def test_what_a_later_transaction_found_is_not_forgotten_for_an_earlier_one(database):
+    one, two = {"name": {"en": "One"}}, {"name": {"en": "Two"}}
+    taught(database, one)
+    with database.transaction() as db:
+        late = activities.define(
+            db, tenant=TENANT, said=activities.said([statement(object={"id": ITEM, "definition": one})]), version=0
+        )
+    taught(database, two)
+    activities.remember(late)
+    taught(database, one)
+    assert known(database)["definition"] == one
+
+
+def test_no_more_is_remembered_than_fits(database, monkeypatch):
+    monkeypatch.setattr(activities, "MOST_TEXTS", 3)
+    for number in range(8):
+        taught(database, {"name": {"en": f"Number {number}"}}, iri=f"{ITEM}/{number}")
+    with asked(database) as texts:
+        taught(database, {"name": {"en": "Number 7"}}, iri=f"{ITEM}/7")
+        taught(database, {"name": {"en": "Number 0"}}, iri=f"{ITEM}/0")
+    assert sum("FROM xapi_activities" in text for text in texts) == 1
+
+
+def test_any_text_can_be_one_of_many_that_are_looked_for(database):
+    names = ['"', "\\", 'a\\"b', "{x,y}", "NULL", "two\nlines", "Prüfung 😀", "", " "]
+    said = {name: [f'{{"moreInfo":"{place}"}}'] for place, name in enumerate(names)}
+    with database.transaction() as db:
+        activities.define(db, tenant=TENANT, said=said)
+        found = activities.definitions(db, tenant=TENANT, iris=names)
+        assert activities.definitions(db, tenant=TENANT, iris=["\\\\", '\\"', "null"]) == {}
+    assert found == {name: {"moreInfo": str(place)} for place, name in enumerate(names)}

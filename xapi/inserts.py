@@ -44,8 +44,10 @@ _ONE_OF_POSTGRESQL = f"{_INTO} (%s, %s, %s, %s, %s, %s, %s, %s)"
 
 def statements(connection: Connection, tenant: uuid.UUID, whose: str, rows: Sequence[Written]) -> None:
     """All with one authority."""
-    if connection.dialect.name == "postgresql":  # in a pipeline: an array of long texts costs the driver ten times that
-        connection.exec_driver_sql(_ONE_OF_POSTGRESQL, [(tenant, whose, *row) for row in rows])
+    if connection.dialect.name == "postgresql":
+        given = [(tenant, whose, *row) for row in rows]
+        # In a pipeline, which a single one does not need; an array of long texts costs the driver ten times that.
+        connection.exec_driver_sql(_ONE_OF_POSTGRESQL, given if len(given) > 1 else given[0])
         return
     for start in range(0, len(rows), AT_ONCE):
         some = rows[start : start + AT_ONCE]

@@ -1,0 +1,38 @@
+"""Many rows at once, past SQLAlchemy."""
+
+import json
+import uuid
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from lti_mentor.db import lost_a_race
+from tests.xapi.test_store import NOW, TENANT, put, statement
+from xapi import inserts, store
+from xapi.inserts import Written
+from xapi.search import Query
+
+STRANGE = "tab\t, line\n, return\r, slash \\ \\. \\N, quotes \" '' and Prüfung 😀"
+
+
+def test_strange_letters_come_back_from_a_batch_and_alone(database):
+    put(database, [statement(object={"id": "https://a.example/1", "definition": {"name": {"en": STRANGE}}})])
+    put(database, [statement(result={"response": STRANGE}), statement(result={"response": "usual"})])
+    with database.reading() as db:
+        texts = store.query(db, tenant=TENANT, wanted=Query(ascending=True)).statements
+    assert json.loads(texts[0])["object"]["definition"]["name"]["en"] == STRANGE
+    assert json.loads(texts[1])["result"]["response"] == STRANGE
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_row_that_is_there_already_is_the_error_that_it_is_elsewhere(database, count):
+    rows = [Written(seq, uuid.uuid4(), NOW, NOW, "https://a.example/verb", "{}") for seq in range(1, count + 1)]
+    with database.transaction() as db:
+        inserts.statements(db.connection(), TENANT, "somebody", rows)
+    with pytest.raises(IntegrityError) as caught, database.transaction() as db:
+        inserts.statements(db.connection(), TENANT, "somebody", rows)
+    assert lost_a_race(caught.value)
+    assert "a.example" not in str(caught.value)
+    with database.transaction() as db:
+        later = [each._replace(seq=each.seq + 10, id=uuid.uuid4()) for each in rows]
+        inserts.statements(db.connection(), TENANT, "somebody", later)

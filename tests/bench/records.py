@@ -20,7 +20,7 @@ from tests.support.record_store import made_key
 
 SECRET = "b" * 40
 ROUNDS = 3
-SIZES = {1: 800, 50: 4000, 500: 8000}  # statements of a round, by how many are sent together
+SIZES = {1: 800, 50: 8000, 500: 24000}  # statements of a round, by how many are sent together
 OURS, BARE = "LTI Mentor", "an insert without validation"
 
 

@@ -43,13 +43,14 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, NoResultFound, OperationalError, TimeoutError
 from sqlalchemy.orm import (
     DeclarativeBase,
+    InstanceState,
     Mapped,
     Mapper,
     Session,
     class_mapper,
     mapped_column,
 )
-from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.base import DEFAULT_STATE_ATTR
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.types import TypeDecorator
@@ -291,29 +292,44 @@ class Row(Base):
 class Glance:
     """Rows that are only looked at, which costs half as much as to load them.
 
-    They are of no session, so nothing that is changed in them is written. Make it once, with the statement that asks
-    for these columns first: attributes are named like them, and a row has one column as its key.
+    They are of no session, so nothing that is changed in them would be written: to set an attribute is an error. Make
+    it once, with the statement that asks for these columns first: attributes are named like them, and a row has one
+    column as its key.
     """
 
     def __init__(self, *rows: type[Base]) -> None:
-        self._rows = [(class_mapper(row), Base.metadata.tables[row.__tablename__].c.keys()) for row in rows]
+        self._rows = [
+            (class_mapper(row), _looked_at(row), Base.metadata.tables[row.__tablename__].c.keys()) for row in rows
+        ]
         self.columns = [column for row in rows for column in Base.metadata.tables[row.__tablename__].c]
 
     def rows(self, found: Iterable[Any]) -> list[Any]:
         """What the statement found, each with all its columns; none where an outer join did not find one."""
         values = iter(found)
         return [
-            _detached(mapper, dict(zip(names, islice(values, len(names)), strict=True))) for mapper, names in self._rows
+            _detached(mapper, kind, dict(zip(names, islice(values, len(names)), strict=True)))
+            for mapper, kind, names in self._rows
         ]
 
 
-def _detached(mapper: Mapper[Any], values: dict[str, Any]) -> Any:
+def _looked_at(row: type[Base]) -> type[Base]:
+    """The class of such rows: what is set in one would be lost, and nobody would see it."""
+    refuses = dict.fromkeys(("__setattr__", "__delattr__"), _refuse)
+    return type(row.__name__, (row,), {"__abstract__": True, **refuses})
+
+
+def _refuse(row: Base, name: str, *_: object) -> None:
+    raise TypeError(f"{type(row).__name__}.{name} would not be written: get the row by its id first")
+
+
+def _detached(mapper: Mapper[Any], kind: type[Base], values: dict[str, Any]) -> Any:
     if values[mapper.primary_key[0].name] is None:
         return None
-    row = mapper.class_manager.new_instance()
-    row.__dict__.update(values)
+    row = kind.__new__(kind)
+    state = InstanceState(row, mapper.class_manager)
     # As ``make_transient_to_detached`` does, which looks for missing columns besides.
-    instance_state(row).key = mapper.identity_key_from_primary_key((values[mapper.primary_key[0].name],))
+    state.key = mapper.identity_key_from_primary_key((values[mapper.primary_key[0].name],))
+    row.__dict__.update(values, **{DEFAULT_STATE_ATTR: state})
     return row
 
 

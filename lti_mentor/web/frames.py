@@ -53,7 +53,12 @@ def set_cookie(response: AnyResponse, name: str, value: str, seconds: int) -> No
 
 def _login_of(state: str) -> str:
     """A name for each login, so that two frames of one page do not disturb each other."""
-    return f"{LOGIN}{hashed(state)[:16]}"
+    return f"{_logins_here()}{hashed(state)[:16]}"
+
+
+def _logins_here() -> str:
+    """How these names begin: another installation on the host, at another path or port, has and counts its own."""
+    return f"{LOGIN}{hashed(tool().settings.base_url)[:8]}_"
 
 
 def _prefix() -> str:
@@ -76,7 +81,7 @@ def forget_login(response: AnyResponse, state: str) -> None:
 
 def _forget_old_logins(response: AnyResponse) -> None:
     """A page that begins logins again and again fills no more of what a browser may send; it sends the oldest first."""
-    logins = [name for name in request.cookies if name.startswith(f"{_prefix()}{LOGIN}")]
+    logins = [name for name in request.cookies if name.startswith(f"{_prefix()}{_logins_here()}")]
     for name in logins[: 1 - MOST_LOGINS]:
         _set_login_cookie(response, name, "", 0)
 

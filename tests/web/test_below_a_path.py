@@ -1,4 +1,4 @@
-"""The tool below a path of its host, where another site has the rest."""
+"""The tool below a path of its host, where others have the rest."""
 
 import re
 from collections.abc import Iterator
@@ -14,10 +14,13 @@ from lti_mentor.app import create_app
 from lti_mentor.db import Database
 from lti_mentor.practice.server import running
 from lti_mentor.settings import Settings
+from lti_mentor.web import frames
 from tests.conftest import Site, register, small_world
 from tests.support.serving import served
 from tests.support.visitor import Visitor
-from tests.web.test_frames import BROWSER, begun, launch, stored
+from tests.web.test_frames import BROWSER, begun, launch, logins, stored
+
+PATHS = ("/mentor", "/mentor/trial")
 
 
 @pytest.fixture
@@ -25,10 +28,11 @@ def mounted(sqlite_database: Database, loaded_settings: Settings) -> Iterator[Si
     chosen: list[Settings] = []
 
     def make(address: str) -> Flask:
-        chosen.append(replace(loaded_settings, base_url=f"{address}/mentor"))
-        app = create_app(chosen[0], sqlite_database)
-        app.wsgi_app = DispatcherMiddleware(NotFound(), {"/mentor": app.wsgi_app})
-        return app
+        chosen.extend(replace(loaded_settings, base_url=f"{address}{path}") for path in PATHS)
+        apps = [create_app(each, sqlite_database) for each in chosen]
+        places = dict(zip(PATHS, [each.wsgi_app for each in apps], strict=True))
+        apps[0].wsgi_app = DispatcherMiddleware(NotFound(), places)
+        return apps[0]
 
     with served(make) as host, running(lambda issuer: small_world(issuer, f"{host}/mentor")) as lms:
         register(sqlite_database, lms.world)
@@ -73,3 +77,16 @@ def test_a_form_works_there_where_no_cookie_is_kept(mounted):
     answer = visitor.request("POST", url, data=typed, headers={"Sec-Fetch-Site": "same-origin"})
     assert answer.status_code in (200, 302, 303), answer.text
     assert urlsplit(answer.headers.get("Location", url)).path.startswith("/mentor/v/")
+
+
+def test_another_tool_on_the_host_takes_no_room_from_the_logins_that_wait_here(mounted):
+    visitor, there = Visitor(), f"{mounted.url}/trial/lti"
+    url, fields = visitor.begin(mounted.lms.url, "learner", "1")
+    (name,) = logins(visitor)
+    for _ in range(frames.MOST_LOGINS + 5):
+        given = begun(mounted, target_link_uri=f"{there}/launch")
+        assert visitor.request("POST", f"{there}/login", data=given).status_code == 302
+    assert len(logins(visitor)) == 1 + frames.MOST_LOGINS
+    assert name in logins(visitor)
+    assert visitor.request("POST", url, data=fields).status_code == 303
+    assert len(logins(visitor)) == frames.MOST_LOGINS

@@ -8,8 +8,8 @@ In a template, ``{{ form_fields() }}`` stands in every form. A view that takes o
         goal = goals.set_goal(db, current_visit().person, draft_from(request.form))
         return visit_url("learner.goal", goal_id=goal.id)
 
-It runs inside one transaction and returns where the browser goes next. When it raises Invalid, ``again(error=...)``
-shows the form with what was typed and the problem beside each field.
+It runs inside one transaction and returns where the browser goes next. When it raises Invalid, ``again(error=...)``,
+the view of the page with the form, shows it with what was typed and the problem beside each field.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from datetime import datetime
 from functools import wraps
 from typing import Any
 
-from flask import make_response, request
+from flask import after_this_request, current_app, g, make_response, request
 from markupsafe import Markup
 from sqlalchemy import UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -35,7 +35,7 @@ from lti_mentor.mentoring.people import Person
 from lti_mentor.web import frames, headers
 from lti_mentor.web.language import _
 from lti_mentor.web.tool import tool
-from lti_mentor.web.visit import FIELD, Visit, VisitOver, current_visit
+from lti_mentor.web.visit import FIELD, Visit, VisitOver, current_visit, visit_url
 
 Shown = str | Response
 
@@ -86,6 +86,8 @@ def form(*, again: Again | None = None) -> Callable[[Callable[..., str | ShownOn
     def decorate(view: Callable[..., str | ShownOnce]) -> Callable[..., Shown]:
         @wraps(view)
         def take(**kwargs: Any) -> Shown:
+            g.form_page = _page_of(again, kwargs)
+            after_this_request(_keep_address)
             _check_forgery(current_visit())
             try:
                 taken = _once(view, kwargs)
@@ -98,6 +100,20 @@ def form(*, again: Again | None = None) -> Callable[[Callable[..., str | ShownOn
         return take
 
     return decorate
+
+
+def _page_of(again: Again | None, values: dict[str, Any]) -> str:
+    """Where the form stands, or the start page: its answer has this address in the history, see answer.js."""
+    for endpoint, view in current_app.view_functions.items():
+        if view is again:
+            return visit_url(endpoint, **values)
+    return visit_url("home.home")
+
+
+def _keep_address(response: Response) -> Response:
+    """For htmx, which would note where the form was sent: nobody can come back there."""
+    response.headers["HX-Push-Url"] = "false"
+    return response
 
 
 # What a page says after a form was taken, by the end point that took it; the others lead to a page that shows it.

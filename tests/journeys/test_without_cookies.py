@@ -55,6 +55,20 @@ def test_back_and_reload_lead_somewhere_sensible_without_cookies(blocking, site)
     expect(frame.get_by_role("heading", name="Set your first goal in this course")).to_be_visible()
 
 
+@pytest.mark.parametrize("is_blocked", [False, True])
+def test_back_onto_a_form_that_was_refused_shows_the_form(browser_context, blocking, site, is_blocked):
+    site.lms.lms.offers_storage = is_blocked
+    page, frame = opened(blocking(IN_FRAMES) if is_blocked else browser_context, site)
+    frame.get_by_role("link", name="Set a goal").first.click()
+    frame.get_by_label("What do you want to reach?").fill("Read a trace")
+    for target, shown in (("0", frame.locator("#problem-target")), ("5", frame.get_by_role("heading", name="Read a"))):
+        frame.get_by_label("Target", exact=True).fill(target)
+        frame.get_by_role("button", name="Set the goal").click()
+        expect(shown).to_be_visible()
+    page.evaluate("history.back()")
+    expect(frame.get_by_label("What do you want to reach?")).to_have_value("")
+
+
 def test_the_end_of_a_visit_and_a_second_click_lead_somewhere_sensible_without_cookies(blocking, site):
     site.lms.lms.offers_storage = True
     page, frame = opened(blocking(IN_FRAMES), site)

@@ -3,11 +3,13 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
-from lti_mentor import clock
+from lti_mentor import clock, web
 from lti_mentor.mentoring import evidence, notices, pairing, programs
 from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.goals import Goal
@@ -62,6 +64,25 @@ def test_a_wrong_field_can_be_mended_in_the_same_form(database, learner):
     answer = learner.again("learner/goals", {**learner.sent, "due_on": due()})
     assert answer.status_code == 303
     assert count(database, Goal) == 1
+
+
+def test_what_answers_a_form_stands_in_the_history_as_the_page_of_the_form(database, cast, learner, mentor):
+    refused = learner.post("learner/goals", "learner/goals/new", **{**GOAL, "due_on": "soon"})
+    assert (refused.status_code, refused.headers["HX-Push-Url"]) == (422, "false")
+    assert f'data-here="/v/{learner.visit.key}/learner/goals/new"' in refused.text
+    assert refused.text.count("/answer.js") == 1
+    assert "/answer.js" not in learner.get("learner/goals/new").text
+    unknown = mentor.again(f"pair/check-ins/{cast.learner.id}/fine", {})
+    assert unknown.status_code == 403
+    assert f'data-here="/v/{mentor.visit.key}/"' in unknown.text, "no page shows this form again"
+
+
+def test_whatever_shows_a_form_again_is_a_page_of_its_own(learner):
+    views = learner.client.application.view_functions.values()
+    for path in Path(web.__file__).parent.rglob("*.py"):
+        module = ".".join((web.__name__, *path.relative_to(Path(web.__file__).parent).with_suffix("").parts))
+        for name in re.findall(r"^@form\(again=(\w+)\)", path.read_text(), re.MULTILINE):
+            assert getattr(import_module(module), name) in views
 
 
 def test_accepting_without_a_rating_and_returning_without_a_comment_are_refused(database, cast, mentor):

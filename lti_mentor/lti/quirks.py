@@ -32,6 +32,9 @@ TIED_COLUMNS  Open edX shows a score on its progress page only when the column n
              (gradebookservices, resources/lineitems.php); once a link has a second column its launches name none,
              which nothing here needs. Sakai takes the id and does nothing with it (LTI13Servlet, LineItemUtil); for
              Blackboard it is the course content of the column (docs.anthology.com, 2024-10). All seen 2026-11.
+             A column is tied when it is made, which is all that the specification says of it, and never by a PUT later,
+             which writes the whole column: Sakai shows and counts one again that a teacher had hidden, since its GET
+             says neither (LineItemUtil), and Canvas drops the id. Open edX takes it, but shows only what is told after.
 SHORT_ROLES  Moodle's roster and the certification suite send "Instructor" instead of the URI.
 NO_COURSE_ROLES  Open edX sends roles of the institution alone (openedx/xblock-lti-consumer issue 618): a registration
              says which of them teach (``Platform.role_map``).

@@ -22,7 +22,7 @@ SCORE, RESULT_READ = f"{_SCOPE}score", f"{_SCOPE}result.readonly"
 _TYPE = "application/vnd.ims.lis."
 LINE_ITEM, LINE_ITEMS = f"{_TYPE}v2.lineitem+json", f"{_TYPE}v2.lineitemcontainer+json"
 SCORES, RESULTS = f"{_TYPE}v1.score+json", f"{_TYPE}v2.resultcontainer+json"
-NO_SUCH_LINK = (400, 403, 404, 412, 422)  # the link is gone, or may have no column: see quirks.TIED_COLUMNS
+NO_SUCH_LINK = (400, 403, 404, 412, 422)  # the link is gone, or may have no column: see the quirk tied_columns
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _result(result: Any) -> tuple[str, float, float] | None:
 class Score:
     """What a person has, of how much, as of when; and when they began and last handed in something for it.
 
-    The number is always the one that counts now, so it is FullyGraded: see quirks.ONLY_GRADED. Whether the person has
+    The number is always the one that counts now, so it is FullyGraded (the quirk only_graded). Whether the person has
     more to do is another question, which activityProgress answers. Without points what was told before is taken away:
     the person is as if they had not begun.
     """

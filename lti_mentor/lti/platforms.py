@@ -51,7 +51,7 @@ class Platform(Base):
     jwks_uri: Mapped[str | None]  # where it publishes its keys; none when they were pasted
     pasted_keys: Mapped[list[dict[str, str]] | None] = mapped_column(JSON(none_as_null=True))  # see keysets.read
     frame_ancestors: Mapped[list[str]] = mapped_column(JSON)  # origins besides those of the issuer and the log-in
-    foreign_azp: Mapped[bool] = mapped_column(default=False)  # see quirks.FOREIGN_AZP
+    foreign_azp: Mapped[bool] = mapped_column(default=False)  # see the quirk foreign_azp
     trusted_audiences: Mapped[list[str]] = mapped_column(JSON, default=list)  # that may stand beside the client id
     role_map: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)  # see quirks.teaches
     leeway_seconds: Mapped[int | None]  # by which its clock may differ; none: as the settings say

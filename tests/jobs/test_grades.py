@@ -244,6 +244,7 @@ def handed_in(database) -> Evidence:
         return piece
 
 
+@pytest.mark.quirk("late_scores", "times_ahead")
 def test_a_score_says_when_the_work_began_and_when_it_was_handed_in_not_when_it_was_rated(tool, lms, both_site):
     piece = handed_in(both_site.database)
     assert grades.run(tool) == 1
@@ -315,6 +316,7 @@ def test_429_waits_as_long_as_the_platform_says_and_loses_nothing(tool, lms, bot
     assert column(both_site.database).problem is None
 
 
+@pytest.mark.quirk("not_enrolled", "people_without_grades")
 @pytest.mark.parametrize("status", [400, 403, 412])
 def test_a_person_the_platform_refuses_is_not_told_again_before_the_score_changes(tool, lms, both_site, status):
     grades.run(tool)
@@ -356,6 +358,7 @@ def test_results_that_are_strange_are_passed_over(tool, lms, both_site):
     assert score(both_site.database).read_value is None
 
 
+@pytest.mark.quirk("no_new_columns", "scopes_by_name")
 def test_only_scopes_of_the_claim_are_asked_for(tool, lms, both_site):
     with both_site.database.transaction() as db:
         row = db.scalars(select(grades.contexts.ContextServices)).one()
@@ -390,6 +393,7 @@ def test_a_worker_that_died_before_it_noted_what_it_told_tells_it_again(tool, lm
     assert shown_there(lms) == {"learner": 0}
 
 
+@pytest.mark.quirk("not_enrolled")
 def test_a_person_who_is_not_there_does_not_hold_up_the_column(tool, lms, both_site):
     grades.run(tool)
     rate(both_site.database, 100)

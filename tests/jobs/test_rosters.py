@@ -75,6 +75,7 @@ def ask(database) -> None:
         contexts.ask_for_roster(db.scalars(select(ContextServices)).one())
 
 
+@pytest.mark.quirk("pages_of_50")
 def test_every_page_is_read_and_everybody_known_by_the_name_the_platform_gives(tool, lms, both_site):
     assert rosters.run(tool) == 1
     found = standing(both_site.database)
@@ -160,6 +161,7 @@ NOT_READ = {
 }
 
 
+@pytest.mark.quirk("rosters_cut_short")
 @pytest.mark.parametrize("case", NOT_READ)
 def test_a_reading_that_fails_takes_nobody_away_and_says_why(tool, lms, both_site, case):
     answers, reason = NOT_READ[case]

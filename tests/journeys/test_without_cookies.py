@@ -20,6 +20,7 @@ def opened(context, site, person: str = "learner") -> tuple[Page, FrameLocator]:
     return page, page.frame_locator("iframe")
 
 
+@pytest.mark.quirk("third_party_cookies")
 @pytest.mark.parametrize("where", [IN_FRAMES, EVERYWHERE])
 def test_with_platform_storage_everything_works_although_no_cookie_is_kept(blocking, site, where):
     site.lms.lms.offers_storage = True
@@ -113,6 +114,7 @@ def test_a_teacher_places_mentoring_without_cookies(blocking, site):
     expect(frame.get_by_role("heading", name="1 added")).to_be_visible()
 
 
+@pytest.mark.quirk("new_tab")
 def test_without_platform_storage_a_new_tab_is_offered_and_a_second_click_works_too(blocking, site):
     context = blocking(IN_FRAMES)
     page, frame = opened(context, site)
@@ -157,6 +159,7 @@ def test_two_frames_on_one_page_at_once_both_open(browser_context, blocking, sit
     assert len({frame.url for frame in page.frames}) == 4
 
 
+@pytest.mark.quirk("no_single_way")
 def test_a_platform_that_promises_storage_and_does_not_answer_leads_to_the_new_tab(blocking, site):
     context = blocking(IN_FRAMES)
     context.route(

@@ -146,6 +146,7 @@ def test_two_first_launches_at_the_same_moment_copy_once(both_site):
     assert count(both_site, Item) == 2 * len(MAP)
 
 
+@pytest.mark.quirk("history_of_copies")
 def test_the_nearest_course_that_is_known_counts(site):
     set_up(site)
     unseen = copy_of(site)
@@ -196,6 +197,7 @@ def test_ids_mean_the_courses_of_one_deployment_alone(site):
         assert course_copies.recognize(db, other, ["1"], by=person(db, "coordinator")) is None
 
 
+@pytest.mark.quirk("copies_without_history")
 def test_a_copy_without_history_is_recognized_by_the_key_of_a_placed_link(site):
     set_up(site)
     visitor = opened(site)

@@ -86,6 +86,7 @@ def with_program(site):
         return programs.create(db, db.scalars(select(Course)).one(), draft, by=teacher)
 
 
+@pytest.mark.quirk("answers_that_hang")
 def test_three_things_are_placed_and_lead_where_they_say(both_site):
     program = with_program(both_site)
     visitor = opened(both_site)
@@ -124,6 +125,7 @@ def followed(site, person, link_id, course="1") -> Visitor:
     return visitor
 
 
+@pytest.mark.quirk("links_without_address")
 def test_the_answer_is_signed_and_gives_the_data_back(site):
     page = place(opened(site), "home")
     claims = message(sent(page)[1])

@@ -57,6 +57,7 @@ def test_a_second_launch_knows_the_person_again(site):
     assert (count(site, Person), count(site, StoredStatement)) == (1, 2)
 
 
+@pytest.mark.quirk("partitioned_cookies", "lax_session")
 def test_the_login_asks_as_the_security_framework_says(site):
     visitor = Visitor()
     visitor.get(f"{site.lms.url}/as/learner/courses/1")
@@ -114,6 +115,7 @@ OPENED = [
 ]
 
 
+@pytest.mark.quirk("other_pages")
 def test_the_page_that_a_launch_leads_back_to_may_show_the_tool(site):
     visitor = Visitor()
     school = "https://school.example.org"
@@ -190,6 +192,7 @@ def test_of_two_launches_at_the_same_moment_exactly_one_opens(both_site):
     assert count(both_site, StoredStatement) == 1
 
 
+@pytest.mark.quirk("lost_cookies")
 def test_a_launch_of_another_browser_is_refused(site):
     victim, attacker = Visitor(), Visitor()
     url, fields = attacker.begin(site.lms.url, "learner", "1")
@@ -221,12 +224,14 @@ def test_what_the_platform_says_when_it_stops_a_launch_is_shown_as_a_page(site):
     refused(requests.post(f"{site.url}/lti/launch", timeout=5), "launch.missing_parameter")
 
 
+@pytest.mark.quirk("bare_405")
 def test_the_launch_address_explains_itself(site):
     answer = requests.get(f"{site.url}/lti/launch", timeout=5)
     assert answer.status_code == 405
     assert "opens from a course" in answer.text
 
 
+@pytest.mark.quirk("keys_rotated_hourly")
 def test_keys_are_fetched_once_and_again_after_a_rotation(site):
     for _ in range(3):
         assert Visitor().launch(site.lms.url, "learner", "1").status_code == 200

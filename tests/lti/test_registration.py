@@ -160,6 +160,7 @@ def test_the_tool_asks_only_for_what_the_platform_offers(site):
     assert body[TOOL_CONFIGURATION]["domain"] == urlsplit(site.url).netloc
 
 
+@pytest.mark.quirk("registration_wants_the_token", "no_registration_token")
 def test_the_registration_token_goes_along_to_the_configuration_and_to_the_registration(site):
     with platform() as (url, seen):
         open_address(invited(site), url, token="one time")
@@ -185,6 +186,7 @@ def test_moodle_registers_in_the_shape_that_was_recorded(site):
     assert len(added.granted_scopes) == 5
 
 
+@pytest.mark.quirk("bare_servers", "audience_of_its_own")
 @pytest.mark.parametrize(
     ("server", "audience"),
     [
@@ -228,6 +230,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.quirk("registration_wants_the_token")
 @pytest.mark.parametrize(
     ("changes", "answer", "status", "reason"), HOSTILE, ids=[f"{n}-{case[3]}" for n, case in enumerate(HOSTILE)]
 )
@@ -352,6 +355,7 @@ def test_an_address_opened_by_hand_says_where_to_paste_it(site):
     assert "Paste this address into your learning platform" in page.text
 
 
+@pytest.mark.quirk("new_deployments")
 def test_a_new_deployment_is_adopted_where_the_registration_says_so(both_site):
     site = both_site
     new = {f"{CLAIM}deployment_id": "never seen"}
@@ -387,6 +391,7 @@ def test_a_deployment_of_a_shared_client_is_a_stranger(site):
     assert (kept.status, kept.organization_id) == ("pending", None)
 
 
+@pytest.mark.quirk("shared_issuers")
 @pytest.mark.parametrize(
     ("host", "issuer", "may"),
     [
@@ -404,6 +409,7 @@ def test_a_shared_issuer_is_spoken_for_by_its_own_domains_alone(host, issuer, ma
     assert quirks.speaks_for(host, issuer) is may
 
 
+@pytest.mark.quirk("own_domains")
 @pytest.mark.parametrize(
     ("issuer", "may"), [("https://canvas.instructure.com", True), ("https://lms.example.org", False)]
 )

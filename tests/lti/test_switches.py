@@ -109,6 +109,7 @@ def test_a_further_audience_is_let_in_only_when_it_is_trusted(site):
     refused(send(site, {"aud": ["other"], "azp": "tests"}), "launch.audience")
 
 
+@pytest.mark.quirk("foreign_azp")
 def test_another_authorized_party_is_let_in_only_when_that_is_switched_on(site):
     refused(send(site, {"azp": "another"}), "launch.authorized_party")
     change(site, "--foreign-azp")
@@ -126,6 +127,7 @@ def test_the_leeway_of_a_platform_wins_over_the_setting(site):
     refused(send(site, {"exp": lambda: int(time.time()) - 20}), "launch.expired")
 
 
+@pytest.mark.quirk("no_course_roles")
 def test_roles_of_the_institution_teach_only_where_they_are_mapped(site):
     faculty = {f"{CLAIM}roles": [FACULTY]}
     assert send(site, faculty).status_code == 303
@@ -149,6 +151,7 @@ def test_a_role_in_the_course_wins_over_those_of_the_institution():
     assert not quirks.teaches([f"{FACULTY}x"], mapped)
 
 
+@pytest.mark.quirk("pasted_keys")
 def test_a_platform_without_published_keys_launches_with_a_pasted_pem(both_site, tmp_path):
     key, file = both_site.lms.lms.keys[0], tmp_path / "key.pem"
     file.write_text(pem(key))
@@ -174,6 +177,7 @@ def test_of_several_pasted_keys_the_one_with_the_right_id_counts(site, tmp_path)
     refused(send(site, header={"kid": other.jwk()["kid"]}), "launch.bad_signature")
 
 
+@pytest.mark.quirk("pasted_keys")
 def test_a_single_jwk_can_be_pasted(site, tmp_path):
     file = tmp_path / "key.json"
     file.write_text(json.dumps(site.lms.lms.keys[0].jwk()))

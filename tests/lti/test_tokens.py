@@ -32,6 +32,7 @@ def platform_of(site) -> Platform:
         return db.scalars(select(Platform)).one()
 
 
+@pytest.mark.quirk("tokens_count")
 def test_a_token_is_asked_for_once_and_again_in_its_last_minute(both_site):
     tool, platform = tool_of(both_site), platform_of(both_site)
     first = tokens.access_token(tool, platform, [SCORE, ROSTER])

@@ -4,6 +4,7 @@ import html
 import re
 from urllib.parse import urljoin
 
+import pytest
 import requests
 from sqlalchemy import delete
 
@@ -75,6 +76,7 @@ def test_a_login_by_get_keeps_its_parameters_when_the_browser_is_asked(site):
     assert "Open in a new tab" in answer.text
 
 
+@pytest.mark.quirk("storage_elsewhere")
 def test_the_page_between_may_be_framed_where_courses_are_shown_and_names_the_exact_origin_of_the_platform(site):
     page = without_cookies(site, BROWSER, lti_storage_target="_parent")
     assert "frame-ancestors *" in page.headers["Content-Security-Policy"]

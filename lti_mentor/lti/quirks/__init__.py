@@ -1,0 +1,29 @@
+"""What single platforms do differently: each with the day it was seen and its source, beside the code that answers it.
+
+Most are answered by how the tool works everywhere. Tests replay each one: ``pytest.mark.quirk`` names it.
+"""
+
+from lti_mentor.lti.quirks import browsers, launches, links, platforms, services
+from lti_mentor.lti.quirks.launches import administers, custom, observes, teaches
+from lti_mentor.lti.quirks.platforms import SHARED_CLIENTS, SHARED_ISSUERS, audience, registers_at, speaks_for
+from lti_mentor.lti.quirks.services import TOO_MANY, link_header, score_extras, status, ties_columns
+
+__all__ = [
+    "ALL",
+    "SHARED_CLIENTS",
+    "SHARED_ISSUERS",
+    "TOO_MANY",
+    "administers",
+    "audience",
+    "custom",
+    "link_header",
+    "observes",
+    "registers_at",
+    "score_extras",
+    "speaks_for",
+    "status",
+    "teaches",
+    "ties_columns",
+]
+
+ALL = (*browsers.QUIRKS, *launches.QUIRKS, *platforms.QUIRKS, *services.QUIRKS, *links.QUIRKS)

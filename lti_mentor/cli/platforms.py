@@ -1,5 +1,6 @@
 """Learning platforms, and the keys that they know the tool by."""
 
+import json
 import uuid
 
 import click
@@ -143,6 +144,16 @@ def _show_removal(platform_id: uuid.UUID) -> None:
 @main.group("keys")
 def keys_() -> None:
     """The tool's own keys."""
+
+
+@keys_.command("show")
+@click.option("--jwk", "is_jwk", is_flag=True, help="As JWK; else as PEM.")
+def keys_show(is_jwk: bool) -> None:
+    """The public key that the tool signs with, to paste where a platform does not take its address."""
+    vault = open_vault()
+    with writing() as session:
+        key = keys.ensure(session, vault)
+        click.echo(json.dumps({"use": "sig", **key.jwk}) if is_jwk else keys.as_pem(key).strip())
 
 
 @keys_.command("rotate")

@@ -7,6 +7,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt import PyJWK
 from pylti1p3.registration import Registration
 from sqlalchemy import JSON, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -46,6 +47,14 @@ def rotate(db: Session, vault: Vault) -> ToolKey:
         old.status = "retiring"
     db.flush()
     return _new(db, vault)
+
+
+def as_pem(key: ToolKey) -> str:
+    """The public half, for platforms that take no address of a key set."""
+    public = PyJWK(key.jwk).key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return str(public, "ascii")
 
 
 def _new(db: Session, vault: Vault) -> ToolKey:

@@ -1,17 +1,22 @@
 """What single platforms do differently, replayed through HTTP: registration, keys, rosters and grades."""
 
+import json
+
 import jwt
 import pytest
 import requests
+from click.testing import CliRunner
 from flask import Response, jsonify, request
 from sqlalchemy import select
 
+from lti_mentor.cli import main
 from lti_mentor.jobs import grades, rosters
 from lti_mentor.lti import platforms, tokens
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.mentoring import organizations
 from lti_mentor.mentoring.gradebook import GradeColumn, LatestScore
 from lti_mentor.mentoring.people import Account, Person
+from tests.conftest import SECRET, url_of
 from tests.lti import test_deep_linking as deep_linking
 from tests.lti import test_registration as registration
 from tests.lti.test_certification import open_column
@@ -194,3 +199,15 @@ def test_the_answer_of_the_picker_names_its_key(site):
 def test_the_redirect_address_is_always_the_same_one(site):
     answer = login(site, target_link_uri=f"{site.url}/lti/launch?link=7&x=1")
     assert asked(answer)["redirect_uri"] == f"{site.url}/lti/launch"
+
+
+@pytest.mark.quirk("pasted_keys")
+@pytest.mark.parametrize("options", [[], ["--jwk"]])
+def test_our_key_can_be_pasted_where_its_address_is_not_taken(site, options):
+    surroundings = {"LTI_MENTOR_DATABASE_URL": url_of(site.database), "LTI_MENTOR_SECRET_KEY": SECRET}
+    shown = CliRunner().invoke(main, ["keys", "show", *options], env=surroundings)
+    assert shown.exit_code == 0, shown.output
+    assert "PRIVATE" not in shown.output
+    pasted = jwt.PyJWK(json.loads(shown.output)).key if options else shown.output
+    _, token = deep_linking.sent(deep_linking.place(deep_linking.opened(site), "home"))
+    assert jwt.decode(token, pasted, algorithms=["RS256"], audience=site.lms.world.issuer)["iss"] == "tests"

@@ -28,5 +28,18 @@ def ask(app, opened, rule, things):
     return client.get(url, base_url="http://localhost:8000")
 
 
+def send(app, opened, form, changed):
+    """The form as it was shown, but for one field."""
+    client = app.test_client()
+    client.set_cookie(visit.COOKIE, opened.secret, path=f"/v/{opened.key}/", domain="localhost")
+    kept = [pair for pair in form.filled if pair[0] not in (changed[0], "once")]
+    data = {}
+    for name, value in [*kept, changed, ("once", uuid.uuid4().hex)]:
+        data.setdefault(name, []).append(value)
+    if form.method == "POST":
+        return client.post(form.action, data=data, base_url="http://localhost:8000")
+    return client.get(form.action, query_string=data, base_url="http://localhost:8000")
+
+
 def routes(app):
     return [rule for rule in app.url_map.iter_rules() if "visit_key" in rule.arguments]

@@ -38,8 +38,11 @@ REGISTRATION = platforms.Registration(
 
 @pytest.fixture
 def things(sqlite_database, sqlite_cast, loaded_settings):
+    return things_of(sqlite_database, sqlite_cast, loaded_settings)
+
+
+def things_of(sqlite_database, cast, loaded_settings, client_id="c"):
     """Something at every address, all of it the learner's, the mentor's or the coordinator's."""
-    cast = sqlite_cast
     with sqlite_database.transaction() as db:
         draft = GoalDraft(
             title="Read", baseline=0, target=10, due_on=clock.today() + timedelta(days=9), visibility="shared"
@@ -50,7 +53,9 @@ def things(sqlite_database, sqlite_cast, loaded_settings):
         meeting = meetings.plan(
             db, cast.mentorship, planned_at=clock.now() + timedelta(days=2), minutes=30, by=cast.mentor
         )
-        platform = platforms.add(db, REGISTRATION, organization_id=cast.learner.organization_id)
+        platform = platforms.add(
+            db, replace(REGISTRATION, client_id=client_id), organization_id=cast.learner.organization_id
+        )
         waiting = Deployment(platform_id=platform.id, deployment_id="8", status="pending", last_launch_at=clock.now())
         db.add(waiting)
         wanted = Wanted("https://lms.example.org/return", None, True, True)

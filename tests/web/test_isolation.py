@@ -1,5 +1,6 @@
 """A second organization on the same issuer, and even the same client, sees nothing of the first."""
 
+import json
 import uuid
 from dataclasses import replace
 
@@ -113,32 +114,85 @@ def test_the_walk_would_see_a_trace(sqlite_database, sqlite_cast, loaded_setting
     assert shown == [True, True, True]
 
 
-def test_no_key_of_the_record_store_reads_another_organization(database, cast, loaded_settings):
+def key_of(db, vault, tenant) -> tuple[str, str]:
+    def hashed(text):
+        return record.key_hashes(db, vault, text)[0]
+
+    return keys.add(db, tenant=tenant, label="k", now=clock.now(), fingerprint=hashed, scopes=("all",))
+
+
+PLACES = ("/xapi/activities/state", "/xapi/activities/profile", "/xapi/agents/profile")
+VERSION = {"X-Experience-API-Version": "1.0.3"}
+
+
+def addresses(app) -> list[str]:
+    """Everything that is read with a key, from the URL map."""
+    rules = [str(rule) for rule in app.url_map.iter_rules() if "GET" in rule.methods]
+    found = [rule for rule in rules if rule.startswith(("/api", "/xapi")) and "<path:" not in rule]
+    return sorted(
+        {rule.replace("<any(csv, jsonl, parquet):kind>", kind) for rule in found for kind in ("csv", "jsonl")}
+    )
+
+
+def questions(db, tenant, agent) -> list[dict[str, str]]:
+    """Every parameter there is, with what the organization has; alone, and with the others that name it."""
+    rows = db.execute(
+        select(StoredStatement.statement_id, StoredStatement.body).where(StoredStatement.tenant == tenant)
+    )
+    said = {str(number): json.loads(body) for number, body in rows.all()}
+    things = sorted({each["object"]["id"] for each in said.values() if "id" in each["object"]})
+    document = {"agent": agent, "activityId": things[0], "stateId": MARK, "profileId": MARK}
+    asked = [{}, {"limit": "500"}, {"ascending": "true"}, {"agent": agent}, {"agent": agent, "related_agents": "true"}]
+    asked += [{name: thing} for thing in things for name in ("activity", "activityId")]
+    asked += [{word: number} for number in said for word in ("statementId", "voidedStatementId")]
+    pairs = [
+        ("agent", "profileId"),
+        ("activityId", "profileId"),
+        ("activityId", "agent"),
+        ("activityId", "agent", "stateId"),
+    ]
+    return asked + [{name: document[name] for name in names} for names in pairs]
+
+
+def test_no_key_of_the_record_store_reads_or_changes_another_organization(database, cast, loaded_settings):
+    """Every address under /xapi and /api, asked for everything that the first organization has there."""
     first = cast.course.organization_id
     app = create_app(loaded_settings, database)
     vault = app.extensions["lti_mentor"].vault
     with database.transaction() as db:
         twin = gather_cast(db, "Twin")
-        key, secret = keys.add(
-            db,
-            tenant=twin.course.organization_id,
-            label="twin",
-            now=clock.now(),
-            fingerprint=lambda text: record.key_hashes(db, vault, text)[0],
-        )
+        own, theirs = key_of(db, vault, first), key_of(db, vault, twin.course.organization_id)
+        account = {"homePage": loaded_settings.base_url, "name": people.actor_name(db, cast.learner.id)}
+        agent = json.dumps({"account": account})
+        asked = questions(db, first, agent)
+    client = app.test_client()
+    for place in PLACES:
+        for query in asked[-4:]:
+            client.put(place, query_string=query, data=MARK, auth=own, headers={**VERSION, "If-None-Match": "*"})
+    with database.reading() as db:
         given_away = traces(db, first)
-        statement_ids = db.scalars(select(StoredStatement.statement_id).where(StoredStatement.tenant == first)).all()
-        name = people.actor_name(db, cast.learner.id)
-    headers = {"X-Experience-API-Version": "1.0.3"}
-    agent = f'{{"account": {{"homePage": "{loaded_settings.base_url}", "name": "{name}"}}}}'
-    assert statement_ids
-    asked = [{}, {"agent": agent}, {"limit": "500"}, {"ascending": "true"}]
-    asked += [{word: str(one)} for one in statement_ids for word in ("statementId", "voidedStatementId")]
-    for query in asked:
-        answer = app.test_client().get("/xapi/statements", query_string=query, auth=(key, secret), headers=headers)
-        assert not any(trace in answer.text for trace in given_away), query
-        if "statementId" in query or "voidedStatementId" in query:
-            assert answer.status_code == 404
+    shown, seen_by_owner = set(), set()
+    for address in addresses(app):
+        for query in asked:
+            said = " ".join(query.values())
+            for auth, seen in ((theirs, shown), (own, seen_by_owner)):
+                answer = client.get(address, query_string=query, auth=auth, headers=VERSION)
+                if any(trace in answer.text for trace in given_away if trace not in said):
+                    seen.add(address)
+    assert shown == set()
+    assert seen_by_owner >= {*PLACES, "/xapi/statements", "/api/statements.csv"}, "the walk would see it"
+    with database.reading() as db:
+        before = rows_of(db, first)
+    for number in [query["statementId"] for query in asked if "statementId" in query]:
+        body = {"actor": {"account": account}, "verb": {"id": "urn:verb"}, "object": {"id": "urn:thing"}}
+        put = {"query_string": {"statementId": number}, "json": body, "auth": theirs, "headers": VERSION}
+        assert client.put("/xapi/statements", **put).status_code == 204, "an id of others is a free one"
+    for place in PLACES:
+        for query in asked[-4:]:
+            client.put(place, query_string=query, data="x", auth=theirs, headers=VERSION)
+            client.delete(place, query_string=query, auth=theirs, headers=VERSION)
+    with database.reading() as db:
+        assert rows_of(db, first) == before
 
 
 def twins(site, **changes):

@@ -70,6 +70,7 @@ def test_csv_and_json_lines_have_what_the_record_store_gives(database, tenant):
     assert (last["result.success"], last["context.registration"]) == ("true", "")
 
 
+@pytest.mark.threat("formulas")
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
 def test_no_cell_of_a_text_begins_as_a_formula_does(sqlite_database, sqlite_cast, start):
     tenant = sqlite_cast.course.organization_id

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.lti.test_deep_linking import with_program
@@ -11,6 +12,7 @@ FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
+@pytest.mark.threat("stored_script")
 def test_names_and_titles_that_carry_script_run_nothing_and_are_read_as_they_are(browser_context, site):
     world = site.lms.world
     world.people[0] = replace(world.people[0], name=f"Eve {SCRIPT}")

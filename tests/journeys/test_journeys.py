@@ -315,6 +315,7 @@ def test_a_teacher_who_mentors_opens_the_record_behind_a_score(browser_context, 
     assert mentees > 0
 
 
+@pytest.mark.threat("erasure")
 def test_an_administrator_downloads_and_erases_what_is_kept_about_somebody(browser_context, story):
     page = browser_context.new_page()
     page.goto(f"{story.world.issuer}/privacy")

@@ -61,6 +61,7 @@ def test_a_key_that_is_none_is_refused_and_what_a_database_cannot_keep_is_left_o
     nothing_is_written(both_site)
 
 
+@pytest.mark.threat("flooding")
 def test_platforms_that_hang_drip_or_fail_while_keys_are_asked_for_open_nothing(impatient, caplog):
     hold = threading.Event()
     with ExitStack() as peers:
@@ -87,6 +88,7 @@ def one_line_and_no_secret(caplog) -> None:
     assert "eyJ" not in line
 
 
+@pytest.mark.threat("flooding")
 @pytest.mark.parametrize("peer", [dripping, lambda: answering(body=b"<html>"), lambda: answering(500)])
 @pytest.mark.parametrize(("row", "name"), [(Platform, "token_endpoint"), (ContextServices, "memberships_url")])
 def test_platforms_that_hang_or_fail_as_services_take_nobody_away(impatient, row, name, peer):

@@ -164,6 +164,7 @@ def test_other_algorithms_are_refused(site):
     refused(visitor.request("POST", url, data=fields), "launch.bad_token")
 
 
+@pytest.mark.threat("nonce_replay")
 def test_a_launch_cannot_be_replayed(site):
     visitor = Visitor()
     url, fields = visitor.begin(site.lms.url, "learner", "1")
@@ -173,6 +174,7 @@ def test_a_launch_cannot_be_replayed(site):
     refused(visitor.request("POST", url, data=fields), "launch.used_state")
 
 
+@pytest.mark.threat("nonce_replay")
 def test_of_two_launches_at_the_same_moment_exactly_one_opens(both_site):
     visitor = Visitor()
     url, fields = visitor.begin(both_site.lms.url, "learner", "1")
@@ -192,6 +194,7 @@ def test_of_two_launches_at_the_same_moment_exactly_one_opens(both_site):
     assert count(both_site, StoredStatement) == 1
 
 
+@pytest.mark.threat("login_csrf")
 @pytest.mark.quirk("lost_cookies")
 def test_a_launch_of_another_browser_is_refused(site):
     victim, attacker = Visitor(), Visitor()
@@ -244,6 +247,7 @@ def test_keys_are_fetched_once_and_again_after_a_rotation(site):
     assert site.lms.lms.key_requests == 2
 
 
+@pytest.mark.threat("clickjacking")
 def test_the_frame_may_only_be_shown_by_the_platform(site):
     page = Visitor().launch(site.lms.url, "learner", "1")
     policy = page.headers["Content-Security-Policy"]
@@ -252,6 +256,7 @@ def test_the_frame_may_only_be_shown_by_the_platform(site):
     assert requests.get(f"{site.url}/lti/launch", timeout=5).headers["Content-Security-Policy"].endswith("'none'")
 
 
+@pytest.mark.threat("strange_data")
 @pytest.mark.parametrize("changes", [{"iss": "\0"}, {"client_id": "x\0"}, {"lti_deployment_id": "d" * 9000}])
 def test_a_login_with_what_no_database_keeps_is_refused_with_a_page(both_site, changes):
     login = {

@@ -15,6 +15,7 @@ from tests.lti.test_threats import nothing_is_written, send_bytes
 from tests.support.visitor import Visitor
 
 
+@pytest.mark.threat("strange_data")
 @pytest.mark.parametrize(
     "payload",
     [
@@ -97,6 +98,7 @@ def test_what_is_strange_and_does_no_harm_opens(both_site, changes):
     assert visitor.get(both_site.url + answer.headers["Location"]).status_code == 200
 
 
+@pytest.mark.threat("strange_data")
 def test_long_right_to_left_and_emoji_names_are_cleaned_and_kept(both_site):
     family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
     for sent, kept in (

@@ -1,23 +1,4 @@
-"""What an attacker, or a platform that has gone wrong, may try with a launch: each is refused with a page.
-
-threat                              shown by
-login CSRF, state fixation          here; test_launch (another browser), tests/web/test_forms.py (forged forms)
-nonce replay, race                  test_launch (replayed, four at the same moment)
-mix-up of platforms                 here
-algorithms, headers and key ids     here
-server-side request forgery         here (keys, token, roster); test_http, test_registration, jobs/test_rosters
-flooding, slow and endless answers  test_failing_platforms (keys, registration, roster); test_http, jobs/test_rosters
-open redirect                       here; test_launch (login)
-forged and repeated picker answers  test_deep_linking (forged, used once, one visit, time over)
-role escalation                     here; jobs/test_rosters
-data of other tenants               here; tests/web/test_access.py, test_deep_linking, jobs/test_rosters
-stored script in names              here; tests/journeys/test_hostile_names.py in a browser
-clickjacking                        here; test_launch (frame-ancestors)
-session fixation                    here
-data a database cannot keep         test_strange_messages, test_launch (NUL), tests/web/test_forms.py
-mass assignment                     here
-secrets in the log                  here
-"""
+"""What an attacker, or a platform that has gone wrong, may try with a launch: each is refused with a page."""
 
 import base64
 import html
@@ -52,11 +33,39 @@ from lti_mentor.web.visit import COOKIE, VisitRow
 from tests.conftest import _site, small_world
 from tests.lti.test_deep_linking import with_program
 from tests.lti.test_launch import count, refused, send
+from tests.support.marked import marked
 from tests.support.visitor import Visitor
 from xapi.rows import StoredStatement
 
+# The name of each attack, and what keeps it out. Tests that show it carry the name as a mark.
+THREATS = {
+    "login_csrf": "the state belongs to the browser that began, and is used once",
+    "nonce_replay": "the nonce belongs to the state; one launch alone uses both up, also of many at one moment",
+    "mix_up": "the login says which platform may answer it",
+    "algorithms": "RS256 alone, with a key of the registered set; no key and no address of a token is believed",
+    "request_forgery": "no private address, no redirection, no page of another origin is asked",
+    "flooding": "deadlines, limits and cool-downs: whoever is slow, large or often hurts themselves alone",
+    "open_redirect": "a launch ends at an address of ours; the way back is believed once it is verified",
+    "forged_answers": "a picker belongs to its visit and is answered once; return address and data stay here",
+    "role_escalation": "roles of the course by exact name, and never from custom parameters",
+    "other_tenants": "every row and every question has an organization",
+    "stored_script": "what others wrote is shown as text, and no page runs a script that stands in it",
+    "formulas": "no cell of an export begins as a formula does",
+    "clickjacking": "a page says who may frame it",
+    "session_fixation": "each launch has a visit of its own with a new secret",
+    "strange_data": "NUL, long names, long ids and deep JSON are cut, cleaned or refused",
+    "mass_assignment": "a form sets the fields that are in it",
+    "record_store_credentials": "sealed, on no page and in no log",
+    "erasure": "what is known of a person goes when they ask, and what has to stay names nobody",
+    "secrets_in_the_log": "one line for each refusal, with a reason and without tokens, states, cookies or names",
+}
+
 LIS = "http://purl.imsglobal.org/vocab/lis/v2"
 WRITTEN = (Person, Account, Course, Member, VisitRow, StoredStatement, ContextServices)
+
+
+def test_every_threat_has_a_test_named_after_it_and_no_test_names_another():
+    assert set(marked("threat")) == set(THREATS)
 
 
 @pytest.fixture
@@ -82,6 +91,7 @@ def change(site, row, **values) -> None:
 # login CSRF
 
 
+@pytest.mark.threat("login_csrf")
 def test_login_csrf_a_cookie_that_was_planted_does_not_fit_the_launch(site):
     attacker, victim = Visitor(), Visitor()
     url, fields = attacker.begin(site.lms.url, "learner", "1")
@@ -91,6 +101,7 @@ def test_login_csrf_a_cookie_that_was_planted_does_not_fit_the_launch(site):
     nothing_is_written(site)
 
 
+@pytest.mark.threat("login_csrf")
 def test_state_fixation_a_state_that_was_brought_along_is_not_used(site):
     login = {"iss": site.lms.url, "login_hint": "x", "target_link_uri": f"{site.url}/lti/launch"}
     fixed = login | {"state": "fixed", "nonce": "fixed", "redirect_uri": "https://evil.example.org"}
@@ -119,6 +130,7 @@ def second(site):
         yield lms
 
 
+@pytest.mark.threat("mix_up")
 def test_mix_up_a_login_at_one_platform_takes_no_message_of_another(site, second):
     theirs = second.lms.keys[0]
     refused(send(site, {"iss": second.url}, key=theirs), "launch.unknown_key")
@@ -130,6 +142,7 @@ def test_mix_up_a_login_at_one_platform_takes_no_message_of_another(site, second
     assert Visitor().launch(second.url, "learner", "1").status_code == 200
 
 
+@pytest.mark.threat("mix_up")
 def test_mix_up_two_clients_of_one_issuer_share_keys_and_nothing_else(site):
     refused(send(site, {"aud": "the client of another institution"}), "launch.audience")
     nothing_is_written(site)
@@ -170,15 +183,18 @@ def send_bytes(site, payload: bytes, header=None) -> requests.Response:
     return visitor.request("POST", url, data=fields)
 
 
+@pytest.mark.threat("algorithms")
 def test_algorithm_confusion_the_public_key_is_no_shared_secret(site):
     refused(send(site, key=Symmetric(site)), "launch.algorithm")
 
 
+@pytest.mark.threat("algorithms")
 @pytest.mark.parametrize("algorithm", ["none", "None", "RS512", "PS256", "rs256", "", None, ["RS256"]])
 def test_only_one_algorithm_is_accepted_however_it_is_written(site, algorithm):
     refused(send_bytes(site, b"{}", {"alg": algorithm, "kid": site.lms.lms.keys[0].kid}), "launch.algorithm")
 
 
+@pytest.mark.threat("algorithms")
 def test_keys_that_a_token_brings_along_are_not_believed_and_no_address_in_it_is_asked(site):
     forged = SigningKey()
     own = forged.jwk()
@@ -210,6 +226,7 @@ KEY_IDS = (
 )
 
 
+@pytest.mark.threat("flooding")
 def test_a_key_id_is_only_a_name_and_a_flood_of_unknown_ones_asks_the_platform_once(site):
     for kid in KEY_IDS:
         refused(send(site, header={"kid": kid}), "launch.unknown_key")
@@ -217,6 +234,7 @@ def test_a_key_id_is_only_a_name_and_a_flood_of_unknown_ones_asks_the_platform_o
     nothing_is_written(site)
 
 
+@pytest.mark.threat("flooding")
 def test_launches_that_come_at_the_same_moment_ask_for_the_keys_once(both_site):
     visitors = [(visitor := Visitor(), *visitor.begin(both_site.lms.url, "learner", "1")) for _ in range(6)]
     together, answers = threading.Barrier(6), []
@@ -237,12 +255,14 @@ def test_launches_that_come_at_the_same_moment_ask_for_the_keys_once(both_site):
 # addresses the tool is made to ask
 
 
+@pytest.mark.threat("request_forgery")
 def test_request_forgery_private_addresses_of_keys_are_not_asked(guarded):
     refused(send(guarded), "launch.no_keys")
     assert guarded.lms.lms.key_requests == 0
     nothing_is_written(guarded)
 
 
+@pytest.mark.threat("request_forgery")
 @pytest.mark.parametrize(
     "address", ["http://169.254.169.254/latest/meta-data", "http://[::1]:1/", "http://127.0.0.1:1/"]
 )
@@ -259,6 +279,7 @@ def test_request_forgery_private_addresses_of_services_are_not_asked(site, row, 
 # open redirect
 
 
+@pytest.mark.threat("open_redirect")
 @pytest.mark.parametrize(
     "address",
     ["//evil.example.org", "javascript:alert(1)", "{}@evil.example.org", "{}.evil.example.org", "{}\\@evil", "\0{}/"],
@@ -267,6 +288,7 @@ def test_open_redirect_a_link_leads_to_this_tool_alone(site, address):
     refused(send(site, {f"{CLAIM}target_link_uri": address.format(site.url)}), "launch.foreign_target")
 
 
+@pytest.mark.threat("open_redirect")
 @pytest.mark.parametrize("query", ["?link=//evil.example.org", "?next=https://evil.example.org", "//evil.example.org"])
 def test_open_redirect_nothing_in_a_link_says_where_a_launch_ends(site, query):
     answer = send(site, {f"{CLAIM}target_link_uri": f"{site.url}/lti/launch{query}"})
@@ -274,6 +296,7 @@ def test_open_redirect_nothing_in_a_link_says_where_a_launch_ends(site, query):
     assert "evil" not in answer.headers["Location"]
 
 
+@pytest.mark.threat("open_redirect")
 def test_open_redirect_the_return_address_of_a_message_that_is_not_verified_is_not_used(site):
     back = {f"{CLAIM}launch_presentation": {"return_url": "https://evil.example.org"}}
     answer = send(site, back | {"exp": 1})
@@ -299,6 +322,7 @@ PRETENDED = [
 ]
 
 
+@pytest.mark.threat("role_escalation")
 @pytest.mark.parametrize("changes", PRETENDED, ids=range(len(PRETENDED)))
 def test_role_escalation_only_exact_roles_of_the_course_make_a_teacher(site, changes):
     assert send(site, changes).status_code == 303
@@ -310,6 +334,7 @@ def test_role_escalation_only_exact_roles_of_the_course_make_a_teacher(site, cha
 # other tenants
 
 
+@pytest.mark.threat("other_tenants")
 def test_other_tenants_the_same_ids_in_another_deployment_are_other_people_and_courses(both_site):
     send(both_site)
     visitor = Visitor()
@@ -331,6 +356,7 @@ def test_other_tenants_the_same_ids_in_another_deployment_are_other_people_and_c
 SCRIPT = "</title><script>alert(1)</script><img src=x onerror=alert(1)>{{7*7}}"
 
 
+@pytest.mark.threat("stored_script")
 def test_stored_script_in_names_and_titles_is_shown_as_text(site):
     program = with_program(site)
     changes = {"name": SCRIPT, f"{CLAIM}context": {"id": "1", "title": SCRIPT, "label": SCRIPT}}
@@ -351,6 +377,7 @@ def test_stored_script_in_names_and_titles_is_shown_as_text(site):
         assert "<script>alert" not in shown.text
 
 
+@pytest.mark.threat("clickjacking")
 def test_clickjacking_every_answer_says_what_may_run_and_frame_and_be_kept(site):
     visitor = Visitor()
     pages = [visitor.launch(site.lms.url, "learner", "1"), send(site, {"exp": 1}), send(site)]
@@ -368,6 +395,7 @@ def test_clickjacking_every_answer_says_what_may_run_and_frame_and_be_kept(site)
 # session fixation
 
 
+@pytest.mark.threat("session_fixation")
 def test_session_fixation_each_launch_opens_a_visit_of_its_own_with_a_new_secret(site):
     attacker, victim = Visitor(), Visitor()
     planted = attacker.launch(site.lms.url, "mentor", "1")
@@ -382,6 +410,7 @@ def test_session_fixation_each_launch_opens_a_visit_of_its_own_with_a_new_secret
 # mass assignment
 
 
+@pytest.mark.threat("mass_assignment")
 def test_mass_assignment_a_form_sets_nothing_that_is_not_in_it(site):
     for person in ("mentor", "learner"):
         visitor = Visitor()
@@ -405,7 +434,8 @@ def test_mass_assignment_a_form_sets_nothing_that_is_not_in_it(site):
 # secrets in the log
 
 
-def test_the_log_has_no_token_no_state_no_cookie_and_no_name(site, caplog):
+@pytest.mark.threat("secrets_in_the_log")
+def test_secrets_in_the_log_there_is_no_token_no_state_no_cookie_and_no_name(site, caplog):
     caplog.set_level("DEBUG")
     visitor = Visitor()
     url, fields = visitor.begin(site.lms.url, "learner", "1")

@@ -115,6 +115,7 @@ def test_a_person_gets_all_their_rows_and_statements_and_nothing_of_others(datab
     assert [review["comment"] for review in mine["reviews"]] == ["Well done, mentee"]
 
 
+@pytest.mark.threat("erasure")
 def test_a_learner_who_is_erased_is_in_no_table_any_more_and_the_others_go_on(database, cast, busy):
     with database.transaction() as db:
         said = db.scalar(select(func.count()).select_from(StoredStatement))

@@ -94,6 +94,7 @@ def test_accepting_without_a_rating_and_returning_without_a_comment_are_refused(
     assert mentor.post(page, page, version="1", decision="return", comment="More").status_code == 303
 
 
+@pytest.mark.threat("login_csrf")
 def test_a_form_of_another_origin_is_refused(learner):
     learner.get("learner/goals/new")
     hidden = dict(re.findall(r'name="(csrf|once)" value="([^"]*)"', learner.get("learner/goals/new").text))

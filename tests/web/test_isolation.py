@@ -73,6 +73,7 @@ def _ids(db, table, organization_id):
     return db.scalars(select(table.c.id).where(owner_column(table) == organization_id))
 
 
+@pytest.mark.threat("other_tenants")
 @pytest.mark.parametrize("who", ["learner", "mentor", "coordinator", "analyst"])
 def test_no_page_shows_or_changes_anything_of_another_organization(
     sqlite_database, sqlite_cast, loaded_settings, things, who
@@ -154,6 +155,7 @@ def questions(db, tenant, agent) -> list[dict[str, str]]:
     return asked + [{name: document[name] for name in names} for names in pairs]
 
 
+@pytest.mark.threat("other_tenants")
 def test_no_key_of_the_record_store_reads_or_changes_another_organization(database, cast, loaded_settings):
     """Every address under /xapi and /api, asked for everything that the first organization has there."""
     first = cast.course.organization_id

@@ -76,6 +76,7 @@ def with_item(db, cast):
     return courses.add_item(db, db.merge(cast.course), activity_iri=f"urn:item:{uuid.uuid4()}", title="Quiz")
 
 
+@pytest.mark.threat("other_tenants")
 @pytest.mark.parametrize("who", WHO)
 def test_no_field_of_a_form_takes_an_id_of_another_organization(
     sqlite_database, sqlite_cast, loaded_settings, things, who

@@ -73,9 +73,22 @@ def test_a_recorded_launch_opens_for_whom_it_was(both_site, name):
     assert services.memberships_url.startswith(f"{MOODLE}/mod/lti/services.php/CourseSection/")
 
 
-def test_the_recorded_submission_review_opens_or_is_refused_with_a_page(site):
-    answer = launch(site, "launch_submission_review")
-    assert answer.status_code == 303 or "Code for support: launch." in answer.text
+def test_the_recorded_submission_review_opens_the_record_for_the_teacher_who_coordinates(site):
+    for name in ("launch_teacher", "launch_student"):
+        launch(site, name)
+    assert reviewed(site).status_code == 403, "a teacher of the course alone may not look"
+    with_column(site, "3", "5")
+    page = reviewed(site)
+    assert page.status_code == 200
+    assert "/learners/" in page.url
+    assert recorded("launch_student", site)["payload"]["name"] in page.text
+
+
+def reviewed(site) -> requests.Response:
+    visitor = Visitor()
+    answer = launch(site, "launch_submission_review", visitor=visitor)
+    assert answer.status_code == 303, answer.text
+    return visitor.get(site.url + answer.headers["Location"])
 
 
 def test_administrator_and_the_same_in_the_role_of_a_student_are_one_person(site):

@@ -16,6 +16,7 @@ from lti_mentor import clock
 from lti_mentor.db import Base, fewer_than, insert_if, same, try_insert
 from lti_mentor.errors import LaunchError, TooMany
 from lti_mentor.lti import platforms
+from lti_mentor.lti.platforms import Door
 from lti_mentor.settings import Settings
 from lti_mentor.tool import Tool
 from lti_mentor.vault import hashed
@@ -75,7 +76,7 @@ class Begun:
     redirect_url: str
     state: str
     browser_secret: str
-    authorization_endpoint: str
+    platform: Door
 
 
 def fits(secret: str, kept: str) -> bool:
@@ -121,7 +122,7 @@ def begin(db: Session, tool: Tool, given: Mapping[str, str], *, address: str) ->
     if "lti_message_hint" in given:
         query["lti_message_hint"] = given["lti_message_hint"]
     endpoint = platform.authorization_endpoint
-    return Begun(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}", state, browser_secret, endpoint)
+    return Begun(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}", state, browser_secret, platform)
 
 
 def _keep(db: Session, settings: Settings, values: Mapping[str, Any]) -> None:

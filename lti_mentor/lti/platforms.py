@@ -81,9 +81,7 @@ class Platform(Base):
 
     @property
     def framing_origins(self) -> list[str]:
-        """Who may show us in a frame."""
-        origins = [origin(self.issuer), origin(self.authorization_endpoint), *self.frame_ancestors]
-        return list(dict.fromkeys(found for found in origins if found))
+        return _framing_origins(self)
 
 
 class Deployment(Base):
@@ -358,9 +356,21 @@ class Door:
     """What a login needs of its platform."""
 
     id: uuid.UUID
+    issuer: str
     client_id: str
     authorization_endpoint: str
+    frame_ancestors: list[str]
     status: str
+
+    @property
+    def framing_origins(self) -> list[str]:
+        return _framing_origins(self)
+
+
+def _framing_origins(platform: Platform | Door) -> list[str]:
+    """Who may show us in a frame, as far as the registration says."""
+    origins = [origin(platform.issuer), origin(platform.authorization_endpoint), *platform.frame_ancestors]
+    return list(dict.fromkeys(found for found in origins if found))
 
 
 _CLIENT = bindparam("client_id", type_=String)

@@ -408,7 +408,8 @@ def _show_unexpected(error: Exception) -> tuple[str, int]:
 
 
 def _page(status: int, reason: str, message: str, problems: list[str]) -> str:
-    typed = _typed() if status != 413 and "framing_origins" in g else []
+    is_of_visit = request.path.startswith("/v/") and "framing_origins" in g
+    typed = _typed() if is_of_visit and status != 413 else []
     if request.path.startswith(("/v/", "/lti/")):
         headers.let_anybody_frame()
     return render_template("error.html", status=status, reason=reason, message=message, problems=problems, typed=typed)

@@ -97,7 +97,6 @@ def onward(begun: Begun) -> AnyResponse:
 
 
 def _without_cookies(begun: Begun) -> AnyResponse:
-    headers.let_anybody_frame()  # where the platform shows courses is known from the signed message alone
     is_framed = request.headers.get("Sec-Fetch-Dest") != "document"
     target = _name(request.values.get("lti_storage_target"))
     if not is_framed and not target:
@@ -105,7 +104,7 @@ def _without_cookies(begun: Begun) -> AnyResponse:
     page = render_template(
         "lti/opening.html",
         next_url=begun.redirect_url if target else None,
-        storage=_storage(begun.authorization_endpoint, target, begun.state),
+        storage=_storage(begun.platform.authorization_endpoint, target, begun.state),
         secret=begun.browser_secret,
         tab_url=_tab_url() if is_framed else None,
     )
@@ -156,7 +155,6 @@ def fetching_page(platform: Platform, state: str, token: str) -> str | None:
     target = _name(request.form.get("lti_storage_target"))
     if not target or "browser_secret" in request.form:
         return None
-    headers.let_anybody_frame()
     g.referrer_policy = "same-origin"  # lets the browser say that the form comes from here
     storage = _storage(platform.authorization_endpoint, target, state)
     return render_template("lti/fetching.html", storage=storage, fields={"state": state, "id_token": token})

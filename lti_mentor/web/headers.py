@@ -5,7 +5,8 @@ from werkzeug.http import dump_cookie
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.errors import MentorError, TooMany
-from lti_mentor.lti.platforms import origin
+from lti_mentor.lti import quirks
+from lti_mentor.lti.platforms import Door, Platform, origin
 from lti_mentor.web.tool import tool
 
 POLICY = (
@@ -30,8 +31,16 @@ def is_own_origin(given: str | None) -> bool:
 
 
 def let_anybody_frame() -> None:
-    """For pages that say why nothing is shown: there is nothing to protect, and the frame would stay blank."""
+    """For pages that say why nothing is shown, where nobody knows which platform it is about.
+
+    There is nothing to protect, and the frame would stay blank.
+    """
     g.setdefault("framing_origins", ("*",))
+
+
+def let_platform_frame(platform: Platform | Door) -> None:
+    """For pages that come before the signed message, which alone says where some platforms show their courses."""
+    g.framing_origins = ("*",) if quirks.shows_elsewhere(platform.issuer) else tuple(platform.framing_origins)
 
 
 def set_cookie(response: AnyResponse, name: str, value: str, *, path: str, seconds: int) -> None:

@@ -54,6 +54,7 @@ def begin_login() -> AnyResponse:
         return redirect(opened, 303)
     with tool().database.transaction() as db:
         begun = login.begin(db, tool(), request.values.to_dict(), address=limits.address())
+    headers.let_platform_frame(begun.platform)
     return frames.onward(begun)
 
 
@@ -69,6 +70,7 @@ def take_launch() -> AnyResponse:
     secret, tab = frames.returned(state)
     with database.reading() as db:
         waiting = launch.pending(db, settings, state=state)
+    headers.let_platform_frame(waiting.platform)
     page = frames.fetching_page(waiting.platform, state, token) if secret is None else None
     if page is not None:
         return Response(page)
@@ -79,6 +81,7 @@ def take_launch() -> AnyResponse:
         with database.transaction() as db:
             launch.failed(db, waiting)
         raise
+    g.framing_origins = tuple(launched.framing_origins)
     if launched.deep_link is not None and not launched.teaches:
         raise LaunchError("launch.not_teacher")
     if not launched.is_let_in:
@@ -86,7 +89,6 @@ def take_launch() -> AnyResponse:
             problem = launch.announce(db, launched)
         raise problem
     opened, endpoint, values = _open(launched)
-    g.framing_origins = tuple(launched.framing_origins)
     location = url_for(endpoint, visit_key=opened.key, **values)
     if frames.cookie_of(state) not in request.cookies:
         return frames.shown_at_once(location, opened.secret)

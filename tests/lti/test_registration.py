@@ -385,7 +385,11 @@ def _send_without_deployment(site, changes) -> requests.Response:
 
 
 def test_a_deployment_of_a_shared_client_is_a_stranger(site):
-    refused(_send_without_deployment(site, {f"{CLAIM}deployment_id": "never seen"}), "launch.pending_deployment")
+    back = {f"{CLAIM}launch_presentation": {"return_url": "https://school.example.org/courses/7"}}
+    answer = _send_without_deployment(site, {f"{CLAIM}deployment_id": "never seen", **back})
+    refused(answer, "launch.pending_deployment")
+    may_frame = f"frame-ancestors {site.lms.url} https://school.example.org"
+    assert answer.headers["Content-Security-Policy"].endswith(may_frame)
     with site.database.reading() as db:
         kept = db.scalars(select(Deployment).where(Deployment.deployment_id == "never seen")).one()
     assert (kept.status, kept.organization_id) == ("pending", None)

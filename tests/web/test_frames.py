@@ -6,10 +6,10 @@ from urllib.parse import urljoin
 
 import pytest
 import requests
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from lti_mentor.lti.launch import CLAIM
-from lti_mentor.lti.platforms import Deployment
+from lti_mentor.lti.platforms import Deployment, Platform
 from lti_mentor.web import frames
 from lti_mentor.web.visit import COOKIE
 from tests.lti.test_launch import count, refused
@@ -79,11 +79,21 @@ def test_a_login_by_get_keeps_its_parameters_when_the_browser_is_asked(site):
 @pytest.mark.quirk("storage_elsewhere")
 def test_the_page_between_may_be_framed_where_courses_are_shown_and_names_the_exact_origin_of_the_platform(site):
     page = without_cookies(site, BROWSER, lti_storage_target="_parent")
-    assert "frame-ancestors *" in page.headers["Content-Security-Policy"]
+    assert page.headers["Content-Security-Policy"].endswith(f"frame-ancestors {site.lms.url}")
     assert f'data-origin="{site.lms.url}"' in page.text
     strange = without_cookies(site, BROWSER, lti_storage_target='x"><script>' + "y" * 200)
     assert "<script>" not in strange.text
     assert "Open in a new tab" in strange.text
+
+
+@pytest.mark.quirk("other_pages")
+def test_the_page_between_is_seen_in_a_canvas_that_only_the_signed_message_says_the_address_of(site):
+    fields = begun(site)
+    with site.database.transaction() as db:
+        db.scalars(select(Platform)).one().issuer = fields["iss"] = "https://canvas.instructure.com"
+    asked = requests.post(f"{site.url}/lti/login?mentor_asked=1", data=fields, headers=BROWSER, timeout=9)
+    assert "Open in a new tab" in asked.text
+    assert asked.headers["Content-Security-Policy"].endswith("frame-ancestors *")
 
 
 def test_a_whole_window_that_keeps_nothing_is_told_so_before_the_hint_is_spent(site):

@@ -5,7 +5,14 @@ Most are answered by how the tool works everywhere. Tests replay each one: ``pyt
 
 from lti_mentor.lti.quirks import browsers, launches, links, platforms, services
 from lti_mentor.lti.quirks.launches import administers, custom, observes, teaches
-from lti_mentor.lti.quirks.platforms import SHARED_CLIENTS, SHARED_ISSUERS, audience, registers_at, speaks_for
+from lti_mentor.lti.quirks.platforms import (
+    SHARED_CLIENTS,
+    SHARED_ISSUERS,
+    audience,
+    registers_at,
+    shows_elsewhere,
+    speaks_for,
+)
 from lti_mentor.lti.quirks.services import TOO_MANY, link_header, score_extras, status, ties_columns
 
 __all__ = [
@@ -20,6 +27,7 @@ __all__ = [
     "observes",
     "registers_at",
     "score_extras",
+    "shows_elsewhere",
     "speaks_for",
     "status",
     "teaches",

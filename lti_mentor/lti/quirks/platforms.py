@@ -131,6 +131,11 @@ def registers_at(host: str, issuer: str) -> bool:
     return issuer in CANVAS or speaks_for(host, issuer)
 
 
+def shows_elsewhere(issuer: str) -> bool:
+    """Whether only a signed message says where the platform shows its courses."""
+    return issuer in SHARED_ISSUERS
+
+
 def audience(authorization_server: str | None) -> str | None:
     """The audience of our assertions that a platform names; none: its token endpoint."""
     is_address = authorization_server is not None and "://" in authorization_server

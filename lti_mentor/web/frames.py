@@ -124,15 +124,16 @@ def _storage(authorization_endpoint: str, target: str, state: str) -> dict[str, 
 
 
 def opened_in_tab() -> str | None:
-    """The visit that a first click on "new tab" opened, if this is another click."""
+    """Where a first click on "new tab" led to, if this is another click."""
     tab = _name(request.args.get(TAB))
-    key = request.cookies.get(_tab_cookie(tab)) if tab else None
-    return url_for("home.home", visit_key=key) if key and key.isprintable() else None
+    location = request.cookies.get(_tab_cookie(tab), "") if tab else ""
+    is_ours = location.startswith(f"{request.script_root}/v/") and location.isprintable()  # others plant cookies too
+    return location if is_ours else None
 
 
-def remember_tab(response: AnyResponse, tab: str, visit_key: str) -> None:
+def remember_tab(response: AnyResponse, tab: str, location: str) -> None:
     if tab:
-        set_cookie(response, _tab_cookie(tab), visit_key, tool().settings.visit_hours * 3600)
+        set_cookie(response, _tab_cookie(tab), location, tool().settings.visit_hours * 3600)
 
 
 def _tab_cookie(tab: str) -> str:

@@ -95,7 +95,7 @@ def take_launch() -> AnyResponse:
     response = redirect(location, 303)
     visit.set_cookie(response, opened)
     frames.forget_login(response, state)
-    frames.remember_tab(response, tab, opened.key)
+    frames.remember_tab(response, tab, location)
     return response
 
 

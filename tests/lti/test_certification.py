@@ -3,8 +3,10 @@
 Certification Guide 6.1.1 to 6.1.3. The suite is a platform of its own; the practice LMS sends the same payloads.
 """
 
+import json
 import re
 from datetime import timedelta
+from urllib.parse import parse_qs
 
 import jwt
 import pytest
@@ -20,6 +22,7 @@ from lti_mentor.mentoring.programs import ProgramDraft
 from lti_mentor.practice.tokens import CLAIM, SigningKey, claims
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
+from lti_mentor.web.request_log import JsonLines
 from lti_mentor.web.visit import VisitRow
 from tests.lti import test_deep_linking as deep_linking
 from tests.lti.test_launch import count, refused, send
@@ -79,9 +82,15 @@ BAD = {
 
 @pytest.mark.quirk("no_link")
 @pytest.mark.parametrize("case", BAD)
-def test_a_known_bad_payload_is_refused_with_a_page_and_writes_nothing(site, case):
+def test_a_known_bad_payload_is_refused_with_a_page_and_writes_nothing_but_a_line_of_the_log(site, case, caplog):
     make, reason = BAD[case]
-    refused(send(site, **make(site)), reason)
+    answer = send(site, **make(site))
+    refused(answer, reason)
+    (line,) = [JsonLines().format(each) for each in caplog.records if each.name.startswith("lti_mentor")]
+    assert json.loads(line)["reason"] == reason
+    said = {name: value for name, (value,) in parse_qs(answer.request.body).items()}
+    for secret in (said["state"], *said["id_token"].split("."), *answer.request.headers["Cookie"].split("=")):
+        assert len(secret) < 6 or secret not in line
     assert [count(site, row) for row in (Person, Account, Course, Member, VisitRow, StoredStatement)] == [0] * 6
 
 

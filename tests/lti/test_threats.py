@@ -14,9 +14,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from sqlalchemy import select
 
+from lti_mentor import clock
 from lti_mentor.jobs import rosters
 from lti_mentor.lti import platforms
 from lti_mentor.lti.contexts import ContextServices
+from lti_mentor.lti.deep_linking import Picker, PlacedLink
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.lti.tokens import AccessToken
 from lti_mentor.mentoring import organizations
@@ -31,6 +33,7 @@ from lti_mentor.vault import Vault
 from lti_mentor.web.request_log import JsonLines
 from lti_mentor.web.visit import COOKIE, VisitRow
 from tests.conftest import _site, small_world
+from tests.lti import test_deep_linking as deep_linking
 from tests.lti.test_deep_linking import with_program
 from tests.lti.test_launch import count, refused, send
 from tests.support.marked import marked
@@ -302,6 +305,20 @@ def test_open_redirect_the_return_address_of_a_message_that_is_not_verified_is_n
     answer = send(site, back | {"exp": 1})
     refused(answer, "launch.expired")
     assert "evil.example.org" not in answer.text + str(answer.headers)
+
+
+# pickers
+
+
+@pytest.mark.threat("forged_answers")
+def test_forged_answers_a_picker_whose_time_is_over_takes_none(site):
+    visitor = deep_linking.opened(site)
+    url, fields = visitor.form("/picker/")
+    change(site, Picker, expires_at=clock.now())
+    late = visitor.request("POST", url, data={**fields, "choice": "home"})
+    assert late.status_code == 409
+    assert "Code for support: picker.over" in late.text
+    assert count(site, PlacedLink) == 0
 
 
 # role escalation

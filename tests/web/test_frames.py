@@ -10,8 +10,10 @@ from sqlalchemy import delete, select
 
 from lti_mentor.lti.launch import CLAIM
 from lti_mentor.lti.platforms import Deployment, Platform
+from lti_mentor.vault import hashed
 from lti_mentor.web import frames
 from lti_mentor.web.visit import COOKIE
+from tests.lti import test_deep_linking as deep_linking
 from tests.lti.test_launch import count, refused
 from tests.support.desk import Desk
 from tests.support.visitor import Visitor
@@ -94,6 +96,31 @@ def test_the_page_between_is_seen_in_a_canvas_that_only_the_signed_message_says_
     asked = requests.post(f"{site.url}/lti/login?mentor_asked=1", data=fields, headers=BROWSER, timeout=9)
     assert "Open in a new tab" in asked.text
     assert asked.headers["Content-Security-Policy"].endswith("frame-ancestors *")
+
+
+@pytest.mark.quirk("new_tab")
+def test_a_second_click_on_the_new_tab_leads_to_what_was_linked(site):
+    address, token = deep_linking.sent(deep_linking.place(deep_linking.opened(site), deep_linking.SECURITY))
+    requests.post(address, data={"JWT": token}, timeout=9)
+    (link,) = site.lms.lms.links["1"]
+    visitor = Visitor()
+    for page in ("", f"/open?link={link.id}"):
+        visitor.get(f"{site.lms.url}/as/learner/courses/1{page}")
+    _, fields = visitor.form("/lti/login")
+    page = visitor.request("POST", f"{site.url}/lti/login?mentor_asked=1", data=fields, headers=BROWSER)
+    tab = urljoin(site.url, html.unescape(re.search(r'href="([^"]*mentor_tab[^"]*)"', page.text)[1]))
+    visitor.get(tab)
+    first = visitor.submit("/lti/launch")
+    assert "Choose a certification" in first.text
+    assert visitor.get(tab).url == first.url
+
+
+@pytest.mark.parametrize("planted", ["//evil.example.org/v/", "https://evil.example.org/v/", "/lti/login", ""])
+def test_a_planted_cookie_of_a_tab_leads_nowhere_else(site, planted):
+    cookie = {f"mentor_tab_{hashed('tab')[:16]}": planted}
+    address = f"{site.url}/lti/login?mentor_tab=tab"
+    answer = requests.get(address, params=begun(site), cookies=cookie, allow_redirects=False, timeout=9)
+    assert answer.headers["Location"].startswith(site.lms.url)
 
 
 def test_a_whole_window_that_keeps_nothing_is_told_so_before_the_hint_is_spent(site):

@@ -94,9 +94,10 @@ def _jobs(db: Session) -> Iterator[str]:
     waited = (now - state.oldest_due).total_seconds() if state.oldest_due else 0.0
     yield from gauge(
         "lti_mentor_jobs",
-        "Jobs: due and not begun, being worked on, put aside after many failures.",
+        "Jobs: due and not begun, being worked on, failing again and again, put aside after many failures.",
         ('{state="due"}', state.due),
         ('{state="working"}', state.working),
+        ('{state="failing"}', state.failing),
         ('{state="dead"}', state.dead),
     )
     yield from gauge("lti_mentor_job_oldest_due_seconds", "How long the oldest due job waits.", ("", waited))

@@ -72,10 +72,12 @@ def claim(db: Session, *, lease_seconds: int) -> Job | None:
 
 @dataclass(frozen=True)
 class State:
-    """How many jobs are due and not begun, worked on, and put aside; since when the oldest waits; the last claim."""
+    """How many jobs are due and not begun, worked on, failing again and again, and put aside; since when the oldest
+    waits; the last claim."""
 
     due: int
     working: int
+    failing: int
     dead: int
     oldest_due: datetime | None
     worker_seen: datetime | None
@@ -104,6 +106,7 @@ def state(db: Session) -> State:
     counted = select(
         many(is_due),
         many(is_waiting & is_leased),
+        many(is_waiting & (Job.attempts >= MOST_ATTEMPTS)),
         many(Job.status == "dead"),
         func.min(case((is_due, Job.run_after))),
         func.max(Job.claimed_at),
@@ -123,14 +126,18 @@ def done(db: Session, claimed: Job, *, again_after: timedelta | None = None) -> 
         job.attempts, job.run_after = 0, clock.now() + again_after
 
 
-def failed(db: Session, claimed: Job, problem: str) -> None:
-    """Try again later, each time twice as late; after MOST_ATTEMPTS it is put aside for a person to look at."""
+def failed(db: Session, claimed: Job, problem: str, *, every: timedelta | None = None) -> None:
+    """Try again later, each time twice as late, at last every quarter of an hour or so.
+
+    After MOST_ATTEMPTS a job that is to be done once is put aside for a person to look at. One that is due ``every`` so
+    often works for all organizations: it comes again.
+    """
     job = _still_ours(db, claimed)
     if job is None:
         return
     job.leased_until, job.last_problem = None, problem
-    job.run_after = clock.now() + timedelta(seconds=2**job.attempts)
-    if job.attempts >= MOST_ATTEMPTS:
+    job.run_after = clock.now() + timedelta(seconds=2 ** min(job.attempts, MOST_ATTEMPTS))
+    if every is None and job.attempts >= MOST_ATTEMPTS:
         job.status = "dead"
 
 

@@ -121,6 +121,10 @@ def _try_to_read_back(tool: Tool, book: Gradebook, column: GradeColumn, issuer: 
         _read_back(tool, book, column, issuer)
     except PlatformError as problem:
         log.warning("scores not read back", extra={"reason": problem.reason, "status": problem.values.get("status")})
+    except Exception as problem:
+        if is_away(problem):
+            raise
+        log.exception("scores not read back")  # the other columns have nothing to do with it
 
 
 def _book(tool: Tool, column: GradeColumn) -> tuple[Gradebook, str]:

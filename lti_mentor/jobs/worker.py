@@ -75,7 +75,7 @@ def work_once(tool: Tool, stop: threading.Event = NEVER) -> bool:
             raise  # nothing can be marked now: the lease ends by itself
         log.exception("job failed", extra={"job": job.kind})
         with tool.database.transaction() as db:
-            queue.failed(db, job, type(problem).__name__)
+            queue.failed(db, job, type(problem).__name__, every=every)
         return True
     with tool.database.transaction() as db:
         queue.done(db, job, again_after=timedelta(0) if stop.is_set() else every)

@@ -126,7 +126,7 @@ def retry_after(answer: Answer, most: int = LONGEST_WAIT) -> int | None:
         return min(int(given), most)
     try:
         at = parsedate_to_datetime(given)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of a year or a zone beyond all numbers
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0, min(int((at - clock.now()).total_seconds()), most))

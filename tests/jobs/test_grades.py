@@ -45,10 +45,15 @@ def tool(both_site):
 
 @pytest.fixture
 def lms(both_site):
+    open_column(both_site)
+    return both_site.lms.lms
+
+
+def open_column(site) -> None:
     """Teacher, learner and mentor came in; the learner is a mentee on the way, and the column is open."""
     for person in ("coordinator", "learner", "mentor"):
-        Visitor().launch(both_site.lms.url, person, "1")
-    with both_site.database.transaction() as db:
+        Visitor().launch(site.lms.url, person, "1")
+    with site.database.transaction() as db:
         course = db.scalars(select(Course)).one()
         today = clock.today()
         draft = ProgramDraft(name="Program", starts_on=today, ends_on=today + timedelta(weeks=9))
@@ -57,7 +62,6 @@ def lms(both_site):
         pursuits.start(db, person_of(db, "learner"), SECURITY)
         pursuits.start(db, person_of(db, "mentor"), SECURITY)
         readiness_columns.open_column(db, program_of(db), course, SECURITY, by=person_of(db, "coordinator"))
-    return both_site.lms.lms
 
 
 def person_of(db, subject) -> Person:

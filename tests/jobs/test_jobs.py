@@ -96,7 +96,27 @@ def test_a_job_that_fails_is_logged_and_tried_again_later(database, tool, monkey
         assert job.run_after > clock.now()
 
 
-def test_a_job_that_keeps_failing_is_put_aside(database):
+def test_a_regular_job_that_keeps_failing_comes_again(database, tool, monkeypatch):
+    def fails(*_):
+        raise ValueError("a mistake in a step")
+
+    monkeypatch.setattr(worker, "STEPS", {"upkeep": (fails, upkeep.EVERY)})
+    worker.schedule(database)
+    for _ in range(queue.MOST_ATTEMPTS + 30):
+        assert worker.work_once(tool)
+        with database.transaction() as session:
+            job = session.scalars(select(Job)).one()
+            assert job.status == "waiting"
+            assert clock.now() < job.run_after < clock.now() + timedelta(minutes=20)
+            job.run_after = clock.now()
+    monkeypatch.setattr(worker, "STEPS", {"upkeep": (upkeep.run, upkeep.EVERY)})
+    assert worker.work_once(tool)
+    with database.reading() as session:
+        job = session.scalars(select(Job)).one()
+    assert (job.attempts, job.last_problem) == (0, None)
+
+
+def test_a_job_that_is_to_be_done_once_and_keeps_failing_is_put_aside(database):
     with database.transaction() as session:
         job_id = queue.add(session, "upkeep", unique_key="upkeep").id
     later = clock.now()

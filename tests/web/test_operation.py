@@ -165,15 +165,16 @@ def test_workers_of_another_version_begin_to_count_anew():
     assert not [line for line in after.lines() if not line.startswith("#")]
 
 
-def test_a_job_that_is_worked_on_or_put_aside_is_counted_apart(database):
+def test_a_job_that_is_worked_on_or_fails_or_is_put_aside_is_counted_apart(database):
     with database.transaction() as db:
-        for name in ("a", "b", "c"):
+        for name in ("a", "b", "c", "d"):
             queue.add(db, "upkeep", unique_key=name)
         queue.claim(db, lease_seconds=60)
         db.execute(text("UPDATE jobs SET status = 'dead' WHERE unique_key = 'c'"))
+        db.execute(text("UPDATE jobs SET attempts = 10, run_after = '2099-01-01' WHERE unique_key = 'd'"))
     with database.reading() as db:
         state = queue.state(db)
-    assert (state.due, state.working, state.dead) == (1, 1, 1)
+    assert (state.due, state.working, state.failing, state.dead) == (1, 1, 1, 1)
 
 
 def test_all_workers_count_together_and_one_that_is_killed_takes_nothing_along(sqlite_database):

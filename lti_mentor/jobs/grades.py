@@ -16,7 +16,7 @@ from lti_mentor.db import is_away
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti import contexts, links, platforms
 from lti_mentor.lti.grades import Gradebook, Score
-from lti_mentor.mentoring import courses, evidence, goal_columns, gradebook, people
+from lti_mentor.mentoring import courses, evidence, goal_columns, gradebook, people, telling
 from lti_mentor.mentoring.evidence import Work
 from lti_mentor.mentoring.gradebook import MAXIMUM, GradeColumn, LatestScore
 from lti_mentor.queue import NEVER
@@ -42,7 +42,7 @@ def run(tool: Tool, stop: threading.Event = NEVER) -> int:
     failed: set[uuid.UUID] = set()
     while not stop.is_set():
         with tool.database.transaction() as db:
-            claimed = gradebook.claim(db, clock.now() + LEASE, besides=had | failed)
+            claimed = telling.claim(db, clock.now() + LEASE, besides=had | failed)
         if claimed is not None:
             told, answers = _work(tool, claimed[0], stop)
             (had if answers else failed).add(claimed[1])
@@ -94,14 +94,14 @@ def _done(tool: Tool, column: GradeColumn) -> None:
     with tool.database.transaction() as db:
         told = db.get(GradeColumn, column.id)
         if told is not None:  # it may be gone with its course
-            gradebook.done(told)
+            telling.done(told)
 
 
 def _give_back(tool: Tool, column: GradeColumn) -> None:
     with tool.database.transaction() as db:
         left = db.get(GradeColumn, column.id)
         if left is not None:  # it may be gone with its course
-            gradebook.give_back(left)
+            telling.give_back(left)
 
 
 def _failed(tool: Tool, column: GradeColumn, reason: str, retry_after: object = None) -> None:
@@ -110,9 +110,9 @@ def _failed(tool: Tool, column: GradeColumn, reason: str, retry_after: object = 
         if failed is None:  # it may be gone with its course
             return
         if reason == "grades.too_slow":
-            gradebook.rest(failed, reason)
+            telling.rest(failed, reason)
         else:
-            gradebook.failed(failed, reason, retry_after=retry_after if isinstance(retry_after, int) else None)
+            telling.failed(failed, reason, retry_after=retry_after if isinstance(retry_after, int) else None)
 
 
 def _try_to_read_back(tool: Tool, book: Gradebook, column: GradeColumn, issuer: str) -> None:
@@ -161,7 +161,7 @@ def _batch(tool: Tool, column: GradeColumn, issuer: str) -> list[_Waiting]:
     with tool.database.transaction() as db:
         now = db.get_one(GradeColumn, column.id)
         now.leased_until = clock.now() + LEASE
-        scores = gradebook.waiting(db, now, BATCH) if now.status == "open" else []
+        scores = telling.waiting(db, now, BATCH) if now.status == "open" else []
         ids = [score.person_id for score in scores]
         subjects = people.subjects_of(db, now.organization_id, issuer, ids)
         slug = now.certification_id
@@ -179,7 +179,7 @@ def _tell(tool: Tool, book: Gradebook, column: GradeColumn, waiting: _Waiting) -
     for _ in range(CONFLICTS):
         address = _address(tool, book, column)
         with tool.database.reading() as db:
-            if not gradebook.may_be_told(db, score):  # closed or erased since the batch was read
+            if not telling.may_be_told(db, score):  # closed or erased since the batch was read
                 return 0
         try:
             book.publish(address, _said(waiting, waiting.subject, at))
@@ -199,7 +199,7 @@ def _tell(tool: Tool, book: Gradebook, column: GradeColumn, waiting: _Waiting) -
                 return 0
             raise
         with tool.database.transaction() as db:
-            gradebook.told(db, score, at=at)
+            telling.told(db, score, at=at)
         return 1
     _refused(tool, score, "grades.conflict")
     return 0

@@ -1,8 +1,8 @@
 """Grade columns of our own in a course, and the latest score of each person in them.
 
 A score is a state, not a message: one row a person, changed in the transaction that moves readiness. A worker tells the
-learning platform; what it knows by then stands beside what it was told last. Of goals that transaction only says that
-the score has to be counted again, and the worker counts it: see ``goals_moved``.
+learning platform (``telling``); what it knows by then stands beside what it was told last. Of goals that transaction
+only says that the score has to be counted again, and the worker counts it: see ``goals_moved``.
 """
 
 import uuid
@@ -16,19 +16,14 @@ from sqlalchemy import (
     Index,
     Select,
     UniqueConstraint,
-    Uuid,
-    and_,
-    bindparam,
     func,
-    or_,
     select,
     text,
-    update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Base, Row, inserting, new_id, one_of
+from lti_mentor.db import Row, inserting, new_id, one_of
 from lti_mentor.mentoring import catalog
 from lti_mentor.mentoring.courses import Course, Member
 from lti_mentor.mentoring.programs import Participant, Program
@@ -335,46 +330,6 @@ def count_open(db: Session, deployment_ids: Iterable[uuid.UUID]) -> int:
     return db.scalar(ours) or 0
 
 
-def claim(db: Session, until: datetime, *, besides: Collection[uuid.UUID] = ()) -> tuple[GradeColumn, uuid.UUID] | None:
-    """The column that has waited longest with something to send, ours until then, and its deployment.
-
-    ``besides`` are deployments that had their turn.
-    """
-    now = clock.now()
-    to_do = or_(LatestScore.is_stale, _to_send())
-    waits = select(LatestScore.id).where(LatestScore.column_id == GradeColumn.id, to_do).exists()
-    wanted = (
-        select(GradeColumn, Course.deployment_id)
-        .join(Course, Course.id == GradeColumn.course_id)
-        .where(
-            GradeColumn.status == "open",
-            Course.deployment_id.not_in(besides),
-            or_(GradeColumn.leased_until.is_(None), GradeColumn.leased_until < now),
-            or_(GradeColumn.retry_at.is_(None), GradeColumn.retry_at <= now),
-            waits,
-        )
-        .order_by(GradeColumn.retry_at, GradeColumn.id)
-        .limit(1)
-        .with_for_update(skip_locked=True, of=GradeColumn)
-    )
-    found = db.execute(wanted).one_or_none()
-    if found is None:
-        return None
-    found[0].leased_until = until
-    return found[0], found[1]
-
-
-def _to_send() -> ColumnElement[bool]:
-    """As ``is_waiting`` says it of one that is counted, in the database."""
-    return and_(
-        or_(
-            LatestScore.sent_value.is_distinct_from(LatestScore.value),
-            LatestScore.sent_complete.is_distinct_from(LatestScore.is_complete),
-        ),
-        or_(LatestScore.refused_at.is_(None), LatestScore.refused_at < clock.now() - REFUSED_FOR),
-    )
-
-
 def stale(db: Session, column: GradeColumn, most: int) -> Sequence[LatestScore]:
     """Scores to count again, ours until the transaction ends; one that is being marked has its turn later."""
     wanted = (
@@ -389,58 +344,6 @@ def stale(db: Session, column: GradeColumn, most: int) -> Sequence[LatestScore]:
     return db.scalars(wanted.with_for_update(skip_locked=True)).all()
 
 
-def waiting(db: Session, column: GradeColumn, most: int) -> list[LatestScore]:
-    """Scores to send, the oldest change first."""
-    wanted = (
-        select(LatestScore)
-        .where(
-            LatestScore.organization_id == column.organization_id,
-            LatestScore.column_id == column.id,
-            LatestScore.is_stale.is_(False),
-            _to_send(),
-        )
-        .order_by(LatestScore.changed_at, LatestScore.id)
-        .limit(most)
-    )
-    return list(db.scalars(wanted))
-
-
-# Made once: building a statement costs more than running it.
-_COLUMNS, _SCORES = (Base.metadata.tables[name] for name in ("grade_columns", "latest_scores"))
-_THIS_SCORE = (
-    _SCORES.c.organization_id == bindparam("of", type_=Uuid()),
-    _SCORES.c.id == bindparam("told", type_=Uuid()),
-)
-_MAY_BE_TOLD = (
-    select(_SCORES.c.id)
-    .join(_COLUMNS, _COLUMNS.c.id == _SCORES.c.column_id)
-    .where(*_THIS_SCORE, _SCORES.c.person_id == bindparam("person", type_=Uuid()), _COLUMNS.c.status == "open")
-)
-_TOLD = (
-    update(_SCORES)
-    .where(*_THIS_SCORE)
-    .values(
-        sent_value=bindparam("told_value"),
-        sent_complete=bindparam("told_complete"),
-        sent_at=bindparam("told_at"),
-        refused_at=None,
-        problem=None,
-    )
-)
-
-
-def may_be_told(db: Session, score: LatestScore) -> bool:
-    """Whether it is still there, of the same person and in an open column."""
-    given = {"of": score.organization_id, "told": score.id, "person": score.person_id}
-    return db.scalar(_MAY_BE_TOLD, given) is not None
-
-
-def told(db: Session, score: LatestScore, *, at: datetime) -> None:
-    """The platform has what the score was when it was read; when it changed meanwhile it waits again by itself."""
-    given = {"told_value": score.value, "told_complete": score.is_complete, "told_at": at}
-    db.execute(_TOLD, {"of": score.organization_id, "told": score.id, **given})
-
-
 def complete(db: Session, organization_id: uuid.UUID, person_id: uuid.UUID, certification_id: str) -> None:
     """The person holds the certificate: their scores say so."""
     columns = [column.id for _, column in columns_for(db, organization_id, [person_id], {certification_id})]
@@ -451,31 +354,3 @@ def complete(db: Session, organization_id: uuid.UUID, person_id: uuid.UUID, cert
     )
     for score in db.scalars(wanted):
         score.is_complete, score.changed_at, score.refused_at = True, clock.now(), None
-
-
-FIRST_WAIT, LATEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
-
-
-def failed(column: GradeColumn, reason: str, *, retry_after: int | None) -> None:
-    """Try the column again later, each time twice as late, or when the platform said."""
-    column.failures += 1
-    wait = max(timedelta(seconds=retry_after or 0), FIRST_WAIT * 2 ** min(column.failures, 10))
-    column.problem, column.leased_until = reason, None
-    column.retry_at = clock.now() + min(wait, LATEST_WAIT)
-
-
-def give_back(column: GradeColumn) -> None:
-    """The next worker goes on with it."""
-    column.leased_until = None
-
-
-def rest(column: GradeColumn, reason: str) -> None:
-    """Told for as long as it may at a time; the others have their turn."""
-    column.failures = 0
-    failed(column, reason, retry_after=None)
-
-
-def done(column: GradeColumn) -> None:
-    """Everything that waited is told or refused."""
-    column.problem = column.leased_until = column.retry_at = None
-    column.failures = 0

@@ -18,7 +18,7 @@ from lti_mentor.jobs import grades, rosters
 from lti_mentor.lti import contexts
 from lti_mentor.lti.grades import COLUMN, SCORE
 from lti_mentor.lti.platforms import Deployment
-from lti_mentor.mentoring import courses, gradebook, people, programs
+from lti_mentor.mentoring import courses, gradebook, people, programs, telling
 from lti_mentor.mentoring.courses import Member
 from lti_mentor.mentoring.gradebook import GradeColumn, LatestScore
 from lti_mentor.mentoring.people import Identity
@@ -167,7 +167,7 @@ def _still_waits(tool: Tool) -> bool:
     with tool.database.transaction() as db:
         column = db.scalars(select(GradeColumn)).one()
         column.retry_at = None
-        return bool(gradebook.waiting(db, column, 1))
+        return bool(telling.waiting(db, column, 1))
 
 
 def lines(issuer: str, folder: Path) -> list[str]:

@@ -1,0 +1,132 @@
+"""Telling scores: which column has its turn, what waits in it, and how it went."""
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Uuid, and_, bindparam, or_, select, update
+from sqlalchemy.orm import Session
+
+from lti_mentor import clock
+from lti_mentor.db import Base
+from lti_mentor.mentoring.courses import Course
+from lti_mentor.mentoring.gradebook import REFUSED_FOR, GradeColumn, LatestScore
+
+FIRST_WAIT, LATEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
+
+
+def claim(db: Session, until: datetime, *, besides: Collection[uuid.UUID] = ()) -> tuple[GradeColumn, uuid.UUID] | None:
+    """The column that has waited longest with something to send, ours until then, and its deployment.
+
+    ``besides`` are deployments that had their turn.
+    """
+    now = clock.now()
+    to_do = or_(LatestScore.is_stale, _to_send())
+    waits = select(LatestScore.id).where(LatestScore.column_id == GradeColumn.id, to_do).exists()
+    wanted = (
+        select(GradeColumn, Course.deployment_id)
+        .join(Course, Course.id == GradeColumn.course_id)
+        .where(
+            GradeColumn.status == "open",
+            Course.deployment_id.not_in(besides),
+            or_(GradeColumn.leased_until.is_(None), GradeColumn.leased_until < now),
+            or_(GradeColumn.retry_at.is_(None), GradeColumn.retry_at <= now),
+            waits,
+        )
+        .order_by(GradeColumn.retry_at, GradeColumn.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=GradeColumn)
+    )
+    found = db.execute(wanted).one_or_none()
+    if found is None:
+        return None
+    found[0].leased_until = until
+    return found[0], found[1]
+
+
+def _to_send() -> ColumnElement[bool]:
+    """As ``is_waiting`` says it of one that is counted, in the database."""
+    return and_(
+        or_(
+            LatestScore.sent_value.is_distinct_from(LatestScore.value),
+            LatestScore.sent_complete.is_distinct_from(LatestScore.is_complete),
+        ),
+        or_(LatestScore.refused_at.is_(None), LatestScore.refused_at < clock.now() - REFUSED_FOR),
+    )
+
+
+def waiting(db: Session, column: GradeColumn, most: int) -> list[LatestScore]:
+    """Scores to send, the oldest change first."""
+    wanted = (
+        select(LatestScore)
+        .where(
+            LatestScore.organization_id == column.organization_id,
+            LatestScore.column_id == column.id,
+            LatestScore.is_stale.is_(False),
+            _to_send(),
+        )
+        .order_by(LatestScore.changed_at, LatestScore.id)
+        .limit(most)
+    )
+    return list(db.scalars(wanted))
+
+
+# Made once: building a statement costs more than running it.
+_COLUMNS, _SCORES = (Base.metadata.tables[name] for name in ("grade_columns", "latest_scores"))
+_THIS_SCORE = (
+    _SCORES.c.organization_id == bindparam("of", type_=Uuid()),
+    _SCORES.c.id == bindparam("told", type_=Uuid()),
+)
+_MAY_BE_TOLD = (
+    select(_SCORES.c.id)
+    .join(_COLUMNS, _COLUMNS.c.id == _SCORES.c.column_id)
+    .where(*_THIS_SCORE, _SCORES.c.person_id == bindparam("person", type_=Uuid()), _COLUMNS.c.status == "open")
+)
+_TOLD = (
+    update(_SCORES)
+    .where(*_THIS_SCORE)
+    .values(
+        sent_value=bindparam("told_value"),
+        sent_complete=bindparam("told_complete"),
+        sent_at=bindparam("told_at"),
+        refused_at=None,
+        problem=None,
+    )
+)
+
+
+def may_be_told(db: Session, score: LatestScore) -> bool:
+    """Whether it is still there, of the same person and in an open column."""
+    given = {"of": score.organization_id, "told": score.id, "person": score.person_id}
+    return db.scalar(_MAY_BE_TOLD, given) is not None
+
+
+def told(db: Session, score: LatestScore, *, at: datetime) -> None:
+    """The platform has what the score was when it was read; when it changed meanwhile it waits again by itself."""
+    given = {"told_value": score.value, "told_complete": score.is_complete, "told_at": at}
+    db.execute(_TOLD, {"of": score.organization_id, "told": score.id, **given})
+
+
+def failed(column: GradeColumn, reason: str, *, retry_after: int | None) -> None:
+    """Try the column again later, each time twice as late, or when the platform said."""
+    column.failures += 1
+    wait = max(timedelta(seconds=retry_after or 0), FIRST_WAIT * 2 ** min(column.failures, 10))
+    column.problem, column.leased_until = reason, None
+    column.retry_at = clock.now() + min(wait, LATEST_WAIT)
+
+
+def give_back(column: GradeColumn) -> None:
+    """The next worker goes on with it."""
+    column.leased_until = None
+
+
+def rest(column: GradeColumn, reason: str) -> None:
+    """Told for as long as it may at a time; the others have their turn."""
+    column.failures = 0
+    failed(column, reason, retry_after=None)
+
+
+def done(column: GradeColumn) -> None:
+    """Everything that waited is told or refused."""
+    column.problem = column.leased_until = column.retry_at = None
+    column.failures = 0

@@ -76,7 +76,7 @@ def _work(tool: Tool, column: GradeColumn, stop: threading.Event) -> tuple[int, 
     except PlatformError as problem:
         log.warning("scores not told", extra={"reason": problem.reason, "status": problem.values.get("status")})
         _failed(tool, column, problem.reason, problem.values.get("retry_after"))
-        return told, False
+        return told, problem.reason == telling.GONE
     except Exception as problem:
         if is_away(problem):
             raise  # the lease ends by itself
@@ -105,14 +105,18 @@ def _give_back(tool: Tool, column: GradeColumn) -> None:
 
 
 def _failed(tool: Tool, column: GradeColumn, reason: str, retry_after: object = None) -> None:
-    with tool.database.transaction() as db:
+    def mark(db: Session) -> None:
         failed = db.get(GradeColumn, column.id)
         if failed is None:  # it may be gone with its course
             return
         if reason == "grades.too_slow":
             telling.rest(failed, reason)
+        elif reason == telling.GONE:
+            telling.gone(db, failed)
         else:
             telling.failed(failed, reason, retry_after=retry_after if isinstance(retry_after, int) else None)
+
+    tool.database.write(mark)
 
 
 def _try_to_read_back(tool: Tool, book: Gradebook, column: GradeColumn, issuer: str) -> None:
@@ -175,7 +179,7 @@ def _tell(tool: Tool, book: Gradebook, column: GradeColumn, waiting: _Waiting) -
     if waiting.subject is None:
         _refused(tool, score, "grades.no_account")
         return 0
-    at, was_found_anew = _later(score.sent_at), False
+    at = _later(score.sent_at)
     for _ in range(CONFLICTS):
         address = _address(tool, book, column)
         with tool.database.reading() as db:
@@ -190,10 +194,8 @@ def _tell(tool: Tool, book: Gradebook, column: GradeColumn, waiting: _Waiting) -
             if status == 409:
                 at = _later(at)
                 continue
-            if status == 404 and not was_found_anew:  # the column is gone, or this person is
-                _keep_address(tool, column, None)
-                was_found_anew = True
-                continue
+            if status == 404 and not book.is_there(address):  # else it is the person who is not
+                raise PlatformError(telling.GONE) from None
             if status in (404, *REFUSED):
                 _refused(tool, score, "grades.person_refused")
                 return 0
@@ -227,21 +229,21 @@ def _address(tool: Tool, book: Gradebook, column: GradeColumn) -> str:
     """Of the column, which is looked for or made when it has none."""
     if column.lineitem_url is not None:
         return column.lineitem_url
+    url = book.find(column.key) or _made(tool, book, column)
+    with tool.database.transaction() as db:
+        db.get_one(GradeColumn, column.id).lineitem_url = url
+    column.lineitem_url = url  # ours while it is leased, so what we have of it is what there is
+    return url
+
+
+def _made(tool: Tool, book: Gradebook, column: GradeColumn) -> str:
     with tool.database.reading() as db:
         place = (book.services.deployment_id, book.services.context_id)
         content = ("goal", "") if column.certification_id is None else ("certification", column.certification_id)
         link_id = links.showing(db, column.organization_id, place, content, column_key=column.key)
         label = gradebook.label(db, column)
-    url = book.column(column.key, label, MAXIMUM, tag=column.tag, link_id=link_id)
-    _keep_address(tool, column, url)
-    return url
-
-
-def _keep_address(tool: Tool, column: GradeColumn, url: str | None) -> None:
-    """None when somebody deleted the column there. Ours while it is leased, so what we have of it is what there is."""
-    with tool.database.transaction() as db:
-        db.get_one(GradeColumn, column.id).lineitem_url = url
-    column.lineitem_url = url
+    tool.database.write(lambda db: telling.begin_anew(db, db.get_one(GradeColumn, column.id)))
+    return book.make(column.key, label, MAXIMUM, tag=column.tag, link_id=link_id)
 
 
 def _refused(tool: Tool, told: LatestScore, reason: str) -> None:

@@ -22,6 +22,7 @@ SCORE, RESULT_READ = f"{_SCOPE}score", f"{_SCOPE}result.readonly"
 _TYPE = "application/vnd.ims.lis."
 LINE_ITEM, LINE_ITEMS = f"{_TYPE}v2.lineitem+json", f"{_TYPE}v2.lineitemcontainer+json"
 SCORES, RESULTS = f"{_TYPE}v1.score+json", f"{_TYPE}v2.resultcontainer+json"
+NO_SUCH_COLUMN = (404, 410)
 NO_SUCH_LINK = (400, 403, 404, 412, 422)  # the link is gone, or may have no column: see the quirk tied_columns
 
 
@@ -48,28 +49,46 @@ class Gradebook:
     def may_read(self) -> bool:
         return RESULT_READ in self.services.grade_scopes
 
-    def column(self, key: uuid.UUID, label: str, maximum: int, *, tag: str, link_id: str | None) -> str:
-        """The address of our column: found by our own key, or made. Raises PlatformError.
-
-        A new one is tied to the resource link whose content it is about, where one is known and the platform lets us.
-        """
-        lineitems = self.services.lineitems_url
-        if lineitems is None:
+    @property
+    def _lineitems(self) -> str:
+        """Raises PlatformError."""
+        if self.services.lineitems_url is None:
             raise PlatformError("grades.not_offered")
-        wanted = {"label": label, "scoreMaximum": maximum, "resourceId": str(key), "tag": tag}
-        wanted["submissionReview"] = reviewable(f"{self.tool.settings.base_url}/lti/launch")
-        return self._found(lineitems, key) or self._made(lineitems, wanted, link_id)
+        return self.services.lineitems_url
 
-    def _found(self, lineitems: str, key: uuid.UUID) -> str | None:
-        """By resource id alone: a tag or a label is copied with the course."""
-        service = self._service(COLUMN, COLUMN_READ)
+    def is_there(self, column_url: str) -> bool:
+        """Whether the platform has the column; that it has none, only the address of the column itself can say.
+
+        Raises PlatformError where it does not answer now.
+        """
+        try:
+            self._service(COLUMN, COLUMN_READ).call("GET", column_url, accept=LINE_ITEM)
+        except PlatformError as problem:
+            if problem.retryable:
+                raise
+            return problem.values.get("status") not in NO_SUCH_COLUMN
+        return True
+
+    def find(self, key: uuid.UUID) -> str | None:
+        """The address of our column, by resource id alone: a tag or a label is copied with the course.
+
+        Raises PlatformError.
+        """
+        service, lineitems = self._service(COLUMN, COLUMN_READ), self._lineitems
         for page in service.pages(with_query(lineitems, "resource_id", str(key)), accept=LINE_ITEMS):
             for item in page.body if isinstance(page.body, list) else []:
                 if isinstance(item, Mapping) and item.get("resourceId") == str(key):
                     return _near(item.get("id"), lineitems)
         return None
 
-    def _made(self, lineitems: str, item: Mapping[str, Any], link_id: str | None) -> str:
+    def make(self, key: uuid.UUID, label: str, maximum: int, *, tag: str, link_id: str | None) -> str:
+        """The address of a new column under this key. Raises PlatformError.
+
+        It is tied to the resource link whose content it is about, where one is known and the platform lets us.
+        """
+        lineitems = self._lineitems
+        item: dict[str, Any] = {"label": label, "scoreMaximum": maximum, "resourceId": str(key), "tag": tag}
+        item["submissionReview"] = reviewable(f"{self.tool.settings.base_url}/lti/launch")
         if link_id is not None and quirks.ties_columns(self.platform.issuer):
             try:
                 return self._posted(lineitems, {**item, "resourceLinkId": link_id})

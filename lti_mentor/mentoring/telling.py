@@ -12,6 +12,7 @@ from lti_mentor.db import Base
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.gradebook import REFUSED_FOR, GradeColumn, LatestScore
 
+GONE = "grades.column_gone"  # the reason, where the platform had the column and has it no more
 FIRST_WAIT, LATEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
 
 
@@ -113,6 +114,25 @@ def failed(column: GradeColumn, reason: str, *, retry_after: int | None) -> None
     wait = max(timedelta(seconds=retry_after or 0), FIRST_WAIT * 2 ** min(column.failures, 10))
     column.problem, column.leased_until = reason, None
     column.retry_at = clock.now() + min(wait, LATEST_WAIT)
+
+
+def begin_anew(db: Session, column: GradeColumn) -> None:
+    """The platform has a column without any score of ours, or will: all of them are told, also what was told before.
+
+    Their timestamps go on: it may be the same column after all.
+    """
+    column.lineitem_url = None
+    these = (LatestScore.organization_id == column.organization_id, LatestScore.column_id == column.id)
+    forgotten = {"sent_value": None, "sent_complete": False, "refused_at": None, "problem": None}
+    db.execute(update(LatestScore).where(*these).values(**forgotten, read_value=None, read_at=None))
+
+
+def gone(db: Session, column: GradeColumn) -> None:
+    """Somebody deleted it there. It is made anew at once; when that comes to nothing, later each time."""
+    begin_anew(db, column)
+    failed(column, GONE, retry_after=None)
+    if column.failures == 1:
+        column.problem = column.retry_at = None
 
 
 def give_back(column: GradeColumn) -> None:

@@ -64,6 +64,15 @@ def _add_columns(app: Flask, lms: "Lms") -> None:
         rows = [_described(lms, each) for each in columns if wanted in (None, each.resource_id)]
         return _typed(jsonify(rows), LINE_ITEMS)
 
+    @app.get("/courses/<course_id>/lineitems/<column_id>")
+    def lineitem(course_id: str, column_id: str) -> Response | Refusal:
+        column = lms.columns.get(column_id)
+        if not (may(lms, f"{SCOPE}lineitem") or may(lms, f"{SCOPE}lineitem.readonly")):
+            return jsonify(error="invalid_token"), 401
+        if column is None or column.course_id != course_id:
+            return jsonify(error="not_found"), 404
+        return _typed(jsonify(_described(lms, column)), LINE_ITEM)
+
     @app.post("/courses/<course_id>/lineitems")
     def add_lineitem(course_id: str) -> Response | Refusal:
         if not may(lms, f"{SCOPE}lineitem"):

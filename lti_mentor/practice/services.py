@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SECONDS = 3600
 # End points that may have a bad day.
-SERVICES = frozenset({"memberships", "lineitems", "add_lineitem", "add_score", "results"})
+SERVICES = frozenset({"memberships", "lineitems", "lineitem", "add_lineitem", "add_score", "results"})
 ROSTER = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"
 MEMBERSHIPS = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -4,15 +4,18 @@ from datetime import timedelta
 from email.utils import format_datetime
 
 import pytest
+from flask import Response
 from sqlalchemy import select
 
 from lti_mentor import clock
 from lti_mentor.jobs import grades, worker
-from lti_mentor.mentoring.gradebook import GradeColumn
+from lti_mentor.mentoring.gradebook import GradeColumn, LatestScore
+from lti_mentor.mentoring.people import Account
+from lti_mentor.practice.grades import ToolColumn
 from lti_mentor.queue import Job
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
-from tests.jobs.test_grades import answering, column, nothing, open_column, rate, score
+from tests.jobs.test_grades import answering, column, crowd, nothing, open_column, rate, score, shown_there, wait
 
 FAR = "Wed, 21 Oct 99999999999 07:28:00 GMT"
 
@@ -68,3 +71,82 @@ def test_a_platform_may_say_by_a_date_how_long_to_wait(tool, lms, both_site, ahe
     with both_site.database.reading() as db:
         retry_at = db.scalars(select(GradeColumn.retry_at)).one()
     assert clock.now() + shortest < retry_at <= clock.now() + longest
+
+
+def scores(database) -> dict[str, LatestScore]:
+    """By subject."""
+    with database.reading() as db:
+        wanted = select(Account.subject, LatestScore).join(LatestScore, LatestScore.person_id == Account.person_id)
+        return dict(db.execute(wanted).all())
+
+
+def test_a_column_that_was_deleted_there_is_made_again_with_all_its_scores(tool, lms, both_site):
+    crowd(both_site, lms, 2)
+    assert grades.run(tool) == 3
+    lms.columns.clear()
+    rate(both_site.database, 100)
+    assert grades.run(tool) == 3
+    assert shown_there(lms) == {"learner": 12, "crowd-0": 1, "crowd-1": 1}
+    assert {each.read_value for each in scores(both_site.database).values()} == {12, 1}
+    found = column(both_site.database)
+    assert (found.problem, found.failures, found.retry_at) == (None, 0, None)
+    assert grades.run(tool) == 0
+
+
+def test_a_worker_that_died_after_it_made_a_column_anew_tells_all_its_scores(tool, lms, both_site):
+    crowd(both_site, lms, 2)
+    grades.run(tool)
+    lms.columns.clear()
+    rate(both_site.database, 100)
+
+    def dies():
+        """The platform has the column, and nobody here learns of it."""
+        lms.columns["9"] = ToolColumn("9", "1", "Made", 100, key)
+        return Response("", 500)
+
+    key = str(column(both_site.database).key)
+    lms.bad_answers[:] = [nothing, nothing, nothing, dies]
+    assert grades.run(tool) == 0
+    wait(both_site.database)
+    assert grades.run(tool) == 3
+    assert shown_there(lms) == {"learner": 12, "crowd-0": 1, "crowd-1": 1}
+
+
+def test_a_person_who_is_not_there_makes_no_second_column_where_the_platform_keeps_no_id_of_ours(tool, lms, both_site):
+    crowd(both_site, lms, 2)
+    grades.run(tool)
+    (made,) = lms.columns.values()
+    made.resource_id = ""
+    rate(both_site.database, 100)
+    lms.bad_answers[:] = [answering(404)]
+    assert grades.run(tool) == 0
+    assert list(lms.columns.values()) == [made]
+    found = scores(both_site.database)
+    assert {name: each.problem for name, each in found.items()} == {
+        "learner": "grades.person_refused",
+        "crowd-0": None,
+        "crowd-1": None,
+    }
+
+
+@pytest.mark.parametrize(("status", "of_person", "of_column"), [(403, True, False), (503, False, True)])
+def test_a_column_is_gone_only_where_the_platform_says_so_of_the_column(
+    tool, lms, both_site, status, of_person, of_column
+):
+    grades.run(tool)
+    rate(both_site.database, 100)
+    lms.bad_answers[:] = [answering(404), answering(status)]
+    assert grades.run(tool) == 0
+    assert score(both_site.database).problem == ("grades.person_refused" if of_person else None)
+    assert column(both_site.database).problem == ("platform.bad_status" if of_column else None)
+    assert column(both_site.database).lineitem_url is not None
+
+
+def test_a_platform_that_loses_each_column_at_once_is_not_filled_with_columns(tool, lms, both_site):
+    lost = [answering(404), answering(404)]  # for the score, and for the column
+    lms.bad_answers[:] = [nothing, nothing, *lost, nothing, *lost]
+    assert grades.run(tool) == 0
+    found = column(both_site.database)
+    assert (found.problem, found.failures) == ("grades.column_gone", 2)
+    assert found.retry_at > clock.now() + timedelta(seconds=90)
+    assert len(lms.columns) == 1, "it was found again by our own key"

@@ -144,6 +144,7 @@ class Moodle:
             "memberships?limit=3&from=6": ["nrps_limit3_page3"],
             "GET lineitems?": ["ags_lineitems_resource_id"],
             "POST lineitems?": ["ags_create_uncoupled"],
+            "lineitem?type_id=1": ["ags_create_uncoupled"],
             "lineitem/scores?type_id=1": ["score_uncoupled_7of10_item_max40"],
             "lineitem/results?type_id=1": ["results_uncoupled"],
         }

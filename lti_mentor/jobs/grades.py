@@ -226,8 +226,8 @@ def _later(known: datetime | None) -> datetime:
 
 
 def _address(tool: Tool, book: Gradebook, column: GradeColumn) -> str:
-    """Of the column, which is looked for or made when it has none."""
-    if column.lineitem_url is not None:
+    """Of the column, which is looked for or made when it has none, or one where the platform was before it moved."""
+    if column.lineitem_url is not None and book.is_near(column.lineitem_url):
         return column.lineitem_url
     url = book.find(column.key) or _made(tool, book, column)
     with tool.database.transaction() as db:

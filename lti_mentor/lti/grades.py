@@ -56,6 +56,10 @@ class Gradebook:
             raise PlatformError("grades.not_offered")
         return self.services.lineitems_url
 
+    def is_near(self, column_url: str) -> bool:
+        """Whether the column is where the list of columns is: a token is sent there."""
+        return origin(column_url) == origin(self._lineitems)
+
     def is_there(self, column_url: str) -> bool:
         """Whether the platform has the column; that it has none, only the address of the column itself can say.
 
@@ -78,7 +82,7 @@ class Gradebook:
         for page in service.pages(with_query(lineitems, "resource_id", str(key)), accept=LINE_ITEMS):
             for item in page.body if isinstance(page.body, list) else []:
                 if isinstance(item, Mapping) and item.get("resourceId") == str(key):
-                    return _near(item.get("id"), lineitems)
+                    return self._near(item.get("id"))
         return None
 
     def make(self, key: uuid.UUID, label: str, maximum: int, *, tag: str, link_id: str | None) -> str:
@@ -102,7 +106,14 @@ class Gradebook:
             "POST", lineitems, accept=LINE_ITEM, body=json.dumps(item).encode(), sends=LINE_ITEM
         )
         made = answer.json()
-        return _near(made.get("id") if isinstance(made, Mapping) else None, lineitems)
+        return self._near(made.get("id") if isinstance(made, Mapping) else None)
+
+    def _near(self, given: Any) -> str:
+        """The address of a column. Raises PlatformError."""
+        url = address(given)
+        if url is None or not self.is_near(url):
+            raise PlatformError("grades.no_column")
+        return url
 
     def publish(self, column_url: str, score: "Score") -> None:
         """Tell one score. Raises PlatformError with the ``status`` of the platform."""
@@ -121,14 +132,6 @@ class Gradebook:
                 found = _result(result)
                 if found is not None:
                     yield found
-
-
-def _near(given: Any, lineitems: str) -> str:
-    """The address of a column at the same place as the list of columns: a token is sent there. Raises PlatformError."""
-    url = address(given)
-    if url is None or origin(url) != origin(lineitems):
-        raise PlatformError("grades.no_column")
-    return url
 
 
 def _result(result: Any) -> tuple[str, float, float] | None:

@@ -1,14 +1,17 @@
 """Gradebooks that answer strangely, and those in which columns were deleted, moved or changed by others."""
 
+from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 
 import pytest
-from flask import Response
+from flask import Response, request
 from sqlalchemy import select
 
 from lti_mentor import clock
 from lti_mentor.jobs import grades, worker
+from lti_mentor.lti.contexts import ContextServices
+from lti_mentor.lti.platforms import Platform
 from lti_mentor.mentoring.gradebook import GradeColumn, LatestScore
 from lti_mentor.mentoring.people import Account
 from lti_mentor.practice.grades import ToolColumn
@@ -150,3 +153,32 @@ def test_a_platform_that_loses_each_column_at_once_is_not_filled_with_columns(to
     assert (found.problem, found.failures) == ("grades.column_gone", 2)
     assert found.retry_at > clock.now() + timedelta(seconds=90)
     assert len(lms.columns) == 1, "it was found again by our own key"
+
+
+def test_a_platform_that_moved_is_told_at_its_new_place_alone(tool, lms, both_site):
+    crowd(both_site, lms, 2)
+    grades.run(tool)
+    before, after = lms.world.issuer, lms.world.issuer.replace("127.0.0.1", "localhost")
+    lms.world = replace(lms.world, issuer=after)
+    with both_site.database.transaction() as db:
+        services, platform = db.scalars(select(ContextServices)).one(), db.scalars(select(Platform)).one()
+        services.lineitems_url = services.lineitems_url.replace(before, after)
+        platform.token_endpoint = f"{after}/token"
+    rate(both_site.database, 100)
+    asked = []
+    lms.bad_answers[:] = [lambda: asked.append(request.host_url)] * 9
+    assert grades.run(tool) == 1, "it is the same column, which has the other scores"
+    assert set(asked) == {f"{after}/"}
+    assert shown_there(lms) == {"learner": 12, "crowd-0": 1, "crowd-1": 1}
+    assert column(both_site.database).lineitem_url.startswith(after)
+
+
+def test_a_platform_that_moved_without_its_columns_is_told_all_scores(tool, lms, both_site):
+    crowd(both_site, lms, 2)
+    grades.run(tool)
+    with both_site.database.transaction() as db:
+        db.scalars(select(GradeColumn)).one().lineitem_url = "https://old.example.org/lineitems/7"
+    lms.columns.clear()
+    rate(both_site.database, 100)
+    assert grades.run(tool) == 3
+    assert shown_there(lms) == {"learner": 12, "crowd-0": 1, "crowd-1": 1}

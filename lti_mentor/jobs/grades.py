@@ -6,6 +6,7 @@ Scores of goals are counted first.
 import logging
 import threading
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,6 +28,8 @@ EVERY = timedelta(seconds=5)
 LEASE = timedelta(minutes=10)
 BATCH = 50  # read at once; one that changes meanwhile is told again
 REFUSED = (400, 403, 412, 422)  # of this person or number; another one may be taken
+REFUSES_ALL = ({403}, {412})  # as of a column that is somebody else's
+TOLD = 200
 LONGEST = timedelta(minutes=5)  # for one column at a time
 RUN = timedelta(minutes=2)  # new rounds begin until then; other jobs wait as long
 CONFLICTS = 3  # later timestamps that are tried when the platform has a later one
@@ -65,6 +68,7 @@ def _work(tool: Tool, column: GradeColumn, stop: threading.Event) -> tuple[int, 
         counted = _count(tool, column, stop)
         book, issuer = _book(tool, column)
         while batch := _batch(tool, column, issuer):
+            statuses = []
             for each in batch:
                 if stop.is_set():
                     _give_back(tool, column)
@@ -72,7 +76,9 @@ def _work(tool: Tool, column: GradeColumn, stop: threading.Event) -> tuple[int, 
                 if tried and clock.now() > until:
                     raise PlatformError("grades.too_slow", retryable=True)
                 tried += 1
-                told += _tell(tool, book, column, each)
+                statuses.append(_tell(tool, book, column, each))
+                told += statuses[-1] == TOLD
+            _check(tool, column, [status for status in statuses if status is not None])
     except PlatformError as problem:
         log.warning("scores not told", extra={"reason": problem.reason, "status": problem.values.get("status")})
         _failed(tool, column, problem.reason, problem.values.get("retry_after"))
@@ -113,6 +119,8 @@ def _failed(tool: Tool, column: GradeColumn, reason: str, retry_after: object = 
             telling.rest(failed, reason)
         elif reason == telling.GONE:
             telling.gone(db, failed)
+        elif reason == telling.REFUSED:
+            telling.refused(db, failed)
         else:
             telling.failed(failed, reason, retry_after=retry_after if isinstance(retry_after, int) else None)
 
@@ -173,24 +181,27 @@ def _batch(tool: Tool, column: GradeColumn, issuer: str) -> list[_Waiting]:
     return [_Waiting(score, subjects.get(score.person_id), work.get(score.person_id)) for score in scores]
 
 
-def _tell(tool: Tool, book: Gradebook, column: GradeColumn, waiting: _Waiting) -> int:
-    """One score; how many were taken. Raises PlatformError for what concerns the whole column."""
+def _tell(tool: Tool, book: Gradebook, column: GradeColumn, waiting: _Waiting) -> int | None:
+    """One score; what the platform answered, none when it was not asked.
+
+    Raises PlatformError for what concerns the whole column.
+    """
     score = waiting.score
     if waiting.subject is None:
         _refused(tool, score, "grades.no_account")
-        return 0
+        return None
     at = _later(score.sent_at)
     for _ in range(CONFLICTS):
         address = _address(tool, book, column)
         with tool.database.reading() as db:
             if not telling.may_be_told(db, score):  # closed or erased since the batch was read
-                return 0
+                return None
         try:
             book.publish(address, _said(waiting, waiting.subject, at))
         except PlatformError as problem:
             if problem.reason != "platform.bad_status":
                 raise  # it did not come as far as this score
-            status = problem.values.get("status")
+            status = int(str(problem.values["status"]))
             if status == 409:
                 at = _later(at)
                 continue
@@ -198,13 +209,22 @@ def _tell(tool: Tool, book: Gradebook, column: GradeColumn, waiting: _Waiting) -
                 raise PlatformError(telling.GONE) from None
             if status in (404, *REFUSED):
                 _refused(tool, score, "grades.person_refused")
-                return 0
+                return status
             raise
         with tool.database.transaction() as db:
             telling.told(db, score, at=at)
-        return 1
+        return TOLD
     _refused(tool, score, "grades.conflict")
-    return 0
+    return 409
+
+
+def _check(tool: Tool, column: GradeColumn, statuses: Sequence[int]) -> None:
+    """Raises PlatformError where the column is refused: several people are alike, and nobody was taken lately."""
+    if len(statuses) > 1 and set(statuses) in REFUSES_ALL:
+        with tool.database.reading() as db:
+            takes_others = telling.was_told_lately(db, column)
+        if not takes_others:
+            raise PlatformError(telling.REFUSED, status=statuses[0])
 
 
 def _said(waiting: _Waiting, subject: str, at: datetime) -> Score:

@@ -13,6 +13,7 @@ from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.gradebook import REFUSED_FOR, GradeColumn, LatestScore
 
 GONE = "grades.column_gone"  # the reason, where the platform had the column and has it no more
+REFUSED = "grades.column_refused"  # where it takes no score into the column, whosever
 FIRST_WAIT, LATEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
 
 
@@ -116,6 +117,13 @@ def failed(column: GradeColumn, reason: str, *, retry_after: int | None) -> None
     column.retry_at = clock.now() + min(wait, LATEST_WAIT)
 
 
+def was_told_lately(db: Session, column: GradeColumn) -> bool:
+    """Whether the platform took a score of anybody into it."""
+    these = (LatestScore.organization_id == column.organization_id, LatestScore.column_id == column.id)
+    lately = LatestScore.sent_at >= clock.now() - REFUSED_FOR
+    return db.scalar(select(LatestScore.id).where(*these, lately).limit(1)) is not None
+
+
 def begin_anew(db: Session, column: GradeColumn) -> None:
     """The platform has a column without any score of ours, or will: all of them are told, also what was told before.
 
@@ -133,6 +141,15 @@ def gone(db: Session, column: GradeColumn) -> None:
     failed(column, GONE, retry_after=None)
     if column.failures == 1:
         column.problem = column.retry_at = None
+
+
+def refused(db: Session, column: GradeColumn) -> None:
+    """Its address is looked for anew later: it may have become a column of somebody else. Nobody is refused by it."""
+    column.lineitem_url = None
+    these = (LatestScore.organization_id == column.organization_id, LatestScore.column_id == column.id)
+    by_it = (*these, LatestScore.problem == "grades.person_refused")
+    db.execute(update(LatestScore).where(*by_it).values(refused_at=None, problem=None))
+    failed(column, REFUSED, retry_after=None)
 
 
 def give_back(column: GradeColumn) -> None:

@@ -129,6 +129,7 @@ SENTENCES = {
     "grades.no_scope": "The learning platform does not allow this with its gradebook. Ask its administrator to allow the tool to manage columns and scores.",
     "grades.no_column": "The learning platform gave no usable address of the column.",
     "grades.column_gone": "The learning platform made the column and has it no more. It is tried again later; ask its administrator who deletes it.",
+    "grades.column_refused": "The learning platform takes nobody’s score into this column. It is tried again later; ask its administrator whether the column is one of this tool and whether the course is open.",
     "grades.no_account": "The learning platform of this course does not know this person.",
     "grades.person_refused": "The learning platform took no score for this person, who may not be graded there.",
     "grades.conflict": "The learning platform has a later score of this person, so this one was not taken.",

@@ -182,3 +182,62 @@ def test_a_platform_that_moved_without_its_columns_is_told_all_scores(tool, lms,
     rate(both_site.database, 100)
     assert grades.run(tool) == 3
     assert shown_there(lms) == {"learner": 12, "crowd-0": 1, "crowd-1": 1}
+
+
+@pytest.mark.parametrize("status", [403, 412])
+def test_a_column_that_takes_nobodys_score_is_a_problem_of_the_column_and_of_no_person(
+    tool, lms, both_site, status, lately
+):
+    change_all(both_site.database)
+    lms.bad_answers[:] = [answering(status)] * 3
+    assert grades.run(tool) == 0
+    assert lms.bad_answers == []
+    found = column(both_site.database)
+    assert (found.problem, found.lineitem_url, found.leased_until) == ("grades.column_refused", None, None)
+    assert found.retry_at > clock.now()
+    assert all(each.is_waiting and each.problem is None for each in scores(both_site.database).values())
+    wait(both_site.database)
+    assert grades.run(tool) == 3, "its address was looked for anew"
+    assert len(lms.columns) == 1
+    assert column(both_site.database).problem is None
+
+
+def change_all(database) -> None:
+    with database.transaction() as db:
+        for each in db.scalars(select(LatestScore)):
+            each.value = 50
+
+
+@pytest.fixture
+def lately(tool, lms, both_site):
+    """Three people were told two days ago."""
+    crowd(both_site, lms, 2)
+    assert grades.run(tool) == 3
+    with both_site.database.transaction() as db:
+        for each in db.scalars(select(LatestScore)):
+            each.sent_at -= timedelta(days=2)
+    for made in lms.columns.values():
+        made.scores = {name: (at - timedelta(days=2), *rest) for name, (at, *rest) in made.scores.items()}
+
+
+@pytest.mark.parametrize("statuses", [(403, 412, 403), (403, None, 403), (400, 400, 400)])
+def test_people_whom_a_platform_refuses_one_by_one_are_no_problem_of_the_column(tool, lms, both_site, statuses, lately):
+    change_all(both_site.database)
+    lms.bad_answers[:] = [nothing if status is None else answering(status) for status in statuses]
+    assert grades.run(tool) == statuses.count(None)
+    assert column(both_site.database).problem is None
+    refusals = [each.problem for each in scores(both_site.database).values()]
+    assert refusals.count("grades.person_refused") == 3 - statuses.count(None)
+
+
+def test_two_who_are_refused_alike_are_no_problem_of_a_column_that_took_somebody_today(tool, lms, both_site):
+    crowd(both_site, lms, 2)
+    lms.bad_answers[:] = [nothing, nothing, nothing, answering(403), answering(403)]
+    assert grades.run(tool) == 1
+    with both_site.database.transaction() as db:
+        for each in db.scalars(select(LatestScore).where(LatestScore.refused_at.is_not(None))):
+            each.refused_at -= timedelta(days=2)
+    lms.bad_answers[:] = [answering(403), answering(403)]
+    assert grades.run(tool) == 0
+    assert column(both_site.database).problem is None
+    assert [each.problem for each in scores(both_site.database).values()].count("grades.person_refused") == 2

@@ -6,7 +6,7 @@ Scores of goals are counted first.
 import logging
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,6 +31,8 @@ REFUSED = (400, 403, 412, 422)  # of this person or number; another one may be t
 REFUSES_ALL = ({403}, {412})  # as of a column that is somebody else's
 TOLD = 200
 LONGEST = timedelta(minutes=5)  # for one column at a time
+LONGEST_READING = timedelta(minutes=1)  # for one column; and in a run others begin until then
+READINGS = 10  # in a run, of columns where nothing was told
 RUN = timedelta(minutes=2)  # new rounds begin until then; other jobs wait as long
 CONFLICTS = 3  # later timestamps that are tried when the platform has a later one
 
@@ -54,7 +56,25 @@ def run(tool: Tool, stop: threading.Event = NEVER) -> int:
             break
         else:
             had.clear()
+    _read_some(tool, stop)
     return total
+
+
+def _read_some(tool: Tool, stop: threading.Event) -> None:
+    """What others changed in columns that nobody read for a day: a few in a run, one of a deployment."""
+    until = clock.now() + LONGEST_READING
+    had: set[uuid.UUID] = set()
+    while len(had) < READINGS and not stop.is_set() and clock.now() < until:
+        with tool.database.transaction() as db:
+            claimed = telling.claim_to_read(db, clock.now() + LEASE, besides=had)
+        if claimed is None:
+            break
+        column, deployment_id = claimed
+        had.add(deployment_id)
+        if _read_if_there(tool, column):
+            _give_back(tool, column)
+        else:
+            _failed(tool, column, telling.GONE)
 
 
 def _work(tool: Tool, column: GradeColumn, stop: threading.Event) -> tuple[int, bool]:
@@ -89,18 +109,21 @@ def _work(tool: Tool, column: GradeColumn, stop: threading.Event) -> tuple[int, 
         log.exception("scores not told")  # this column waits; the others have nothing to do with it
         _failed(tool, column, "error")
     else:
-        _done(tool, column)
+        _done(tool, column, tried)
         if tried:
-            _try_to_read_back(tool, book, column, issuer)
+            _read_if_there(tool, column)  # one that is gone again so soon is noticed in a day
         return told, bool(tried or counted)
     return told, True
 
 
-def _done(tool: Tool, column: GradeColumn) -> None:
+def _done(tool: Tool, column: GradeColumn, tried: int) -> None:
     with tool.database.transaction() as db:
         told = db.get(GradeColumn, column.id)
-        if told is not None:  # it may be gone with its course
-            telling.done(told)
+        if told is None:  # it may be gone with its course
+            return
+        telling.done(told)
+        if tried:
+            told.results_asked_at = clock.now()  # which comes next
 
 
 def _give_back(tool: Tool, column: GradeColumn) -> None:
@@ -127,16 +150,18 @@ def _failed(tool: Tool, column: GradeColumn, reason: str, retry_after: object = 
     tool.database.write(mark)
 
 
-def _try_to_read_back(tool: Tool, book: Gradebook, column: GradeColumn, issuer: str) -> None:
-    """Everything is told by now: that it cannot be read back changes nothing."""
+def _read_if_there(tool: Tool, column: GradeColumn) -> bool:
+    """False where the platform has no such column any more. Else what it has is kept, where it can be read now."""
     try:
-        _read_back(tool, book, column, issuer)
+        _read_back(tool, column)
     except PlatformError as problem:
         log.warning("scores not read back", extra={"reason": problem.reason, "status": problem.values.get("status")})
+        return problem.reason != telling.GONE
     except Exception as problem:
         if is_away(problem):
             raise
         log.exception("scores not read back")  # the other columns have nothing to do with it
+    return True
 
 
 def _book(tool: Tool, column: GradeColumn) -> tuple[Gradebook, str]:
@@ -273,15 +298,25 @@ def _refused(tool: Tool, told: LatestScore, reason: str) -> None:
             score.refused_at, score.problem = clock.now(), reason
 
 
-def _read_back(tool: Tool, book: Gradebook, column: GradeColumn, issuer: str) -> None:
-    """What stands in our own column there, where reading is allowed."""
+def _read_back(tool: Tool, column: GradeColumn) -> None:
+    """What stands in our own column there, where reading is allowed. Raises PlatformError."""
+    book, issuer = _book(tool, column)
     if not book.may_read:
         return
-    found = {subject: points / most * MAXIMUM for subject, points, most in book.results(_address(tool, book, column))}
-    tool.database.write(lambda db: _keep_results(db, db.get_one(GradeColumn, column.id), issuer, found))
+    with tool.database.reading() as db:
+        subjects = people.all_subjects(db, column.organization_id, issuer)
+    address, known = _address(tool, book, column), set(subjects.values())
+    try:
+        results = book.results(address, until=clock.now() + LONGEST_READING)
+        found = {subject: points / most * MAXIMUM for subject, points, most in results if subject in known}
+    except PlatformError as problem:
+        if problem.values.get("status") == 404 and not book.is_there(address):
+            raise PlatformError(telling.GONE) from None
+        raise
+    read = {person_id: found.get(subject) for person_id, subject in subjects.items()}
+    tool.database.write(lambda db: _keep_results(db, db.get_one(GradeColumn, column.id), read))
 
 
-def _keep_results(db: Session, column: GradeColumn, issuer: str, found: dict[str, float]) -> None:
-    subjects = people.all_subjects(db, column.organization_id, issuer)
+def _keep_results(db: Session, column: GradeColumn, read: Mapping[uuid.UUID, float | None]) -> None:
     for person_id, score in gradebook.scores_of(db, column).items():
-        score.read_value, score.read_at = found.get(subjects.get(person_id, "")), clock.now()
+        score.read_value, score.read_at = read.get(person_id), clock.now()

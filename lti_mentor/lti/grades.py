@@ -1,6 +1,7 @@
 """Assignment and Grade Services 2.0: a column of our own, scores into it, and what the platform made of them."""
 
 import json
+import math
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -125,9 +126,13 @@ class Gradebook:
             sends=SCORES,
         )
 
-    def results(self, column_url: str) -> Iterator[tuple[str, float, float]]:
-        """Subject, points and maximum of everybody the platform has a result of."""
-        for page in self._service(RESULT_READ).pages(before_query(column_url, "/results"), accept=RESULTS):
+    def results(self, column_url: str, *, until: datetime) -> Iterator[tuple[str, float, float]]:
+        """Subject, points and maximum of everybody the platform has a result of.
+
+        Raises PlatformError, also when there are more pages after ``until``.
+        """
+        url = before_query(column_url, "/results")
+        for page in self._service(RESULT_READ).pages(url, accept=RESULTS, until=until):
             for result in page.body if isinstance(page.body, list) else []:
                 found = _result(result)
                 if found is not None:
@@ -143,9 +148,10 @@ def _result(result: Any) -> tuple[str, float, float] | None:
     if subject is None or not numbers or maximum <= 0:
         return None
     try:
-        return subject, float(points or 0), float(maximum)
+        result = subject, float(points or 0), float(maximum)
     except OverflowError:
         return None
+    return result if all(map(math.isfinite, result[1:])) else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,7 @@ class GradeColumn(Row):
     key: Mapped[uuid.UUID] = mapped_column(default=new_id)  # our own id of it, which the platform keeps
     status: Mapped[str] = mapped_column(default="open")
     lineitem_url: Mapped[str | None]  # none: not found or made yet
+    results_asked_at: Mapped[datetime | None]  # when the platform was last asked what stands there
     leased_until: Mapped[datetime | None]
     problem: Mapped[str | None]  # a reason code, when the platform refused
     failures: Mapped[int] = mapped_column(default=0)

@@ -1,10 +1,10 @@
-"""Telling scores: which column has its turn, what waits in it, and how it went."""
+"""Telling scores and reading results: which column has its turn, what waits in it, and how it went."""
 
 import uuid
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Uuid, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
@@ -14,6 +14,7 @@ from lti_mentor.mentoring.gradebook import REFUSED_FOR, GradeColumn, LatestScore
 
 GONE = "grades.column_gone"  # the reason, where the platform had the column and has it no more
 REFUSED = "grades.column_refused"  # where it takes no score into the column, whosever
+READ_EVERY = timedelta(days=1)
 FIRST_WAIT, LATEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
 
 
@@ -22,10 +23,38 @@ def claim(db: Session, until: datetime, *, besides: Collection[uuid.UUID] = ()) 
 
     ``besides`` are deployments that had their turn.
     """
+    waits = _has_score(or_(LatestScore.is_stale, _to_send()))
+    return _claimed(db, until, _free(besides).where(waits).order_by(GradeColumn.retry_at, GradeColumn.id))
+
+
+def claim_to_read(
+    db: Session, until: datetime, *, besides: Collection[uuid.UUID] = ()
+) -> tuple[GradeColumn, uuid.UUID] | None:
+    """The same of the column whose results were not asked for for the longest time, a day at least.
+
+    It counts as asked from now on, whatever the platform answers: it has its next turn in a day.
+    """
     now = clock.now()
-    to_do = or_(LatestScore.is_stale, _to_send())
-    waits = select(LatestScore.id).where(LatestScore.column_id == GradeColumn.id, to_do).exists()
-    wanted = (
+    old = or_(GradeColumn.results_asked_at.is_(None), GradeColumn.results_asked_at < now - READ_EVERY)
+    is_there = (GradeColumn.lineitem_url.is_not(None), _has_score(LatestScore.sent_at.is_not(None)))
+    oldest = (GradeColumn.results_asked_at.is_not(None), GradeColumn.results_asked_at, GradeColumn.id)
+    claimed = _claimed(db, until, _free(besides).where(old, *is_there).order_by(*oldest))
+    if claimed is not None:
+        claimed[0].results_asked_at = now
+    return claimed
+
+
+def _has_score(such: ColumnElement[bool]) -> ColumnElement[bool]:
+    return select(LatestScore.id).where(LatestScore.column_id == GradeColumn.id, such).exists()
+
+
+Columns = Select[GradeColumn, uuid.UUID]
+
+
+def _free(besides: Collection[uuid.UUID]) -> Columns:
+    """Open columns that nobody works on, of deployments besides these."""
+    now = clock.now()
+    return (
         select(GradeColumn, Course.deployment_id)
         .join(Course, Course.id == GradeColumn.course_id)
         .where(
@@ -33,13 +62,12 @@ def claim(db: Session, until: datetime, *, besides: Collection[uuid.UUID] = ()) 
             Course.deployment_id.not_in(besides),
             or_(GradeColumn.leased_until.is_(None), GradeColumn.leased_until < now),
             or_(GradeColumn.retry_at.is_(None), GradeColumn.retry_at <= now),
-            waits,
         )
-        .order_by(GradeColumn.retry_at, GradeColumn.id)
-        .limit(1)
-        .with_for_update(skip_locked=True, of=GradeColumn)
     )
-    found = db.execute(wanted).one_or_none()
+
+
+def _claimed(db: Session, until: datetime, wanted: Columns) -> tuple[GradeColumn, uuid.UUID] | None:
+    found = db.execute(wanted.limit(1).with_for_update(skip_locked=True, of=GradeColumn)).one_or_none()
     if found is None:
         return None
     found[0].leased_until = until

@@ -1,24 +1,39 @@
 """Gradebooks that answer strangely, and those in which columns were deleted, moved or changed by others."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 
 import pytest
-from flask import Response, request
+from flask import Response, jsonify, request
 from sqlalchemy import select
 
 from lti_mentor import clock
 from lti_mentor.jobs import grades, worker
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.platforms import Platform
+from lti_mentor.mentoring import gradebook
+from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.gradebook import GradeColumn, LatestScore
 from lti_mentor.mentoring.people import Account
 from lti_mentor.practice.grades import ToolColumn
 from lti_mentor.queue import Job
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
-from tests.jobs.test_grades import answering, column, crowd, nothing, open_column, rate, score, shown_there, wait
+from tests.jobs.test_grades import (
+    answering,
+    column,
+    crowd,
+    nothing,
+    open_column,
+    program_of,
+    rate,
+    score,
+    shown_there,
+    wait,
+)
+from tests.support.visitor import Visitor
 
 FAR = "Wed, 21 Oct 99999999999 07:28:00 GMT"
 
@@ -241,3 +256,114 @@ def test_two_who_are_refused_alike_are_no_problem_of_a_column_that_took_somebody
     assert grades.run(tool) == 0
     assert column(both_site.database).problem is None
     assert [each.problem for each in scores(both_site.database).values()].count("grades.person_refused") == 2
+
+
+def a_day_later(database) -> None:
+    with database.transaction() as db:
+        for each in db.scalars(select(GradeColumn)):
+            each.results_asked_at -= timedelta(days=1, minutes=1)
+        for each in db.scalars(select(LatestScore).where(LatestScore.read_at.is_not(None))):
+            each.read_at -= timedelta(days=1, minutes=1)
+
+
+def overrule(lms, points) -> None:
+    """A teacher changes the number of the learner in the gradebook itself."""
+    for made in lms.columns.values():
+        made.scores["learner"] = (clock.now(), points, "Completed")
+
+
+def test_what_a_teacher_changed_in_the_gradebook_is_seen_a_day_later(tool, lms, both_site):
+    grades.run(tool)
+    overrule(lms, 77)
+    assert grades.run(tool) == 0
+    assert score(both_site.database).read_value == 0, "it was read a moment ago"
+    a_day_later(both_site.database)
+    assert grades.run(tool) == 0
+    found = score(both_site.database)
+    assert (found.read_value, found.sent_value) == (77, 0)
+    assert clock.now() - found.read_at < timedelta(minutes=1)
+    assert column(both_site.database).leased_until is None
+
+
+def test_a_reading_that_fails_has_its_next_turn_in_a_day_and_holds_up_no_score(tool, lms, both_site):
+    grades.run(tool)
+    overrule(lms, 77)
+    a_day_later(both_site.database)
+    lms.bad_answers[:] = [answering(503, Retry_After="600")]
+    assert grades.run(tool) == 0
+    assert grades.run(tool) == 0
+    found = column(both_site.database)
+    assert (found.problem, found.retry_at, found.leased_until) == (None, None, None)
+    assert score(both_site.database).read_value == 0
+    assert clock.now() - score(both_site.database).read_at > timedelta(days=1), "so the page says how old it is"
+    rate(both_site.database, 100)
+    assert grades.run(tool) == 1
+
+
+def test_a_column_that_was_deleted_is_missed_a_day_later_though_no_score_changed(tool, lms, both_site):
+    crowd(both_site, lms, 2)
+    grades.run(tool)
+    lms.columns.clear()
+    a_day_later(both_site.database)
+    assert grades.run(tool) == 0
+    assert {each.read_value for each in scores(both_site.database).values()} == {None}
+    assert grades.run(tool) == 3
+    assert shown_there(lms) == {"learner": 0, "crowd-0": 1, "crowd-1": 1}
+
+
+def test_results_that_never_end_are_given_up(tool, lms, both_site, monkeypatch):
+    grades.run(tool)
+    a_day_later(both_site.database)
+
+    def page():
+        answer = jsonify([])
+        answer.headers["Link"] = f'<{request.base_url}?page={len(lms.bad_answers)}>; rel="next"'
+        return answer
+
+    monkeypatch.setattr(grades, "LONGEST_READING", timedelta(milliseconds=200))
+    lms.bad_answers[:] = [page] * 1999
+    assert grades.run(tool) == 0
+    assert 0 < len(lms.bad_answers) < 1998
+    assert column(both_site.database).leased_until is None
+
+
+def test_a_column_that_may_not_be_read_or_was_closed_is_not_read(tool, lms, both_site):
+    grades.run(tool)
+    asked = []
+    lms.bad_answers[:] = [lambda: asked.append(request.path)] * 9
+    with both_site.database.transaction() as db:
+        services = db.scalars(select(ContextServices)).one()
+        before = services.grade_scopes
+        services.grade_scopes = [scope for scope in before if "result" not in scope]
+    a_day_later(both_site.database)
+    assert grades.run(tool) == 0
+    a_day_later(both_site.database)
+    with both_site.database.transaction() as db:
+        db.scalars(select(ContextServices)).one().grade_scopes = before
+        gradebook.close_column(db.scalars(select(GradeColumn)).one())
+    assert grades.run(tool) == 0
+    assert asked == []
+
+
+def test_the_page_says_when_the_number_of_the_gradebook_was_read(tool, lms, both_site):
+    grades.run(tool)
+    overrule(lms, 77)
+    a_day_later(both_site.database)
+    assert shown(both_site) == "0.0, read 24 hours ago"
+    grades.run(tool)
+    assert "77.0, read " in shown(both_site)
+    overrule(lms, None)
+    a_day_later(both_site.database)
+    grades.run(tool)
+    assert "nothing, read " in shown(both_site)
+
+
+def shown(site) -> str:
+    """The last cell of the only row of the coordinator's page."""
+    visitor = Visitor()
+    visitor.launch(site.lms.url, "coordinator", "1")
+    place = re.match(r".*/v/[^/]+", visitor.page.url)[0]
+    with site.database.reading() as db:
+        program, course = program_of(db), db.scalars(select(Course)).one()
+    page = visitor.get(f"{place}/coordinator/programs/{program.id}/courses/{course.id}/grades").text
+    return re.sub(r"<[^>]+>", "", re.findall(r'<td data-label="In the gradebook">(.*?)</td>', page, re.S)[-1]).strip()

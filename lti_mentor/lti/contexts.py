@@ -11,7 +11,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.db import Base, Row, inserting
-from lti_mentor.lti.platforms import Deployment, Platform, origin
+from lti_mentor.lti.origins import origin
+from lti_mentor.lti.platforms import Deployment, Platform
 
 ROSTER_CLAIM = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
 GRADES_CLAIM = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"

@@ -13,7 +13,8 @@ from lti_mentor.errors import PlatformError
 from lti_mentor.lti import quirks, texts
 from lti_mentor.lti.contexts import ContextServices, address
 from lti_mentor.lti.messages import reviewable
-from lti_mentor.lti.platforms import Platform, origin
+from lti_mentor.lti.origins import origin
+from lti_mentor.lti.platforms import Platform
 from lti_mentor.lti.services import Service, before_query, with_query
 from lti_mentor.tool import Tool
 

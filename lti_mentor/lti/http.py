@@ -19,6 +19,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 from lti_mentor import clock, db
 from lti_mentor.errors import PlatformError
+from lti_mentor.lti.origins import origin
 from lti_mentor.settings import Settings
 
 MAXIMUM_BYTES = 1_000_000
@@ -166,13 +167,19 @@ def keeping(settings: Settings, *, guarded: bool = False) -> Iterator[Kept]:
 def _placed(url: str) -> tuple[SplitResult, tuple[str, str, int]]:
     """The address, and its scheme, host and port. Raises PlatformError."""
     try:
-        address = urlsplit(url)
+        address = _in_ascii(url)
         port = address.port or (443 if address.scheme == "https" else 80)
     except ValueError:
         raise PlatformError("platform.address_refused") from None
     if address.scheme not in ("http", "https") or not address.hostname:
         raise PlatformError("platform.address_refused")
     return address, (address.scheme, address.hostname, port)
+
+
+def _in_ascii(url: str) -> SplitResult:
+    """With the host as names are asked for."""
+    address = urlsplit(url)
+    return address if address.netloc.isascii() else address._replace(netloc=urlsplit(origin(url) or "").netloc)
 
 
 def _checked_address(host: str, port: int, settings: Settings) -> str:

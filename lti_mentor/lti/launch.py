@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from lti_mentor import clock
 from lti_mentor.db import Base, Database, Glance, new_id
 from lti_mentor.errors import LaunchError
-from lti_mentor.lti import deep_linking, keysets, messages, platforms, quirks, texts
+from lti_mentor.lti import deep_linking, keysets, messages, origins, platforms, quirks, texts
 from lti_mentor.lti.contexts import Offered
 from lti_mentor.lti.deep_linking import Wanted
 from lti_mentor.lti.login import Login, fits, is_ours
@@ -84,7 +84,7 @@ class Launch:
     def framing_origins(self) -> list[str]:
         """Who may show us in a frame: its platform, and the page that the signed message leads back to."""
         ways_back = (self.return_url, self.deep_link.return_url if self.deep_link else None)
-        pages = [origin for url in ways_back if url and (origin := platforms.origin(url))]
+        pages = [origin for url in ways_back if url and (origin := origins.origin(url))]
         return list(dict.fromkeys([*self.platform.framing_origins, *pages]))
 
     @property

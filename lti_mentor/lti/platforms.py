@@ -1,6 +1,5 @@
 """Platforms (an LMS registration) and their deployments; the organization hangs on the deployment."""
 
-import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -29,6 +28,7 @@ from lti_mentor import clock
 from lti_mentor.db import Base, inserting, new_id, one_of
 from lti_mentor.errors import LaunchError, NotFound, Refused
 from lti_mentor.lti import quirks
+from lti_mentor.lti.origins import origin
 
 STATES = ("pending", "active", "disabled")
 DEPLOYMENT_STATES = ("pending", "active", "refused")
@@ -117,20 +117,6 @@ class KeySet(Base):
     tried_at: Mapped[datetime]
 
 
-_HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
-
-
-def origin(url: str) -> str | None:
-    """Scheme, host and port of a web address; none when it is not one. It is safe in a header."""
-    try:
-        address = urlsplit(url)
-    except ValueError:
-        return None
-    if address.scheme not in ("http", "https") or not _HOST.fullmatch(address.netloc):
-        return None
-    return f"{address.scheme}://{address.netloc}"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Registration:
     """What an administrator copies from the LMS."""
@@ -182,7 +168,7 @@ def check_address(name: str, url: str) -> None:
 
 def check_frame_ancestors(origins: Sequence[str]) -> None:
     """Raises Refused."""
-    if any(origin(ancestor) != ancestor for ancestor in origins):
+    if any(origin(ancestor) is None or any(urlsplit(ancestor)[2:]) for ancestor in origins):
         raise Refused("platform.frame_ancestor")
 
 
@@ -369,7 +355,7 @@ class Door:
 
 def _framing_origins(platform: Platform | Door) -> list[str]:
     """Who may show us in a frame, as far as the registration says."""
-    origins = [origin(platform.issuer), origin(platform.authorization_endpoint), *platform.frame_ancestors]
+    origins = map(origin, [platform.issuer, platform.authorization_endpoint, *platform.frame_ancestors])
     return list(dict.fromkeys(found for found in origins if found))
 
 

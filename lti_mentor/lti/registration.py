@@ -15,7 +15,8 @@ from lti_mentor import clock
 from lti_mentor.db import Row
 from lti_mentor.errors import NotFound, PlatformError, Refused
 from lti_mentor.lti import http, platforms, quirks, texts
-from lti_mentor.lti.platforms import Platform, Registration, origin
+from lti_mentor.lti.origins import host, origin
+from lti_mentor.lti.platforms import Platform, Registration
 from lti_mentor.settings import Settings
 from lti_mentor.vault import hashed
 
@@ -167,10 +168,9 @@ def read_offer(url: str, token: str | None, settings: Settings) -> Offer:
         messages=_messages(about.get("messages_supported")),
     )
     check_safety(url, offer)
-    asked = urlsplit(url).hostname or ""
-    if not quirks.speaks_for(asked, offer.issuer):
+    if not quirks.speaks_for(host(url), offer.issuer):
         raise Refused("registration.issuer", issuer=offer.issuer)
-    if not quirks.registers_at(urlsplit(offer.registration_endpoint).hostname or "", offer.issuer):
+    if not quirks.registers_at(host(offer.registration_endpoint), offer.issuer):
         raise Refused("registration.endpoint")
     return offer
 

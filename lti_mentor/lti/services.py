@@ -12,7 +12,8 @@ from lti_mentor import clock
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti import http, quirks, tokens
 from lti_mentor.lti.http import Answer
-from lti_mentor.lti.platforms import Platform, origin
+from lti_mentor.lti.origins import origin
+from lti_mentor.lti.platforms import Platform
 from lti_mentor.tool import Tool
 
 MAXIMUM_BYTES = 20_000_000  # of one page: some platforms send a whole course at once

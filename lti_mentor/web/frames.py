@@ -16,7 +16,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.errors import LaunchError
 from lti_mentor.lti.login import Begun
-from lti_mentor.lti.platforms import Platform, origin
+from lti_mentor.lti.origins import origin
+from lti_mentor.lti.platforms import Platform
 from lti_mentor.vault import hashed
 from lti_mentor.web import headers
 from lti_mentor.web.tool import tool

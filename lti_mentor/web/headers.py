@@ -6,7 +6,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.errors import MentorError, TooMany
 from lti_mentor.lti import quirks
-from lti_mentor.lti.platforms import Door, Platform, origin
+from lti_mentor.lti.origins import origin
+from lti_mentor.lti.platforms import Door, Platform
 from lti_mentor.web.tool import tool
 
 POLICY = (
@@ -27,7 +28,8 @@ def is_own_origin(given: str | None) -> bool:
     """The public address, or the host that a trusted proxy names; never without encryption where that is public."""
     settings = tool().settings
     scheme = "https" if settings.is_https else request.scheme
-    return given is not None and given in (origin(settings.base_url), f"{scheme}://{request.host}")
+    named = origin(given or "")
+    return named is not None and named in (origin(settings.base_url), origin(f"{scheme}://{request.host}"))
 
 
 def let_anybody_frame() -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from lti_mentor.errors import Invalid, NotAllowed, NotFound
 from lti_mentor.lti import deep_linking
 from lti_mentor.lti.deep_linking import Choice, Picker
-from lti_mentor.lti.platforms import origin
+from lti_mentor.lti.origins import origin
 from lti_mentor.mentoring import catalog, course_map, courses, programs, readiness_columns
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.people import Person

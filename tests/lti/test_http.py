@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -16,9 +17,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from flask import Response
 
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti import http, services
+from tests.support.recording import recording
 
 
 @contextmanager
@@ -108,6 +111,7 @@ def test_json_is_read_when_loopback_is_allowed(loaded_settings):
         "ftp://lms.example.org/jwks",
         "http:///jwks",
         "http://lms.example.org:99999/jwks",
+        "http://straße.example/jwks",
     ],
 )
 def test_private_and_strange_addresses_are_never_asked(loaded_settings, url):
@@ -119,6 +123,20 @@ def test_a_network_of_the_intranet_can_be_allowed(loaded_settings):
     with answering() as url:
         assert http.get_json(url, settings) == {}
     assert reason("http://10.0.0.1/", settings) == "platform.address_refused"
+
+
+def test_a_host_in_letters_of_its_language_is_asked_for_and_named_in_ascii(loaded_settings, monkeypatch):
+    find, found = socket.getaddrinfo, []
+
+    def anywhere(name, *rest, **more):
+        found.append(name)
+        return find("127.0.0.1", *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", anywhere)
+    with recording(lambda _: Response("{}")) as (base, seen):
+        http.get_json(base.replace(urlsplit(base).hostname, "münchen.example"), loaded_settings)
+    assert [name for name in found if name.endswith(".example")] == ["xn--mnchen-3ya.example"]
+    assert seen[0].headers["Host"].startswith("xn--mnchen-3ya.example:")
 
 
 def test_redirects_errors_and_what_is_not_json_are_refused(loaded_settings):

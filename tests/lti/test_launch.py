@@ -13,7 +13,8 @@ from sqlalchemy import func, select
 from lti_mentor.cli import main
 from lti_mentor.lti import platforms
 from lti_mentor.lti.login import Login
-from lti_mentor.lti.platforms import KeySet, Platform, origin
+from lti_mentor.lti.origins import origin
+from lti_mentor.lti.platforms import KeySet, Platform
 from lti_mentor.mentoring.courses import Course, Member
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.practice.tokens import CLAIM, SigningKey

@@ -1,7 +1,6 @@
 """Who a platform is: issuers, clients, deployments, keys and how it registers."""
 
-from urllib.parse import urlsplit
-
+from lti_mentor.lti import origins
 from lti_mentor.lti.quirks.quirk import Quirk
 
 QUIRKS = (
@@ -123,7 +122,7 @@ SHARED_CLIENTS = frozenset({"https://blackboard.com"})  # an unknown deployment 
 def speaks_for(host: str, issuer: str) -> bool:
     """Whether a platform at this host may register under this issuer."""
     domains = SHARED_ISSUERS.get(issuer, ())
-    return host == urlsplit(issuer).hostname or any(host == name or host.endswith(f".{name}") for name in domains)
+    return host == origins.host(issuer) or any(host == name or host.endswith(f".{name}") for name in domains)
 
 
 def registers_at(host: str, issuer: str) -> bool:

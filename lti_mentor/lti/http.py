@@ -211,7 +211,8 @@ def _allowed(text: str, settings: Settings) -> bool:
 def _is_inside(address: ipaddress.IPv4Address | ipaddress.IPv6Address, settings: Settings) -> bool:
     """Whether the settings say that it belongs to those who run the tool."""
     networks = (ipaddress.ip_network(network) for network in settings.allowed_networks)
-    return settings.allow_private_addresses or any(address in network for network in networks)
+    is_of_development = settings.allow_private_addresses and address.is_loopback
+    return is_of_development or any(address in network for network in networks)
 
 
 def _carries_another(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

@@ -118,6 +118,16 @@ def test_private_and_strange_addresses_are_never_asked(loaded_settings, url):
     assert reason(url, replace(loaded_settings, allow_private_addresses=False)) == "platform.address_refused"
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["10.0.0.1", "192.168.1.1", "169.254.169.254", "[fe80::1]", "[fd00::1]", "[::ffff:169.254.169.254]", "0.0.0.0"],
+)
+def test_development_lets_in_this_machine_alone(loaded_settings, host):
+    assert loaded_settings.allow_private_addresses
+    assert reason(f"http://{host}:1/latest", loaded_settings) == "platform.address_refused"
+    assert reason(f"https://{host}:1/latest", loaded_settings) == "platform.address_refused"
+
+
 def test_a_network_of_the_intranet_can_be_allowed(loaded_settings):
     settings = replace(loaded_settings, allow_private_addresses=False, allowed_networks=("127.0.0.0/8",))
     with answering() as url:

@@ -66,10 +66,10 @@ def post_json(url: str, body: Mapping[str, Any], settings: Settings, *, bearer: 
     return _good(ask("POST", url, settings, body=json.dumps(body).encode(), headers=sent)).json()
 
 
-def post_form(url: str, fields: Mapping[str, str], settings: Settings) -> Any:
+def post_form(url: str, fields: Mapping[str, str], settings: Settings, *, guarded: bool = False) -> Any:
     """The JSON that answers this form. Raises PlatformError, as ``get_json`` does."""
     sent = {"Content-Type": "application/x-www-form-urlencoded"}
-    return _good(ask("POST", url, settings, body=urlencode(fields).encode(), headers=sent)).json()
+    return _good(ask("POST", url, settings, body=urlencode(fields).encode(), headers=sent, guarded=guarded)).json()
 
 
 def authorized(bearer: str | None) -> dict[str, str]:
@@ -90,9 +90,10 @@ def ask(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     maximum_bytes: int = MAXIMUM_BYTES,
+    guarded: bool = False,
 ) -> Answer:
     """One exchange; a redirect is an answer like any other. Raises PlatformError when there is no whole answer."""
-    with keeping(settings) as connection:
+    with keeping(settings, guarded=guarded) as connection:
         return connection.ask(method, url, body=body, headers=headers, maximum_bytes=maximum_bytes)
 
 

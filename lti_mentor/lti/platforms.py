@@ -74,6 +74,11 @@ class Platform(Base):
         return f"{self.issuer} ({self.client_id})"
 
     @property
+    def is_https(self) -> bool:
+        """Whether tokens go to it with TLS alone, whatever addresses it names."""
+        return (origin(self.issuer) or "").startswith("https:")
+
+    @property
     def organization_ids(self) -> set[uuid.UUID]:
         """Whose people launch from here; a deployment that is new belongs to the adopting one."""
         adopting = {self.adopting_id} if self.adopting_id else set()

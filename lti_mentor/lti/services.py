@@ -59,7 +59,15 @@ class Service:
             self._token_until = now + TOKEN_HELD
         sent = {"Content-Type": sends} if sends else {}
         headers = {"Accept": accept, **http.authorized(self._token), **sent}
-        return http.ask(method, url, self.tool.settings, body=body, headers=headers, maximum_bytes=MAXIMUM_BYTES)
+        return http.ask(
+            method,
+            url,
+            self.tool.settings,
+            body=body,
+            headers=headers,
+            maximum_bytes=MAXIMUM_BYTES,
+            guarded=self.platform.is_https,
+        )
 
     def pages(self, url: str, *, accept: str, until: datetime | None = None) -> Iterator["Page"]:
         """Every page from this address on (RFC 8288, ``rel="next"``).

@@ -81,7 +81,7 @@ def _assertion(tool: Tool, platform: Platform, key: keys.ToolKey) -> str:
 
 def _asked(tool: Tool, platform: Platform, fields: dict[str, str]) -> Any:
     try:
-        return http.post_form(platform.token_endpoint, fields, tool.settings)
+        return http.post_form(platform.token_endpoint, fields, tool.settings, guarded=platform.is_https)
     except PlatformError as error:
         if error.reason == "platform.bad_status" and not error.retryable:
             raise PlatformError("platform.no_token", status=error.values["status"]) from None

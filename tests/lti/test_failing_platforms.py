@@ -8,13 +8,17 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from lti_mentor.jobs import rosters
+from lti_mentor.jobs import grades, rosters
+from lti_mentor.lti import contexts, tokens
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.platforms import KeySet, Platform
 from lti_mentor.lti.registration import Invitation
 from lti_mentor.mentoring.courses import Member
+from lti_mentor.mentoring.gradebook import GradeColumn, LatestScore
+from lti_mentor.mentoring.people import Account
 from lti_mentor.web.request_log import JsonLines
 from tests.conftest import _site
+from tests.jobs.test_grades import open_column
 from tests.lti import test_registration as registration
 from tests.lti.test_http import answering, dripping
 from tests.lti.test_launch import count, refused, send
@@ -145,3 +149,31 @@ def test_launches_with_a_key_that_is_known_go_on_while_a_slow_platform_is_asked_
     answer.set()
     first.join()
     assert opened == [200]
+
+
+OUTSIDE = "http://8.8.8.8"  # nothing listens here for us, and nobody is asked
+
+
+@pytest.mark.parametrize("named", ["services", "token"])
+def test_a_platform_of_https_gets_no_token_in_the_clear(site, named):
+    """Whatever it names in a launch; on networks of ours, as in development, it may."""
+    open_column(site)
+    tool = tool_of(site)
+    change(site, Platform, issuer="https://lms.example.org")
+    with site.database.transaction() as db:
+        for account in db.scalars(select(Account)):
+            account.issuer = "https://lms.example.org"
+    assert (rosters.run(tool), grades.run(tool)) == (1, 1), "http on this machine"
+    with site.database.transaction() as db:
+        tokens.forget(db)
+    if named == "token":
+        change(site, Platform, token_endpoint=f"{OUTSIDE}/token")
+    else:
+        change(site, ContextServices, memberships_url=f"{OUTSIDE}/roster", lineitems_url=f"{OUTSIDE}/lineitems")
+    change(site, LatestScore, sent_value=None)
+    with site.database.transaction() as db:
+        contexts.ask_for_roster(db.scalars(select(ContextServices)).one())
+    assert (rosters.run(tool), grades.run(tool)) == (0, 0)
+    with site.database.reading() as db:
+        assert db.scalars(select(ContextServices.roster_problem)).one() == "platform.not_encrypted"
+        assert db.scalars(select(GradeColumn.problem)).one() == "platform.not_encrypted"

@@ -12,7 +12,7 @@ from pylti1p3.message_validators.deep_link import DeepLinkMessageValidator
 from pylti1p3.message_validators.privacy_launch import PrivacyLaunchValidator
 from pylti1p3.message_validators.resource_message import ResourceMessageValidator
 from pylti1p3.message_validators.submission_review import SubmissionReviewLaunchValidator
-from sqlalchemy import CursorResult, Update, and_, bindparam, select, update
+from sqlalchemy import Connection, CursorResult, Update, and_, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
@@ -134,7 +134,7 @@ _CONSUME = _UNUSED.values(used_at=bindparam("now"))
 _GIVE_UP = _UNUSED.values(failures=MOST_FAILURES)
 
 
-def pending(db: Session, settings: Settings, *, state: str) -> Pending:
+def pending(db: Connection, settings: Settings, *, state: str) -> Pending:
     """The login with this state. Raises LaunchError."""
     found = db.execute(_PENDING, {"state_hash": hashed(state)}).one_or_none()
     if found is None:

@@ -68,7 +68,7 @@ def take_launch() -> AnyResponse:
     if not state or not token:
         raise LaunchError("launch.missing_parameter", name="state or id_token")
     secret, tab = frames.returned(state)
-    with database.reading() as db:
+    with database.looking() as db:
         waiting = launch.pending(db, settings, state=state)
     headers.let_platform_frame(waiting.platform)
     page = frames.fetching_page(waiting.platform, state, token) if secret is None else None

@@ -251,12 +251,11 @@ def guard() -> None:
     if not key.isprintable():
         raise VisitOver()
     secret = request.cookies.get(COOKIE) or request.headers.get(HEADER) or _secret_in_form()
-    with tool().database.reading() as db:
+    with tool().database.looking() as db:
         found = db.execute(_FOUND, {"key": key}).one_or_none()
-        if found is None:
-            raise VisitOver()
-        row, person = _GLANCE.rows(found)
-        named = _people_named(db, row)
+    if found is None:
+        raise VisitOver()
+    row, person = _GLANCE.rows(found)
     g.framing_origins = tuple(row.framing_origins)
     if row.expires_at < clock.now() or person.erased_at is not None:
         raise VisitOver() if row.framing_origins else VisitOver("visit.link_over")
@@ -273,7 +272,7 @@ def guard() -> None:
         previous_at=row.previous_at,
         parts=_parts_in(row.kind, _named(found[-len(PARTS) :])),
         is_in_page=COOKIE not in request.cookies,
-        named=named,
+        named=() if row.kind == "usual" else _people_named(row),
     )
     if g.visit.is_in_page:
         g.referrer_policy = "same-origin"  # lets every browser say which page a form comes from
@@ -286,13 +285,12 @@ def _secret_in_form() -> str:
     return request.form.get(FIELD, "") if headers.is_from_here() else ""
 
 
-def _people_named(db: Session, row: VisitRow) -> tuple[uuid.UUID, ...]:
-    if row.kind == "usual":
-        return ()
+def _people_named(row: VisitRow) -> tuple[uuid.UUID, ...]:
     wanted = select(NamedPerson.person_id).where(
         NamedPerson.organization_id == row.organization_id, NamedPerson.visit_id == row.id
     )
-    return tuple(db.scalars(wanted))
+    with tool().database.looking() as db:
+        return tuple(db.scalars(wanted))
 
 
 def _parts_in(kind: str, has: Iterable[str]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     CheckConstraint,
@@ -134,6 +134,12 @@ class Database:
         """Write: everything inside is committed together, or none of it."""
         with self._session(self.engine) as db, db.begin():
             yield db
+
+    @contextmanager
+    def storing(self) -> Iterator[Connection]:
+        """Write columns by a few statements: a transaction as well, and half as much work without a session."""
+        with _opened(), self.engine.begin() as connection:
+            yield connection
 
     def write(self, work: Callable[[Session], Made]) -> Made:
         """What the work makes in a transaction; in a second one where it lost a race in the first."""
@@ -373,7 +379,7 @@ def insert_if(table: Table, *conditions: ColumnElement[bool], **computed: Column
 
 
 def insert_below(
-    db: Session, statement: Insert, values: Mapping[str, Any], *, since: datetime, **most: int
+    db: Connection, statement: Insert, values: Mapping[str, Any], *, since: datetime, **most: int
 ) -> CursorResult[Any]:
     """Inserts nothing where so many came since then; 0 is no limit.
 
@@ -381,10 +387,10 @@ def insert_below(
     one more for each other connection.
     """
     limits = {name: number or NO_LIMIT for name, number in most.items()}
-    return cast("CursorResult[Any]", db.execute(statement, {**values, **limits, "since": since}))
+    return db.execute(statement, {**values, **limits, "since": since})
 
 
-def try_insert(db: Session, statement: Insert, values: Mapping[str, Any], *, since: datetime, **most: int) -> bool:
+def try_insert(db: Connection, statement: Insert, values: Mapping[str, Any], *, since: datetime, **most: int) -> bool:
     """The same; gives whether it was inserted."""
     return insert_below(db, statement, values, since=since, **most).rowcount == 1
 

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import ForeignKey, Index, text
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import Connection, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.db import Base, fewer_than, insert_if, same, try_insert
@@ -83,7 +83,7 @@ def fits(secret: str, kept: str) -> bool:
     return hmac.compare_digest(hashed(secret), kept)
 
 
-def begin(db: Session, tool: Tool, given: Mapping[str, str], *, address: str) -> Begun:
+def begin(db: Connection, tool: Tool, given: Mapping[str, str], *, address: str) -> Begun:
     """Answer a login initiation that came from this address. Raises LaunchError and TooMany."""
     for name in ("iss", "login_hint", "target_link_uri"):
         if not given.get(name):
@@ -125,7 +125,7 @@ def begin(db: Session, tool: Tool, given: Mapping[str, str], *, address: str) ->
     return Begun(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}", state, browser_secret, platform)
 
 
-def _keep(db: Session, settings: Settings, values: Mapping[str, Any]) -> None:
+def _keep(db: Connection, settings: Settings, values: Mapping[str, Any]) -> None:
     """Raises TooMany when the address, the caller or the platform had so many within a minute already."""
     kept = try_insert(
         db,

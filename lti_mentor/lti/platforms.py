@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import (
     JSON,
     CheckConstraint,
+    Connection,
     CursorResult,
     ForeignKey,
     Select,
@@ -373,7 +374,7 @@ _FOR_LOGIN = (
 )
 
 
-def for_login(db: Session, issuer: str, client_id: str | None) -> Door:
+def for_login(db: Connection, issuer: str, client_id: str | None) -> Door:
     """The platform a login initiation comes from. Raises LaunchError when it is unknown, ambiguous or disabled."""
     found = db.execute(_FOR_LOGIN, {"issuer": issuer, "client_id": client_id or None}).all()
     if not found:

@@ -49,7 +49,7 @@ def take(db: Session, vault: Vault, kind: str, caller: str, *, each: int, togeth
     """
     now = clock.now()
     values = {"id": new_id(), "kind": kind, "caller_hash": vault.recognizable(kind, caller), "at": now}
-    if not try_insert(db, _COUNT, values, since=now - within, of_caller=each, of_all=together):
+    if not try_insert(db.connection(), _COUNT, values, since=now - within, of_caller=each, of_all=together):
         raise TooMany(f"{kind}.too_many", seconds=int(within.total_seconds()))
 
 

@@ -52,7 +52,7 @@ def begin_login() -> AnyResponse:
     opened = frames.opened_in_tab()
     if opened is not None:
         return redirect(opened, 303)
-    with tool().database.transaction() as db:
+    with tool().database.storing() as db:
         begun = login.begin(db, tool(), request.values.to_dict(), address=limits.address())
     headers.let_platform_frame(begun.platform)
     return frames.onward(begun)

@@ -175,7 +175,7 @@ def open_visit(
         "expires_at": now + timedelta(hours=hours),
     }
     db.flush()  # what the launch says of the person counts
-    has = insert_below(db, _OPEN, values, since=now - WITHIN, of_person=a_minute).one_or_none()
+    has = insert_below(db.connection(), _OPEN, values, since=now - WITHIN, of_person=a_minute).one_or_none()
     if has is None:
         raise TooMany("launch.too_many", seconds=int(WITHIN.total_seconds()))
     return Opened(key, secret, _named(has))

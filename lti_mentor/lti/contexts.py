@@ -126,7 +126,7 @@ def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered)
         "deployment_id": deployment.id,
         "context_id": context_id,
     }
-    known = db.execute(_KNOWN, key).one_or_none()
+    known = db.connection().execute(_KNOWN, key).one_or_none()
     memberships, lineitems, scopes = known or (None, None, [])
     memberships = offered.memberships_url or memberships
     if offered.lineitems_url is not None:

@@ -242,7 +242,7 @@ def of_activity(
 ) -> PlacedLink | None:
     """What was chosen for the first of these activities that something was chosen for, to be looked at."""
     given = {"organization_id": organization_id, "deployment_id": deployment_id, "links": list(resource_link_ids)}
-    links = (_GLANCE.rows(row)[0] for row in db.execute(_OF_ACTIVITIES, given))
+    links = (_GLANCE.rows(row)[0] for row in db.connection().execute(_OF_ACTIVITIES, given))
     found = {link.resource_link_id: link for link in links}
     return next((found[each] for each in resource_link_ids if each in found), None)
 

@@ -12,7 +12,7 @@ from pylti1p3.message_validators.deep_link import DeepLinkMessageValidator
 from pylti1p3.message_validators.privacy_launch import PrivacyLaunchValidator
 from pylti1p3.message_validators.resource_message import ResourceMessageValidator
 from pylti1p3.message_validators.submission_review import SubmissionReviewLaunchValidator
-from sqlalchemy import Connection, CursorResult, Update, and_, bindparam, select, update
+from sqlalchemy import Connection, Update, and_, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
@@ -206,8 +206,7 @@ def announce(db: Session, launch: Launch) -> LaunchError:
 def _use_up(db: Session, launch: Launch, statement: Update, **values: datetime) -> None:
     """Raises LaunchError for all but one."""
     which = {"given": launch.state_hash, "from_platform": launch.platform.id}
-    used = cast("CursorResult[Any]", db.execute(statement, {**which, **values}))
-    if used.rowcount != 1:
+    if db.connection().execute(statement, {**which, **values}).rowcount != 1:
         platforms.require_active(platforms.get(db, launch.platform.id))  # since the login it may be suspended
         raise LaunchError("launch.used_state")
 

@@ -333,7 +333,7 @@ _OWNER = select(_DEPLOYMENTS.organization_id).where(_DEPLOYMENTS.id == bindparam
 
 def is_still(db: Session, deployment: Deployment) -> bool:
     """Whether it is let in by the same organization as when it was read; one that is refused is of none."""
-    return db.execute(_OWNER, {"deployment": deployment.id}).scalar() == deployment.organization_id
+    return db.connection().execute(_OWNER, {"deployment": deployment.id}).scalar() == deployment.organization_id
 
 
 def launched(db: Session, deployment: Deployment) -> None:

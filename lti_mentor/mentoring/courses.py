@@ -187,7 +187,7 @@ def enter(db: Session, person: Person, place: Place, *, teaches: bool) -> tuple[
     person is "new" in it or came "back"."""
     given = {"person_id": person.id, "organization_id": person.organization_id}
     key = {"deployment_id": place.deployment_id, "context_id": place.context_id}
-    found = db.execute(_ENTERED, given | key).one_or_none()
+    found = db.connection().execute(_ENTERED, given | key).one_or_none()
     course, member = _GLANCE.rows(found) if found is not None else (None, None)
     if course is None or (place.label or course.label, place.title or course.title) != (course.label, course.title):
         course = meet(db, person.organization_id, **vars(place))

@@ -244,9 +244,8 @@ _BY_ACCOUNT = (
 
 def by_account(db: Session, organization_id: uuid.UUID, issuer: str, subject: str) -> Person | None:
     """Whoever the LMS knows by this subject, to be looked at."""
-    found = db.execute(
-        _BY_ACCOUNT, {"organization_id": organization_id, "issuer": issuer, "subject": subject}
-    ).one_or_none()
+    account = {"organization_id": organization_id, "issuer": issuer, "subject": subject}
+    found = db.connection().execute(_BY_ACCOUNT, account).one_or_none()
     if found is None:
         return None
     person: Person = _GLANCE.rows(found)[0]

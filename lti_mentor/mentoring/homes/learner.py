@@ -136,7 +136,7 @@ def _own(person: Person) -> dict[str, object]:
 
 
 def _pursuits(db: Session, person: Person) -> Sequence[Pursuit]:
-    return [_GLANCE.rows(found)[0] for found in db.execute(_PURSUITS, _own(person))]
+    return [_GLANCE.rows(found)[0] for found in db.connection().execute(_PURSUITS, _own(person))]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from lti_mentor import clock
 from lti_mentor.activity import facts
 from lti_mentor.activity.record import last_activity
-from lti_mentor.db import Row, new_id, one_of
+from lti_mentor.db import Base, Row, new_id, one_of
 from lti_mentor.errors import Invalid, NotAllowed, NotFound, Refused
 from lti_mentor.mentoring import catalog, courses, gradebook, mentorships, people
 from lti_mentor.mentoring.courses import Item
@@ -228,9 +228,10 @@ def _moved(db: Session, goal: Goal) -> None:
 
 def of_course(course_id: ColumnElement[uuid.UUID] | uuid.UUID) -> ColumnElement[bool]:
     """Whether a goal is one of this course: linked to it, or to no course at all."""
-    linked = select(GoalLink.id).where(GoalLink.goal_id == Goal.id)
+    goals, links = (Base.metadata.tables[name].c for name in ("goals", "goal_links"))
+    linked = select(links.id).where(links.goal_id == goals.id)
     here, anywhere = (
-        linked.where(which).exists() for which in (GoalLink.course_id == course_id, GoalLink.course_id.is_not(None))
+        linked.where(which).exists() for which in (links.course_id == course_id, links.course_id.is_not(None))
     )
     return or_(here, ~anywhere)
 

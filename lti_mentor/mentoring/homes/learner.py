@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 from math import floor
+from typing import Any
 
-from sqlalchemy import Uuid, and_, bindparam, func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, func, select
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from lti_mentor import clock
 from lti_mentor.db import Base, Glance
 from lti_mentor.mentoring import catalog, goal_progress, standing
 from lti_mentor.mentoring.evidence import Evidence, Review
-from lti_mentor.mentoring.goals import Goal, of_course
+from lti_mentor.mentoring.goals import Goal, GoalLink, of_course
 from lti_mentor.mentoring.meetings import Meeting
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.notices import Reminder
@@ -230,21 +232,35 @@ def _days_to(pursuit: Pursuit) -> int | None:
     return (pursuit.exam_on - clock.today()).days
 
 
-_GOALS = (
-    select(Goal, func.count().over())
-    .where(Goal.organization_id == _OF, Goal.owner_id == _BY, Goal.status == "open")
-    .options(joinedload(Goal.links, innerjoin=False))
-    .order_by(Goal.due_on, Goal.id)
-    .limit(SHOWN_GOALS)
-)
-_GOALS_HERE = _GOALS.where(of_course(bindparam("course_id", type_=Uuid())))
+_GOALS, _LINKS = (Base.metadata.tables[name] for name in ("goals", "goal_links"))
+_GOAL_GLANCE = Glance(Goal, GoalLink)
+
+
+def _most_urgent(*which: ColumnElement[bool]) -> Select[Any]:
+    """Each goal with each of its links, and last how many goals there are."""
+    own = (_GOALS.c.organization_id == _OF, _GOALS.c.owner_id == _BY, _GOALS.c.status == "open")
+    counted = select(_GOALS, func.count().over().label("total")).where(*own, *which)
+    first = counted.order_by(_GOALS.c.due_on, _GOALS.c.id).limit(SHOWN_GOALS).subquery()
+    return (
+        select(*(first.c[column.name] for column in _GOALS.c), _LINKS, first.c.total)
+        .join_from(first, _LINKS, _LINKS.c.goal_id == first.c.id, isouter=True)
+        .order_by(first.c.due_on, first.c.id, _LINKS.c.position)
+    )
+
+
+_EVERYWHERE, _HERE = _most_urgent(), _most_urgent(of_course(bindparam("course_id", type_=Uuid())))
 
 
 def _goals(db: Session, person: Person, course_id: uuid.UUID | None) -> tuple[Sequence[Goal], int]:
     """The most urgent open goals of this course (all courses without one), and how many there are."""
-    wanted, given = (_GOALS, {}) if course_id is None else (_GOALS_HERE, {"course_id": course_id})
-    rows = list(db.execute(wanted, _own(person) | given).unique())
-    return [row[0] for row in rows], rows[0][1] if rows else 0
+    wanted, given = (_EVERYWHERE, {}) if course_id is None else (_HERE, {"course_id": course_id})
+    rows = db.connection().execute(wanted, _own(person) | given).all()
+    found: dict[uuid.UUID, tuple[Goal, list[GoalLink]]] = {}
+    for goal, link in map(_GOAL_GLANCE.rows, rows):
+        found.setdefault(goal.id, (goal, []))[1].append(link)
+    for goal, links in found.values():
+        set_committed_value(goal, "links", [link for link in links if link is not None])
+    return [goal for goal, _ in found.values()], rows[0].total if rows else 0
 
 
 def _goal_rows(db: Session, goals: Sequence[Goal], strips: Sequence[Strip]) -> list[GoalRow]:

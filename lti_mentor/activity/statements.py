@@ -41,10 +41,13 @@ class Said:
 def statement(fact: facts.Fact, base: str) -> Statement:
     """The statement of a fact, without what the store adds."""
     said = say(fact, base)
-    plain = _plain(
-        tincan.Statement(id=str(fact.id), actor=_agent(fact.actor, base), result=_result(said), timestamp=fact.at)
-    )
-    return plain | {"verb": _verb(said.verb), "object": said.object, "context": _context(fact, said, base)}
+    plain = _plain(tincan.Statement(id=str(fact.id), result=_result(said), timestamp=fact.at))
+    return plain | {
+        "actor": _agent(fact.actor, base),
+        "verb": _verb(said.verb),
+        "object": said.object,
+        "context": _context(fact, said, base),
+    }
 
 
 def _plain(built: tincan.SerializableBase) -> Statement:
@@ -52,8 +55,8 @@ def _plain(built: tincan.SerializableBase) -> Statement:
     return plain
 
 
-def _agent(name: str, base: str) -> tincan.Agent:
-    return tincan.Agent(account=tincan.AgentAccount(home_page=base, name=name))
+def _agent(name: str, base: str) -> Statement:
+    return {"objectType": "Agent", "account": {"homePage": base, "name": name}}
 
 
 @cache
@@ -101,12 +104,12 @@ def _context(fact: facts.Fact, said: Said, base: str) -> Statement:
         parts["registration"] = str(fact.registration)
         life = {"profile": PROFILE_VERSION, "subregistration": str(fact.life)}
         extra = {**extra, Extensions.SUBREGISTRATION: [life]}
-    if fact.instructor:
-        parts["instructor"] = _agent(fact.instructor, base)
     if extra:
         parts["extensions"] = _extensions(extra)
-    named = {kind: values for kind, values in activities.items() if values}
-    return (_plain(tincan.Context(**parts)) if parts else {}) | {"contextActivities": named}
+    context = _plain(tincan.Context(**parts)) if parts else {}
+    if fact.instructor:
+        context["instructor"] = _agent(fact.instructor, base)
+    return context | {"contextActivities": {kind: values for kind, values in activities.items() if values}}
 
 
 def _extensions(values: Extra) -> tincan.Extensions:

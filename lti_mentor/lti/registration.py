@@ -266,26 +266,58 @@ def _message(kind: str, launch: str, offer: Offer) -> dict[str, Any]:
     return message | ({"placements": placements} if placements else {})
 
 
-def keep(
-    db: Session, offer: Offer, granted: Granted, *, organization_id: uuid.UUID, needs_approval: bool
-) -> tuple[Platform, bool]:
-    """The platform as a row, and whether it is new. One of the organization is brought up to date. Raises Refused."""
+@dataclass(frozen=True)
+class Kept:
+    """The platform as a row. ``changed`` names what is different from before, where it was somebody's already."""
+
+    platform: Platform
+    is_new: bool
+    changed: tuple[str, ...]
+
+
+def keep(db: Session, offer: Offer, granted: Granted, *, organization_id: uuid.UUID, needs_approval: bool) -> Kept:
+    """A new platform, or one of the organization brought up to date, with all that was decided here. Raises Refused."""
     known = platforms.find(db, offer.issuer, granted.client_id)
-    if known is not None and known.organization_ids - {organization_id}:
+    if known is not None:
+        platforms.lock(db, known.id)
+    owner_ids = known.organization_ids if known else set()
+    if owner_ids - {organization_id}:
         raise Refused("registration.of_others")
+    pasted = known.pasted_keys if known else None
     registration = Registration(
         issuer=offer.issuer,
         client_id=granted.client_id,
         authorization_endpoint=offer.authorization_endpoint,
         token_endpoint=offer.token_endpoint,
-        jwks_uri=offer.jwks_uri,
+        jwks_uri=None if pasted else offer.jwks_uri,
+        pasted_keys=pasted or (),
         deployment_ids=(granted.deployment_id,) if granted.deployment_id else (),
+        token_audience=offer.token_audience,
     )
+    changed = _changes(known, registration) if known and owner_ids else []
+    if changed and needs_approval and known and known.status == "active":
+        raise Refused("registration.needs_approval")
+    if known and owner_ids and known.granted_scopes != list(granted.scopes):
+        changed.append("granted_scopes")
     platform = platforms.add(db, registration, organization_id=organization_id)
-    platform.token_audience, platform.granted_scopes = offer.token_audience, list(granted.scopes)
-    if offer.issuer not in quirks.SHARED_CLIENTS:
-        platform.adopting_id = organization_id
-    if known is None and needs_approval:
-        platform.status = "pending"
+    platform.granted_scopes = list(granted.scopes)
+    if not owner_ids:
+        _begin(platform, organization_id, needs_approval=needs_approval)
     db.flush()
-    return platform, known is None
+    return Kept(platform, is_new=not owner_ids, changed=tuple(changed))
+
+
+def _begin(platform: Platform, organization_id: uuid.UUID, *, needs_approval: bool) -> None:
+    """What an administrator decides about later, also of a platform that is nobody's any more."""
+    if platform.issuer not in quirks.SHARED_CLIENTS:
+        platform.adopting_id = organization_id
+    if needs_approval:
+        platform.status = "pending"
+
+
+def _changes(known: Platform, registration: Registration) -> list[str]:
+    """What becomes different; a name that the platform does not give stays as it is."""
+    names = ("authorization_endpoint", "token_endpoint", "jwks_uri", "token_audience")
+    changed = [name for name in names if getattr(registration, name) not in (None, getattr(known, name))]
+    deployed = {each.deployment_id for each in known.deployments if each.status == "active"}
+    return changed + (["deployments"] if set(registration.deployment_ids) - deployed else [])

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from lti_mentor.errors import MentorError, PlatformError, Refused, TooMany
 from lti_mentor.lti import quirks
 from lti_mentor.lti import registration as rules
-from lti_mentor.lti.platforms import Platform
+from lti_mentor.lti.registration import Kept
 from lti_mentor.mentoring import audit, organizations
-from lti_mentor.web import headers, limits, platform_changes
+from lti_mentor.web import errors, headers, limits, platform_changes
 from lti_mentor.web.tool import tool
 
 registration = Blueprint("registration", __name__, url_prefix="/lti/register")
@@ -50,17 +50,18 @@ def register() -> str | tuple[str, int]:
         granted = rules.register(offer, token, settings)
         with database.transaction() as db:
             guest = invited or _stranger(db, offer)
-            platform, is_new = rules.keep(
+            kept = rules.keep(
                 db, offer, granted, organization_id=guest.organization_id, needs_approval=guest.needs_approval
             )
-            _check_stranger(guest, is_new)
+            _check_stranger(guest, kept.is_new)
             known_as = [granted.deployment_id] if granted.deployment_id else []
-            platform_changes.let_in_all(db, platform, known_as, guest.organization_id, place="lti/register")
-            audit.write(db, guest.organization_id, "registered", place=f"lti/register {platform.title}")
+            platform_changes.let_in_all(db, kept.platform, known_as, guest.organization_id, place="lti/register")
+            what = f": {', '.join(kept.changed)}" if kept.changed else ""
+            audit.write(db, guest.organization_id, "registered", place=f"lti/register {kept.platform.title}{what}")
     except Exception:  # whatever it was: the invitation is still good
         _give_back(invited)
         raise
-    return _done(platform, is_new)
+    return _done(kept)
 
 
 def _check_pace() -> None:
@@ -105,9 +106,10 @@ def _give_back(invited: Guest | None) -> None:
             rules.give_back(db, invited.invitation_id)
 
 
-def _done(platform: Platform, is_new: bool) -> str:
-    log.info("platform registered", extra={"detail": platform.issuer})
-    return render_template("lti/registered.html", platform=platform, is_new=is_new)
+def _done(kept: Kept) -> str:
+    log.info("platform registered", extra={"detail": kept.platform.issuer})
+    changed = [errors.field_name(name) for name in kept.changed]
+    return render_template("lti/registered.html", platform=kept.platform, is_new=kept.is_new, changed=changed)
 
 
 @registration.errorhandler(PlatformError)

@@ -9,6 +9,7 @@ from lti_mentor import settings
 from lti_mentor.activity import outside, record
 from lti_mentor.cli import switches
 from lti_mentor.cli.commands import main, open_vault, ready_database, sentence, writing
+from lti_mentor.errors import Refused
 from lti_mentor.lti import connection, keys, platforms, registration, tokens
 from lti_mentor.mentoring import audit, organizations
 from lti_mentor.tool import Tool
@@ -78,10 +79,13 @@ def platform_test(platform_id: uuid.UUID) -> None:
     tool = Tool(settings.load(), ready_database(), open_vault())
     with tool.database.reading() as session:
         known = platforms.get(session, platform_id)
+        shared = any(platforms.others_elsewhere(session, known, each) for each in known.organization_ids)
     words = {"keys": "Keys: %s can be used.", "token": "Token: given for %s scopes."}
     tried = connection.try_out(tool, known)
     for each in tried:
         click.echo(f"{each.step.title()}: {sentence(each.problem)}" if each.problem else words[each.step] % each.count)
+    if shared:
+        click.echo(f"People: {sentence(Refused('platform.elsewhere'))}")
     if any(each.problem for each in tried):
         raise click.ClickException(f"{known.issuer} does not work as it should.")
 

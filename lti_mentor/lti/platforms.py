@@ -148,6 +148,7 @@ def add(db: Session, registration: Registration, *, organization_id: uuid.UUID) 
         check_address(name, getattr(registration, name))
     check_frame_ancestors(registration.frame_ancestors)
     platform = find(db, registration.issuer, registration.client_id)
+    before = standing(platform) if platform else None
     if platform is None:
         platform = Platform(issuer=registration.issuer, client_id=registration.client_id, frame_ancestors=[])
         db.add(platform)
@@ -163,6 +164,7 @@ def add(db: Session, registration: Registration, *, organization_id: uuid.UUID) 
     db.flush()
     for deployment_id in registration.deployment_ids:
         _deploy(db, platform, deployment_id, organization_id)
+    check_alone(db, platform, before)
     return platform
 
 
@@ -204,12 +206,53 @@ def _deploy(db: Session, platform: Platform, deployment_id: str, organization_id
     if known is None:
         known = Deployment(deployment_id=deployment_id, status="pending")
         platform.deployments.append(known)
-        let_in(platform, known, organization_id)
+        let_in(db, platform, known, organization_id)
     elif known.status == "refused":
         raise Refused("platform.deployment_refused", deployment_id=deployment_id)
     elif known.status == "active" and known.organization_id != organization_id:
         raise Refused("platform.deployment_taken", deployment_id=deployment_id)
     db.flush()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where the keys and the tokens of a platform come from, and whose people launch from it."""
+
+    places: tuple[str | None, str | None]
+    organization_ids: frozenset[uuid.UUID]
+
+
+def standing(platform: Platform) -> Standing:
+    """All hosts of a cloud are one place; keys that were pasted come from none."""
+    keys, tokens = (_place(url, platform.issuer) for url in (platform.jwks_uri, platform.token_endpoint))
+    return Standing((keys, tokens), frozenset(platform.organization_ids))
+
+
+def _place(url: str | None, issuer: str) -> str | None:
+    is_of_cloud = url is not None and quirks.is_of_cloud(urlsplit(url).hostname or "", issuer)
+    return issuer if is_of_cloud else url and origin(url)
+
+
+def check_alone(db: Session, platform: Platform, before: Standing | None = None) -> None:
+    """After a change; of what was so before nothing is said. Raises Refused.
+
+    A subject is of one issuer (Core 5.3.6), so people are known by these two. Of two platforms of one issuer at two
+    places each could sign in the people of the other: they never serve one organization.
+    """
+    now = standing(platform)
+    was_there = before.organization_ids if before is not None and before.places == now.places else frozenset()
+    if any(others_elsewhere(db, platform, each) for each in now.organization_ids - was_there):
+        raise Refused("platform.elsewhere")
+
+
+def others_elsewhere(db: Session, platform: Platform, organization_id: uuid.UUID) -> list[Platform]:
+    """Those of the organization that have its issuer and are at another place; nobody gets in from one switched off."""
+    here = standing(platform).places
+    known = [each for each in of_organization(db, organization_id) if each.issuer == platform.issuer]
+    others = [each for each in known if each.id != platform.id and each.status != "disabled"]
+    return [
+        each for each in others if any(a and b and a != b for a, b in zip(here, standing(each).places, strict=True))
+    ]
 
 
 def find(db: Session, issuer: str, client_id: str) -> Platform | None:
@@ -276,16 +319,18 @@ def get_deployment(db: Session, platform: Platform, deployment_id: uuid.UUID) ->
     return found
 
 
-def let_in(platform: Platform, deployment: Deployment, organization_id: uuid.UUID) -> None:
-    """Its launches are of this organization from now on. Raises Refused where they are of one already.
+def let_in(db: Session, platform: Platform, deployment: Deployment, organization_id: uuid.UUID) -> None:
+    """Its launches are of this organization from now on. Raises Refused, as where they are of one already.
 
     What is new there may be of either after that, so the rule of another organization ends.
     """
     if deployment.status == "active":
         raise Refused("deployment.decided")
+    before = standing(platform)
     if platform.adopting_id != organization_id:
         platform.adopting_id = None
     deployment.status, deployment.organization_id, deployment.last_launch_at = "active", organization_id, None
+    check_alone(db, platform, before)
 
 
 def refuse(deployment: Deployment) -> None:
@@ -306,8 +351,10 @@ def serving(db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID) -
 
 
 def approve(db: Session, platform_id: uuid.UUID) -> Platform:
-    """Let its launches in: for the first time, or again."""
+    """Let its launches in: for the first time, or again. Raises Refused."""
     platform = get(db, platform_id)
+    if platform.status != "active":
+        check_alone(db, platform)
     platform.status = "active"
     return platform
 

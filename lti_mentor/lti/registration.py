@@ -303,6 +303,7 @@ def keep(db: Session, offer: Offer, granted: Granted, *, organization_id: uuid.U
     platform.granted_scopes = list(granted.scopes)
     if not owner_ids:
         _begin(platform, organization_id, needs_approval=needs_approval)
+        platforms.check_alone(db, platform)
     db.flush()
     return Kept(platform, is_new=not owner_ids, changed=tuple(changed))
 

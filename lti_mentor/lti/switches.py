@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from lti_mentor.errors import Refused
-from lti_mentor.lti import quirks
+from lti_mentor.lti import platforms, quirks
 from lti_mentor.lti.platforms import (
     LONGEST,
     Platform,
@@ -25,6 +25,7 @@ def change(db: Session, platform: Platform, wanted: Mapping[str, Any]) -> list[s
     """Set these columns of the platform; gives the names of those that are different now. Raises Refused."""
     for reason in problems(platform, wanted).values():
         raise Refused(reason)
+    standing = platforms.standing(platform)
     before = {name: getattr(platform, name) for name in [*_CHECKS, "foreign_azp", "adopting_id"]}
     for name, value in wanted.items():
         if name not in KEYS:
@@ -32,6 +33,7 @@ def change(db: Session, platform: Platform, wanted: Mapping[str, Any]) -> list[s
     if KEYS & set(wanted):
         take_keys(platform, wanted.get("jwks_uri"), wanted.get("pasted_keys") or ())
     db.flush()
+    platforms.check_alone(db, platform, standing)
     return [name for name, value in before.items() if getattr(platform, name) != value]
 
 

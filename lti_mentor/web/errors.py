@@ -111,6 +111,7 @@ SENTENCES = {
     "deployment.several": "Another organization uses this platform too, so nobody knows whose a new deployment is. Let each in on its own: lti-mentor deployment list, approve.",
     "deployment.last": "This is the only deployment of the platform. Suspend the platform instead: you can let it in again here.",
     "deployment.decided": "This deployment is let in already. To give it to somebody else, refuse it first, on the page of the platform or with lti-mentor deployment refuse.",
+    "platform.elsewhere": "This organization has another platform of the same issuer, whose keys or tokens are at another host, so each could sign in the people of the other. Give each an organization of its own, or suspend the other.",
     "platform.no_deployment": "The platform has no deployment yet, so the first one is taken in. Change this after its first launch.",
     "platform.deployment_refused": "The deployment %(deployment_id)s was refused here. If that was a mistake, let it in with lti-mentor deployment approve, then do this again.",
     "platform.deployment_taken": "The deployment %(deployment_id)s belongs to another organization already.",

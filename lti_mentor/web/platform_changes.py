@@ -40,7 +40,7 @@ def removal(db: Session, platform: Platform) -> Removal:
 
 
 def approve(db: Session, platform: Platform, *, by: Visit | None = None) -> None:
-    """Let its launches in: for the first time, or again after it was suspended."""
+    """Let its launches in: for the first time, or again after it was suspended. Raises Refused."""
     platforms.approve(db, platform.id)
     _write_down(db, platform, "approved", by)
 
@@ -93,7 +93,7 @@ def let_in_all(
     """Let those of them in that wait: whoever registers them again knows whose they are."""
     for each in platform.deployments:
         if each.status == "pending" and each.deployment_id in deployment_ids:
-            platforms.let_in(platform, each, organization_id)
+            platforms.let_in(db, platform, each, organization_id)
             where = f"{place} {platform.title}: deployment {each.deployment_id}"
             audit.write(db, organization_id, "deployment_approved", place=where)
 
@@ -103,7 +103,7 @@ def let_in(
 ) -> None:
     """Let the launches of a deployment into the organization, which alone reads of it. Raises Refused."""
     before = platform.organization_ids
-    platforms.let_in(platform, deployment, organization_id)
+    platforms.let_in(db, platform, deployment, organization_id)
     place = f"platform {platform.title}: deployment {deployment.deployment_id}"
     _write(db, [organization_id], "deployment_approved", place, by)
     _write(db, before - platform.organization_ids, "changed", f"platform {platform.title}: adopting_id", by)

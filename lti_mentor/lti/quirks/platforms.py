@@ -121,8 +121,13 @@ SHARED_CLIENTS = frozenset({"https://blackboard.com"})  # an unknown deployment 
 
 def speaks_for(host: str, issuer: str) -> bool:
     """Whether a platform at this host may register under this issuer."""
+    return host == origins.host(issuer) or is_of_cloud(host, issuer)
+
+
+def is_of_cloud(host: str, issuer: str) -> bool:
+    """Whether the host belongs to the cloud that is the issuer of many institutions."""
     domains = SHARED_ISSUERS.get(issuer, ())
-    return host == origins.host(issuer) or any(host == name or host.endswith(f".{name}") for name in domains)
+    return any(host == name or host.endswith(f".{name}") for name in domains)
 
 
 def registers_at(host: str, issuer: str) -> bool:

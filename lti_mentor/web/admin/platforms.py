@@ -54,6 +54,7 @@ class Connected:
     problems: list[Problem]
     keys: KeySet | None
     test: ConnectionTest | None
+    shares_people: bool  # with another platform of its issuer at another place
 
     @property
     def last_launch_at(self) -> datetime | None:
@@ -88,7 +89,7 @@ class Connected:
     @property
     def has_problems(self) -> bool:
         failed = any(step["reason"] for step in self.test.steps) if self.test else False
-        return bool(self.problems) or self.are_keys_away or failed
+        return bool(self.problems) or self.are_keys_away or failed or self.shares_people
 
 
 def _connected(db: Session, found: list[Platform]) -> list[Connected]:
@@ -103,7 +104,8 @@ def _connected(db: Session, found: list[Platform]) -> list[Connected]:
         ids = {each.id for each in ours}
         theirs = [Problem(what, reason, count) for what, place, reason, count in problems if place in ids]
         kept = db.get(KeySet, platform.jwks_uri) if platform.jwks_uri else None
-        rows.append(Connected(platform, ours, undecided, may_decide, theirs, kept, connection_tests.of(db, platform)))
+        tested, others = connection_tests.of(db, platform), platforms.others_elsewhere(db, platform, organization_id)
+        rows.append(Connected(platform, ours, undecided, may_decide, theirs, kept, tested, bool(others)))
     return rows
 
 

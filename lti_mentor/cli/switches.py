@@ -101,6 +101,7 @@ def _lines(platform: Platform) -> list[tuple[str, object]]:
         ("platform", platform.id),
         ("status", platform.status),
         ("issuer", platform.issuer),
+        ("product", platform.family or "not known"),
         ("client id", platform.client_id),
         ("deployments", ", ".join(map(described, platform.deployments)) or "none"),
         ("new deployments", "are taken in" if platform.adopting_id else "wait for approval"),

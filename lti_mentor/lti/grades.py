@@ -95,7 +95,7 @@ class Gradebook:
         lineitems = self._lineitems
         item: dict[str, Any] = {"label": label, "scoreMaximum": maximum, "resourceId": str(key), "tag": tag}
         item["submissionReview"] = reviewable(f"{self.tool.settings.base_url}/lti/launch")
-        if link_id is not None and quirks.ties_columns(self.platform.issuer):
+        if link_id is not None and quirks.ties_columns(self.platform.issuer, self.platform.family):
             try:
                 return self._posted(lineitems, {**item, "resourceLinkId": link_id})
             except PlatformError as problem:
@@ -119,11 +119,12 @@ class Gradebook:
 
     def publish(self, column_url: str, score: "Score") -> None:
         """Tell one score. Raises PlatformError with the ``status`` of the platform."""
+        extras = quirks.score_extras(self.platform.issuer, self.platform.family)
         self._scores.call(
             "POST",
             before_query(column_url, "/scores"),
             accept="application/json",
-            body=json.dumps({**score.as_json(), **quirks.score_extras(self.platform.issuer)}).encode(),
+            body=json.dumps({**score.as_json(), **extras}).encode(),
             sends=SCORES,
         )
 

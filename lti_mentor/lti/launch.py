@@ -70,6 +70,7 @@ class Launch:
     target_link_uri: str
     return_url: str | None
     services: Offered
+    family: str | None  # what product the platform says it is
 
     @property
     def organization_id(self) -> UUID:
@@ -180,6 +181,8 @@ def failed(db: Session, waiting: Pending) -> None:
 def consume(db: Session, launch: Launch) -> Launch:
     """Use up the login; exactly one launch can. Raises LaunchError for all others."""
     _use_up(db, launch, _CONSUME, now=clock.now())
+    if launch.platform.family is None and launch.family is not None:
+        _keep_family(db, launch)
     if not launch.is_new_deployment:
         if not platforms.is_still(db, launch.deployment):
             raise LaunchError("launch.refused_deployment")
@@ -188,6 +191,12 @@ def consume(db: Session, launch: Launch) -> Launch:
     if adopted.status != "active":
         raise LaunchError("launch.refused_deployment")
     return replace(launch, deployment=adopted)
+
+
+def _keep_family(db: Session, launch: Launch) -> None:
+    """Once: what is known already stays, also what another launch kept since."""
+    unknown = (_PLATFORMS.c.id == launch.platform.id, _PLATFORMS.c.family.is_(None))
+    db.execute(update(_PLATFORMS).where(*unknown).values(family=launch.family))
 
 
 def announce(db: Session, launch: Launch) -> LaunchError:
@@ -321,6 +330,7 @@ def _launch(claims: Mapping[str, Any], waiting: Pending, found: tuple[Deployment
     presentation = presentation if isinstance(presentation, dict) else {}
     custom = quirks.custom(claims.get(f"{CLAIM}custom"))
     roles = [role for role in claims[f"{CLAIM}roles"] if isinstance(role, str)]
+    product = claims.get(f"{CLAIM}tool_platform")
     kind = claims[f"{CLAIM}message_type"]
     return Launch(
         state_hash=waiting.login.state_hash,
@@ -343,6 +353,7 @@ def _launch(claims: Mapping[str, Any], waiting: Pending, found: tuple[Deployment
         target_link_uri=target,
         return_url=texts.shown(presentation.get("return_url")),
         services=Offered.of(claims),
+        family=texts.shown(product.get("product_family_code")) if isinstance(product, dict) else None,
     )
 
 

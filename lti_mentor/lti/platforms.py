@@ -59,6 +59,7 @@ class Platform(Base):
     observers: Mapped[bool] = mapped_column(default=False)  # see the progress of people who agreed
     granted_scopes: Mapped[list[str]] = mapped_column(JSON, default=list)  # at registration; none when added by hand
     token_audience: Mapped[str | None]  # of our assertions, when it is not the token endpoint
+    family: Mapped[str | None]  # what product it says it is, such as moodle; none: it has not said yet
     adopting_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("organizations.id", ondelete="SET NULL"))
     status: Mapped[str] = mapped_column(default="active")
     created_at: Mapped[datetime] = mapped_column(default=clock.now)

@@ -75,7 +75,7 @@ class Offer:
     jwks_uri: str
     registration_endpoint: str
     token_audience: str | None
-    family: str
+    family: str | None
     scopes: frozenset[str]
     claims: frozenset[str] | None  # none: it does not say
     variables: frozenset[str] | None
@@ -161,7 +161,7 @@ def read_offer(url: str, token: str | None, settings: Settings) -> Offer:
         jwks_uri=_address(given, "jwks_uri"),
         registration_endpoint=_address(given, "registration_endpoint"),
         token_audience=quirks.audience(_text(given.get("authorization_server"))),
-        family=_text(about.get("product_family_code")) or "",
+        family=texts.shown(about.get("product_family_code")),
         scopes=_words(given.get("scopes_supported")) or frozenset(),
         claims=_words(given.get("claims_supported")),
         variables=_words(about.get("variables")),
@@ -300,7 +300,7 @@ def keep(db: Session, offer: Offer, granted: Granted, *, organization_id: uuid.U
     if known and owner_ids and known.granted_scopes != list(granted.scopes):
         changed.append("granted_scopes")
     platform = platforms.add(db, registration, organization_id=organization_id)
-    platform.granted_scopes = list(granted.scopes)
+    platform.granted_scopes, platform.family = list(granted.scopes), offer.family or platform.family
     if not owner_ids:
         _begin(platform, organization_id, needs_approval=needs_approval)
         platforms.check_alone(db, platform)

@@ -26,6 +26,13 @@ QUIRKS = (
         "Institutions of the cloud register tools at domains of their own, which the configuration names.",
     ),
     Quirk(
+        "own_issuers",
+        "Canvas",
+        "2026-11",
+        "https://github.com/instructure/canvas-lms/blob/master/app/controllers/security_controller.rb",
+        "A self-hosted one may have an issuer of its own (lti_iss); its product_family_code says that it is a Canvas.",
+    ),
+    Quirk(
         "other_pages",
         "Canvas, Blackboard",
         "2026-04",
@@ -128,6 +135,10 @@ def is_of_cloud(host: str, issuer: str) -> bool:
     """Whether the host belongs to the cloud that is the issuer of many institutions."""
     domains = SHARED_ISSUERS.get(issuer, ())
     return any(host == name or host.endswith(f".{name}") for name in domains)
+
+
+def is_canvas(issuer: str, family: str | None) -> bool:
+    return issuer in CANVAS or (family or "").casefold() == "canvas"
 
 
 def registers_at(host: str, issuer: str) -> bool:

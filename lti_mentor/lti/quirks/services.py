@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import Any
 
-from lti_mentor.lti.quirks.platforms import CANVAS
+from lti_mentor.lti.quirks.platforms import is_canvas
 from lti_mentor.lti.quirks.quirk import Quirk
 
 QUIRKS = (
@@ -161,19 +161,19 @@ def status(given: int, body: bytes) -> int:
     return TOO_MANY if given == 403 and b"Rate Limit Exceeded" in body[:500] else given
 
 
-def score_extras(issuer: str) -> dict[str, Any]:
+def score_extras(issuer: str, family: str | None) -> dict[str, Any]:
     """What a score has on this platform besides what the specification says."""
-    return SCORE_OF_NO_SUBMISSION if issuer in CANVAS else {}
+    return SCORE_OF_NO_SUBMISSION if is_canvas(issuer, family) else {}
 
 
-def ties_columns(issuer: str) -> bool:
+def ties_columns(issuer: str, family: str | None) -> bool:
     """Whether a new column may say which resource link it is about.
 
     A new one alone, which is all that the specification says of it: a PUT writes the whole column. By one Sakai shows
     and counts a column again that a teacher had hidden, since its GET says neither (LineItemUtil), Canvas drops the id,
     and Open edX shows only what is told after (seen 2026-11).
     """
-    return issuer not in CANVAS
+    return not is_canvas(issuer, family)
 
 
 def link_header(text: str) -> str:

@@ -5,7 +5,7 @@ import uuid
 
 import click
 
-from lti_mentor import settings
+from lti_mentor import clock, settings
 from lti_mentor.activity import outside, record
 from lti_mentor.cli import switches
 from lti_mentor.cli.commands import main, open_vault, ready_database, sentence, writing
@@ -161,13 +161,20 @@ def keys_show(is_jwk: bool) -> None:
 
 
 @keys_.command("rotate")
-def keys_rotate() -> None:
-    """Sign with a new key; the one before stays published until the next rotation."""
+@click.option(
+    "--now", "at_once", is_flag=True, help="Sign with it at once and publish no other: the old one is stolen."
+)
+def keys_rotate(at_once: bool) -> None:
+    """Publish a new key, which signs once every platform can know it; the one before stays published after that."""
     vault = open_vault()
     with writing() as session:
-        click.echo(f"The tool signs with the new key {keys.rotate(session, vault).jwk['kid']}.")
+        key = keys.replace(session, vault) if at_once else keys.rotate(session, vault)
         for each in organizations.listed(session):
-            audit.write(session, each.id, "keys_rotated", place=f"{audit.COMMAND}keys rotate")
+            audit.write(session, each.id, "keys_rotated", place=f"{audit.COMMAND}keys rotate{' --now' * at_once}")
+    if key.signs_from <= clock.now():
+        click.echo(f"The tool signs with the new key {key.jwk['kid']} from now on, and publishes no other.")
+    else:
+        click.echo(f"The new key {key.jwk['kid']} is published, and signs from {key.signs_from:%Y-%m-%d %H:%M} UTC on.")
 
 
 @keys_.command("reseal")

@@ -280,7 +280,7 @@ def signed(db: Session, vault: Vault, picker: Picker) -> str:
     """The answer as a message of the tool (Security Framework 5.2.2), good for a few minutes."""
     platform = platforms.of_deployment(db, picker.deployment_id)
     deployment = db.get_one(Deployment, picker.deployment_id)
-    key = db.scalars(select(keys.ToolKey).where(keys.ToolKey.status == "current")).first()
+    key = keys.signing(db)
     if platform is None or key is None:
         raise Refused("picker.over")
     now = int(clock.now().timestamp())

@@ -1,8 +1,13 @@
-"""The tool's own keys: several at a time, the private halves sealed."""
+"""The tool's own keys: several at a time, the private halves sealed.
+
+Platforms keep the key set as long as it says (Security Framework 6.3), so a new key is published first and signs when
+nobody can have a set without it any more, and one that signed stays published for as long after that.
+"""
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
@@ -13,11 +18,13 @@ from sqlalchemy import JSON, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Base, new_id, one_of
+from lti_mentor.db import Base, new_id
+from lti_mentor.errors import Refused
 from lti_mentor.vault import Vault
 
 PURPOSE = "tool-key"
-STATES = ("current", "retiring")
+MAX_AGE = timedelta(hours=1)  # that a platform may keep the key set
+LEAD = MAX_AGE + timedelta(minutes=5)  # answers on their way, and clocks that differ
 
 
 class ToolKey(Base):
@@ -28,25 +35,35 @@ class ToolKey(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     jwk: Mapped[dict[str, Any]] = mapped_column(JSON)
     sealed_private_pem: Mapped[str]
-    status: Mapped[str] = mapped_column(default="current")
+    signs_from: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
-
-    __table_args__ = (one_of("status", STATES),)
 
 
 def ensure(db: Session, vault: Vault) -> ToolKey:
-    """The current key, made when there is none."""
-    return db.scalar(select(ToolKey).where(ToolKey.status == "current")) or _new(db, vault)
+    """The key that signs, made when there is none: nobody can have a key set without it."""
+    return signing(db) or _new(db, vault, signs_from=clock.now())
+
+
+def signing(db: Session) -> ToolKey | None:
+    """The last one whose time has come; where the clock was set back, the oldest."""
+    published = listed(db)
+    return next((key for key in published if key.signs_from <= clock.now()), published[-1] if published else None)
+
+
+def coming(db: Session) -> ToolKey | None:
+    """The one that is published and does not sign yet."""
+    return next((key for key in listed(db) if key.signs_from > clock.now()), None)
 
 
 def rotate(db: Session, vault: Vault) -> ToolKey:
-    """A new current key. The one before is still published, so that what it signed can be checked; older ones go."""
-    for old in db.scalars(select(ToolKey)).all():
-        if old.status == "retiring":
-            db.delete(old)
-        old.status = "retiring"
-    db.flush()
-    return _new(db, vault)
+    """A new key, which is published now and signs later. Raises Refused while another waits for its time."""
+    if coming(db) is not None:
+        raise Refused("keys.one_is_coming")
+    published = listed(db)
+    for newer, older in pairwise(published):
+        if newer.signs_from + LEAD <= clock.now():
+            db.delete(older)  # its last signature is as old as that
+    return _new(db, vault, signs_from=clock.now() + LEAD if published else clock.now())
 
 
 def as_pem(key: ToolKey) -> str:
@@ -57,7 +74,14 @@ def as_pem(key: ToolKey) -> str:
     return str(public, "ascii")
 
 
-def _new(db: Session, vault: Vault) -> ToolKey:
+def replace(db: Session, vault: Vault) -> ToolKey:
+    """A new key that signs at once, and no other is published: for one that somebody else may have."""
+    for old in listed(db):
+        db.delete(old)
+    return _new(db, vault, signs_from=clock.now())
+
+
+def _new(db: Session, vault: Vault, *, signs_from: datetime) -> ToolKey:
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public_pem = private.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -66,7 +90,9 @@ def _new(db: Session, vault: Vault) -> ToolKey:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     key = ToolKey(
-        jwk=dict(Registration.get_jwk(public_pem.decode())), sealed_private_pem=vault.seal(PURPOSE, private_pem)
+        jwk=dict(Registration.get_jwk(public_pem.decode())),
+        sealed_private_pem=vault.seal(PURPOSE, private_pem),
+        signs_from=signs_from,
     )
     db.add(key)
     db.flush()
@@ -74,14 +100,13 @@ def _new(db: Session, vault: Vault) -> ToolKey:
 
 
 def listed(db: Session) -> Sequence[ToolKey]:
-    """Those that are published: the one that signs first."""
-    return db.scalars(select(ToolKey).order_by(ToolKey.created_at.desc())).all()
+    """Those that are published: one that is to sign, the one that signs, those that signed."""
+    return db.scalars(select(ToolKey).order_by(ToolKey.signs_from.desc(), ToolKey.created_at.desc())).all()
 
 
 def public_set(db: Session) -> Mapping[str, Any]:
-    """The key set the tool publishes: current and retiring keys."""
-    keys = listed(db)
-    return {"keys": [{"use": "sig", **key.jwk} for key in keys]}
+    """The key set the tool publishes."""
+    return {"keys": [{"use": "sig", **key.jwk} for key in listed(db)]}
 
 
 def reseal(db: Session, vault: Vault) -> int:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
-from sqlalchemy import ForeignKey, delete, select
+from sqlalchemy import ForeignKey, delete
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -43,7 +43,7 @@ def access_token(tool: Tool, platform: Platform, scopes: Iterable[str], *, anew:
     wanted = " ".join(sorted(set(scopes)))
     with tool.database.reading() as db:
         kept = None if anew else _kept(db, platform, wanted)
-        key = None if kept else db.scalars(select(keys.ToolKey).where(keys.ToolKey.status == "current")).first()
+        key = None if kept else keys.signing(db)
     if kept is not None:
         return tool.vault.open(PURPOSE, kept.sealed_token).decode()
     if key is None:

@@ -169,7 +169,7 @@ DONE = {
     "admin.refuse_deployment": "Launches of the deployment are refused from now on.",
     "admin.revoke_invitation": "Nobody can register with this invitation any more.",
     "admin.invite": "The invitation is made. If you did not copy its address, make another.",
-    "admin.rotate_keys": "The tool signs with a new key.",
+    "admin.rotate_keys": "The new key is published. Below stands when it begins to sign.",
     "admin.give_right": "The right is given.",
     "admin.add_target": "The record store is added and checked as soon as a worker is free.",
     "admin.pause_target": "Nothing is sent there now. Statements wait.",

@@ -208,10 +208,10 @@ def explain_launch() -> tuple[str, int]:
 
 @lti.get("/jwks")
 def key_set() -> Response:
-    """Security Framework 6.3: current and retiring keys."""
+    """Security Framework 6.3: also keys that are to sign, and that signed."""
     with tool().database.reading() as db:
         response = jsonify(keys.public_set(db))
-    response.headers["Cache-Control"] = "public, max-age=3600"
+    response.headers["Cache-Control"] = f"public, max-age={int(keys.MAX_AGE.total_seconds())}"
     return response
 
 

@@ -159,3 +159,19 @@ def test_every_kind_of_database_of_the_newest_schema_is_kept(sqlite_database):
         newest = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     kinds = {file.stem.split("-")[2] for file in RELEASES if file.stem.split("-")[1] == newest}
     assert kinds == {"sqlite", "postgresql"}
+
+
+@pytest.mark.parametrize("empty_database", ["sqlite", "postgresql"], indirect=True)
+def test_the_key_that_signed_before_the_upgrade_signs_after_it(empty_database, loaded_settings):
+    migrations.upgrade(empty_database, "0028")
+    names = ("id", "jwk", "sealed_private_pem", "status", "created_at")
+    old = table("tool_keys", *(column(name, Uuid() if name == "id" else None) for name in names))
+    with empty_database.engine.begin() as connection:
+        for status, day in (("current", 2), ("retiring", 1)):
+            row = {"id": uuid.uuid4(), "jwk": f'{{"kid": "{status}"}}', "sealed_private_pem": "sealed"}
+            connection.execute(insert(old), row | {"status": status, "created_at": f"2026-01-0{day} 00:00:00+00:00"})
+    migrations.upgrade(empty_database)
+    with empty_database.reading() as db:
+        assert [key.jwk["kid"] for key in keys.listed(db)] == ["current", "retiring"]
+        assert keys.signing(db).jwk["kid"] == "current"
+        assert keys.coming(db) is None

@@ -240,7 +240,7 @@ def test_a_new_key_of_ours_is_fetched_by_the_platform(second):
     second.open("coordinator")
     assert rosters.run(second.tool) == 1
     with second.tool.database.transaction() as db:
-        keys.rotate(db, second.tool.vault)
+        keys.rotate(db, second.tool.vault).signs_from = clock.now()  # an hour later
         tokens.forget(db)
     ask_for_roster(second)
     assert rosters.run(second.tool) == 1

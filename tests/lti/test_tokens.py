@@ -11,7 +11,7 @@ from lti_mentor import clock
 from lti_mentor.cli import main
 from lti_mentor.errors import PlatformError
 from lti_mentor.jobs import upkeep
-from lti_mentor.lti import keys, tokens
+from lti_mentor.lti import tokens
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.lti.registration import SCOPES
 from lti_mentor.lti.tokens import AccessToken
@@ -112,14 +112,6 @@ def test_an_assertion_is_meant_for_the_audience_that_the_platform_names(site):
         tokens.access_token(tool, platform, [ROSTER])
     platform.token_audience, platform.token_endpoint = platform.token_endpoint, f"{platform.token_endpoint}?a=b"
     assert tokens.access_token(tool, platform, [ROSTER])
-
-
-def test_a_rotated_key_signs_the_next_assertion(site):
-    tool = tool_of(site)
-    tokens.access_token(tool, platform_of(site), [ROSTER])
-    with site.database.transaction() as db:
-        keys.rotate(db, tool.vault)
-    assert tokens.access_token(tool, platform_of(site), [ROSTER], anew=True)
 
 
 def test_the_connection_of_a_platform_is_tried_in_words(site):

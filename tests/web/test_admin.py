@@ -429,8 +429,15 @@ def test_a_key_is_changed_with_overlap_when_the_organization_is_alone(sqlite_dat
     signed = jwt.encode({"a": 1}, vault.open(keys.PURPOSE, old.sealed_private_pem), algorithm="RS256")
     assert member.post("admin/keys", "admin/keys").status_code == 303
     page = member.get("admin/keys").text
-    assert page.count("<code>") == 3
-    assert "is still published" in page
+    assert page.count("<code>") == 4
+    assert "and signs from this moment on" in page
+    assert "A new key is published already" in page
+    with sqlite_database.transaction() as db:
+        new, _ = keys.listed(db)
+        new.signs_from = clock.now()
+    page = member.get("admin/keys").text
+    assert "signed before, and is still published" in page
+    assert "Publish a new key" in page
     published = member.client.get("/lti/jwks").json["keys"]
     assert old.jwk["kid"] in {key["kid"] for key in published[1:]}
     assert jwt.decode(signed, jwt.PyJWK(published[1]).key, algorithms=["RS256"]) == {"a": 1}

@@ -14,17 +14,24 @@ from lti_mentor.web.visit import current_visit, visit_url
 
 @admin.get("/keys", endpoint="keys")
 def show_keys() -> str:
-    """Which key signs, and which is still published."""
+    """Which key signs, which is to sign, and which are still published."""
     with tool().database.reading() as db:
-        published = keys.listed(db)
+        published, signing, coming = keys.listed(db), keys.signing(db), keys.coming(db)
         is_alone = len(organizations.listed(db)) == 1
-    return render_template("admin/keys.html", keys=published, is_alone=is_alone, base=tool().settings.base_url)
+    return render_template(
+        "admin/keys.html",
+        keys=published,
+        signing=signing,
+        coming=coming,
+        is_alone=is_alone,
+        base=tool().settings.base_url,
+    )
 
 
 @admin.post("/keys")
 @form()
 def rotate_keys(db: Session) -> str:
-    """Sign with a new key; the one before stays published until the next time."""
+    """Publish a new key, which signs once every platform can know it."""
     visit = current_visit()
     if len(organizations.listed(db)) > 1:
         raise Refused("keys.shared")

@@ -7,6 +7,7 @@ MentorError
 ├── Invalid             422  what was typed cannot be used; carries a reason per field
 ├── TooMany             429  too often within a short time; may come back
 ├── LaunchError         400  a launch that is not opened; carries a reason
+│   └── NotForUs        401  its message is for another tool (Security Framework 5.1.3)
 ├── PlatformError       502  an LMS did not answer as it should; may be worth a retry
 └── SettingsError        –   the tool does not start
 
@@ -74,6 +75,11 @@ class LaunchError(MentorError):
     def __init__(self, reason: str | None = None, *, detail: str = "", **values: object) -> None:
         self.detail = detail
         super().__init__(reason, **values)
+
+
+class NotForUs(LaunchError):
+    status = 401
+    default_reason = "launch.audience"
 
 
 class PlatformError(MentorError):

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.db import Base, Database, Glance, new_id
-from lti_mentor.errors import LaunchError
+from lti_mentor.errors import LaunchError, NotForUs
 from lti_mentor.lti import deep_linking, keysets, messages, origins, platforms, quirks, texts
 from lti_mentor.lti.contexts import Offered
 from lti_mentor.lti.deep_linking import Wanted
@@ -272,13 +272,13 @@ def _check_parties(claims: Mapping[str, Any], platform: Platform) -> None:
     given = claims.get("aud")
     audiences = [given] if isinstance(given, str) else given
     if not isinstance(audiences, list) or platform.client_id not in audiences:
-        raise LaunchError("launch.audience")
+        raise NotForUs("launch.audience")
     # Security Framework 5.1.3 (3): no further audience that is not trusted, whatever azp says
     if any(each != platform.client_id and each not in platform.trusted_audiences for each in audiences):
-        raise LaunchError("launch.foreign_audience")
+        raise NotForUs("launch.foreign_audience")
     party = claims.get("azp")
     if len(audiences) > 1 and party is None:
-        raise LaunchError("launch.audience")
+        raise NotForUs("launch.audience")
     if party is not None and party != platform.client_id and not platform.foreign_azp:
         raise LaunchError("launch.authorized_party")
 

@@ -223,6 +223,8 @@ def refuse(error: MentorError) -> Response:
     log.warning("launch refused", extra={"reason": error.reason, "detail": getattr(error, "detail", "")})
     page = render_template("lti/refused.html", error=error)
     response = Response(page, error.status, headers.when_again(error))
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'  # RFC 9110, 15.5.2: never without it
     if error.reason in FOR_GOOD:
         frames.forget_login(response, request.form.get("state", ""))
     return response

@@ -71,7 +71,8 @@ def test_every_row_belongs_to_an_organization_or_stands_in_the_list_of_the_insta
 
 
 def test_every_reason_in_the_code_has_a_sentence():
-    raised = re.compile(r'(?:NotFound|NotAllowed|Refused|TooMany|LaunchError|VisitOver|PlatformError)\(\s*"([a-z_.]+)"')
+    errors = "NotFound|NotAllowed|Refused|TooMany|LaunchError|NotForUs|VisitOver|PlatformError"
+    raised = re.compile(rf'(?:{errors})\(\s*"([a-z_.]+)"')
     fields_ = re.compile(r'(?:wrong\[[^]]*\] = |Invalid\(\{[^:}]*: )"([a-z_.]+)"')
     found = {reason for path in OURS for rule in (raised, fields_) for reason in rule.findall(path.read_text())}
     assert len(found) > 60

@@ -94,6 +94,14 @@ def test_a_known_bad_payload_is_refused_with_a_page_and_writes_nothing_but_a_lin
     assert [count(site, row) for row in (Person, Account, Course, Member, VisitRow, StoredStatement)] == [0] * 6
 
 
+@pytest.mark.parametrize("audience", ["another", ["another"], ["tests", "another"], []], ids=str)
+def test_a_message_for_another_tool_is_answered_with_401_as_the_security_framework_demands(site, audience):
+    answer = send(site, {"aud": audience})
+    assert answer.status_code == 401
+    assert "The message" in answer.text
+    assert [count(site, row) for row in (Person, Account, Course, VisitRow)] == [0] * 4
+
+
 def roles(*names):
     return {f"{CLAIM}roles": list(names)}
 

@@ -28,9 +28,13 @@ def count(site, row) -> int:
         return db.scalar(select(func.count()).select_from(row))
 
 
+NOT_FOR_US = ("launch.audience", "launch.foreign_audience")  # Security Framework 5.1.3 (3): answered with 401
+
+
 def refused(answer: requests.Response, reason: str) -> None:
     assert f"Code for support: {reason}" in answer.text, answer.text
-    assert answer.status_code == 400
+    assert answer.status_code == (401 if reason in NOT_FOR_US else 400)
+    assert ("WWW-Authenticate" in answer.headers) == (reason in NOT_FOR_US)
 
 
 def send(site, changes=None, key=None, header=None, visitor=None, person="learner"):

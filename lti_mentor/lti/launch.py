@@ -60,6 +60,7 @@ class Launch:
     locale: str | None
     zone: str | None
     teaches: bool
+    may_place: bool  # something of ours in the course
     context: Context | None
     resource_link_id: str | None  # none: a message about no link
     deep_link: Wanted | None  # something of ours is to be placed
@@ -343,6 +344,7 @@ def _launch(claims: Mapping[str, Any], waiting: Pending, found: tuple[Deployment
         locale=texts.shown(presentation.get("locale")) or texts.shown(claims.get("locale")),
         zone=texts.shown(claims.get("zoneinfo")) or custom.get("time_zone"),
         teaches=quirks.teaches(roles, waiting.platform.role_map),
+        may_place=quirks.may_place(roles, waiting.platform.role_map),
         context=_context(claims.get(f"{CLAIM}context")),
         resource_link_id=_link_id(claims.get(f"{CLAIM}resource_link")),
         deep_link=Wanted.of(claims) if kind == deep_linking.MESSAGE else None,

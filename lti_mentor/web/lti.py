@@ -82,7 +82,7 @@ def take_launch() -> AnyResponse:
             launch.failed(db, waiting)
         raise
     g.framing_origins = tuple(launched.framing_origins)
-    if launched.deep_link is not None and not launched.teaches:
+    if launched.deep_link is not None and not launched.may_place:
         raise LaunchError("launch.not_teacher")
     if not launched.is_let_in:
         with database.transaction() as db:

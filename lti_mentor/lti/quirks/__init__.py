@@ -4,7 +4,7 @@ Most are answered by how the tool works everywhere. Tests replay each one: ``pyt
 """
 
 from lti_mentor.lti.quirks import browsers, launches, links, platforms, services
-from lti_mentor.lti.quirks.launches import administers, custom, observes, teaches
+from lti_mentor.lti.quirks.launches import administers, custom, may_place, observes, teaches
 from lti_mentor.lti.quirks.platforms import (
     SHARED_CLIENTS,
     SHARED_ISSUERS,
@@ -26,6 +26,7 @@ __all__ = [
     "custom",
     "is_of_cloud",
     "link_header",
+    "may_place",
     "observes",
     "registers_at",
     "score_extras",

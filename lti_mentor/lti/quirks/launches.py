@@ -148,6 +148,21 @@ ADMINISTRATORS = frozenset(
     }
 )
 TEACHERS = INSTRUCTORS | ADMINISTRATORS
+# Sub-roles of Instructor who teach; graders and teaching assistants do where a registration says so.
+LECTURERS = frozenset(
+    f"http://purl.imsglobal.org/vocab/lis/v2/membership/Instructor#{name}"
+    for name in ("PrimaryInstructor", "SecondaryInstructor", "Lecturer", "GuestInstructor", "ExternalInstructor")
+)
+# They build the course, as designers of Canvas do, and see nothing of its people.
+DEVELOPERS = frozenset(
+    {
+        "http://purl.imsglobal.org/vocab/lis/v2/membership#ContentDeveloper",
+        "http://purl.imsglobal.org/vocab/lis/v2/membership/ContentDeveloper#ContentDeveloper",
+        "http://purl.imsglobal.org/vocab/lis/v2/membership/ContentDeveloper#ContentExpert",
+        "http://purl.imsglobal.org/vocab/lis/v2/membership/ContentDeveloper#ExternalContentExpert",
+        "ContentDeveloper",
+    }
+)
 OBSERVERS = frozenset({"http://purl.imsglobal.org/vocab/lis/v2/membership#Mentor", "Mentor"})
 _CONTEXT_ROLE = "http://purl.imsglobal.org/vocab/lis/v2/membership"
 _SHORT = frozenset({"Instructor", "Learner"})
@@ -157,10 +172,23 @@ def teaches(roles: list[str], role_map: Mapping[str, str]) -> bool:
     """Whether the LMS calls the person a teacher of the course.
 
     Roles of the course count alone; an administrator of the institution who has none there is let in as a teacher.
-    ``role_map`` says of single roles, by exact name, whether they make a "teacher" or a "learner" here.
+    ``role_map`` says of single roles, by exact name, whether they make a "teacher" or a "learner" here. A sub-role may
+    come without its principal role (Core A.2.3.1), and is what that one is unless it is mapped itself.
     """
     counted = [role for role in roles if role.startswith(_CONTEXT_ROLE) or role in _SHORT] or roles
-    return any(role_map.get(role, "teacher" if role in TEACHERS else "learner") == "teacher" for role in counted)
+    return any(_makes(role, role_map) == "teacher" for role in counted)
+
+
+def _makes(role: str, role_map: Mapping[str, str]) -> str:
+    if role in LECTURERS and role not in role_map:
+        role = f"{_CONTEXT_ROLE}#Instructor"
+    return role_map.get(role, "teacher" if role in TEACHERS else "learner")
+
+
+def may_place(roles: list[str], role_map: Mapping[str, str]) -> bool:
+    """Whether the person may put something into the course: who teaches it, and who builds it."""
+    builds = any(role in DEVELOPERS and role_map.get(role) != "learner" for role in roles)
+    return builds or teaches(roles, role_map)
 
 
 def administers(roles: Sequence[Any]) -> bool:

@@ -59,10 +59,18 @@ class Wanted:
         types = given.get("accept_types")
         if not isinstance(types, list) or LINK not in types:
             raise LaunchError("launch.no_links_taken")
-        several, columns = (given.get(name) is not False for name in ("accept_multiple", "accept_lineitem"))
+        # 4.4.1 names no default for either: one thing is right anyway, and Moodle makes columns without a word.
+        several = _is_said(given.get("accept_multiple"), default=False)
+        columns = _is_said(given.get("accept_lineitem"), default=True)
         targets = given.get("accept_presentation_document_targets")
         known = [name for name in ("iframe", "window") if isinstance(targets, list) and name in targets]
         return cls(return_url, data, several, columns, known)
+
+
+def _is_said(value: Any, *, default: bool) -> bool:
+    """Also of a text that means it."""
+    said = value.strip().casefold() if isinstance(value, str) else value
+    return said in (True, "true") or (default and said not in (False, "false"))
 
 
 def _is_kept(data: str) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy import JSON, ForeignKey, UniqueConstraint, Uuid, bindparam, sele
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Base, Glance, Row, new_id, one_of
+from lti_mentor.db import Base, Glance, Row, new_id
 from lti_mentor.errors import LaunchError, NotFound, Refused
 from lti_mentor.lti import keys, messages, platforms
 from lti_mentor.lti.contexts import address
@@ -28,7 +28,6 @@ SETTINGS = "https://purl.imsglobal.org/spec/lti-dl/claim/deep_linking_settings"
 _CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 _ANSWER = "https://purl.imsglobal.org/spec/lti-dl/claim/"
 LINK = "ltiResourceLink"
-KINDS = ("home", "program", "certification", "goal")
 GOOD_FOR = timedelta(hours=1)
 ANSWER_SECONDS = 300
 LONGEST_DATA = 20_000  # characters
@@ -108,8 +107,8 @@ class PlacedLink(Row):
     __tablename__ = "placed_links"
 
     key: Mapped[uuid.UUID] = mapped_column(default=new_id)
-    kind: Mapped[str]
-    target: Mapped[str]  # the id of a program, the slug of a certification, or nothing
+    kind: Mapped[str]  # the feature whose it is, see ``web/placed.py``
+    target: Mapped[str]  # which one of that kind: the id of a program, the slug of a certification, or nothing
     placed_at: Mapped[datetime] = mapped_column(default=clock.now)
     deployment_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("deployments.id", ondelete="SET NULL"))
     context_id: Mapped[str | None]  # where it was placed first
@@ -118,7 +117,6 @@ class PlacedLink(Row):
     __table_args__ = (
         UniqueConstraint("organization_id", "key"),
         UniqueConstraint("organization_id", "deployment_id", "resource_link_id", name="uq_placed_links_of_activity"),
-        one_of("kind", KINDS),
     )
 
 
@@ -180,12 +178,16 @@ def get_picker(db: Session, organization_id: uuid.UUID, picker_id: uuid.UUID, *,
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Something to place: title and text for the course page, dates, and a column of the gradebook if it has one."""
+    """Something to place: title and text for the course page, dates, and a column of the gradebook if it has one.
+
+    ``shows`` are sentences about what people find behind the link, for whoever chooses.
+    """
 
     kind: str
     target: str
     title: str
     text: str
+    shows: tuple[str, ...] = ()
     column_key: uuid.UUID | None = None
     column_label: str = ""
     column_tag: str = ""

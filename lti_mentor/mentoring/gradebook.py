@@ -70,9 +70,7 @@ class GradeColumn(Row):
 
     @property
     def label(self) -> str:
-        if self.certification_id is None:
-            return "Goal progress"
-        return f"Readiness: {catalog.entry(self.certification_id).name}"
+        return plain_label(self.certification_id)
 
     @property
     def tag(self) -> str:
@@ -108,6 +106,11 @@ class LatestScore(Row):
         is_known = self.sent_value == self.value and self.sent_complete == self.is_complete
         is_refused = self.refused_at is not None and self.refused_at >= clock.now() - REFUSED_FOR
         return self.is_stale or not (is_known or is_refused)
+
+
+def plain_label(certification_id: str | None) -> str:
+    """What the column for a certification, or for goals, says in the gradebook."""
+    return "Goal progress" if certification_id is None else f"Readiness: {catalog.entry(certification_id).name}"
 
 
 def label(db: Session, column: GradeColumn) -> str:

@@ -1,11 +1,18 @@
-"""The first page of a visit: each person comes to the home that is theirs."""
+"""The first page of a visit: each person comes to the home that is theirs, also from a link that was placed."""
+
+from collections.abc import Iterator
 
 from flask import Blueprint, redirect, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
+from lti_mentor.lti.deep_linking import Choice
 from lti_mentor.mentoring import mentorships
+from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.people import Person
+from lti_mentor.web import placed
+from lti_mentor.web.language import _
+from lti_mentor.web.placed import Kind
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit, visit_url
 
@@ -38,3 +45,19 @@ def first(db: Session, person: Person, parts: frozenset[str]) -> str:
     if {"mentor", "mentee"} <= parts and not mentorships.of_mentor(db, person):
         parts = parts - {"mentor"}  # nobody waits there yet
     return next((endpoint for part, endpoint in FIRST if part in parts), "learner.home")
+
+
+def _to_place(db: Session, course: Course | None) -> Iterator[Choice]:
+    yield Choice(
+        kind="home",
+        target="",
+        title=_("My mentoring"),
+        text=_("Goals, next steps and your mentor in this course."),
+        shows=(
+            _("A learner finds the next step, their goals, and how far they are with each certification."),
+            _("A mentor finds who waits for an answer, a coordinator which pairs need help."),
+        ),
+    )
+
+
+placed.add(Kind(name="home", rank=10, offered=_to_place, destination=lambda db, link, person: ("home.home", {})))

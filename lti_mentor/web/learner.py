@@ -1,6 +1,7 @@
-"""The learner's pages."""
+"""The learner's pages, and what of them can be placed in a course."""
 
 import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +10,10 @@ from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.errors import Invalid
+from lti_mentor.lti.deep_linking import Choice, PlacedLink
 from lti_mentor.mentoring import (
     catalog,
+    course_map,
     courses,
     evidence,
     goal_columns,
@@ -21,14 +24,18 @@ from lti_mentor.mentoring import (
     pursuits,
     standing,
 )
+from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.evidence import Submission
 from lti_mentor.mentoring.goals import GoalDraft, LinkDraft
 from lti_mentor.mentoring.homes import learner as homes
-from lti_mentor.mentoring.readiness import SCALE
-from lti_mentor.web import fields
+from lti_mentor.mentoring.people import Person
+from lti_mentor.mentoring.readiness import SCALE, shown
+from lti_mentor.web import fields, placed
 from lti_mentor.web.fields import FormSchema
 from lti_mentor.web.forms import form
+from lti_mentor.web.language import _
 from lti_mentor.web.lists import page_of
+from lti_mentor.web.placed import Destination, Kind
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit, visit_url
 
@@ -201,7 +208,10 @@ def choose_certification(error: Invalid | None = None) -> str:
     with tool().database.reading() as db:
         known = {pursuit.certification_id: pursuit.id for pursuit in pursuits.all_of(db, visit.person)}
         entries = sorted(catalog.offered(), key=lambda entry: entry.name)
-    return render_template("learner/certifications.html", entries=entries, known=known, error=error, typed=request.form)
+    chosen = request.values.get("certification")  # by a link that was placed, too
+    return render_template(
+        "learner/certifications.html", entries=entries, known=known, chosen=chosen, error=error, typed=request.form
+    )
 
 
 class PursuitForm(FormSchema):
@@ -394,3 +404,61 @@ def resubmit_evidence(db: Session, evidence_id: uuid.UUID) -> str:
     found = evidence.get_own(db, current_visit().person, evidence_id)
     evidence.resubmit(db, found, Submission(**fields.load(EvidenceForm)))
     return visit_url("learner.piece", evidence_id=evidence_id)
+
+
+# In the course -------------------------------------------------------------------------------------------------------
+
+
+def _goals_to_place(db: Session, course: Course | None) -> Iterator[Choice]:
+    yield Choice(
+        kind="goal",
+        target="",
+        title=_("Set a goal"),
+        text=_("The form for a goal with a number and a date; afterwards the list of the person’s goals."),
+        shows=(
+            _("Before the first goal: the form for one, with a number, a date and who may see it."),
+            _("Afterwards: all goals of the person, with their progress."),
+        ),
+    )
+
+
+def _to_goals(db: Session, link: PlacedLink, person: Person) -> Destination:
+    return ("learner.all_goals" if goals.all_of(db, person) else "learner.new_goal"), {}
+
+
+def _certifications_to_place(db: Session, course: Course | None) -> Iterator[Choice]:
+    used = course_map.certifications_of(db, course) if course else set()
+    for entry in sorted(catalog.offered(), key=lambda entry: entry.slug not in used):
+        weights = [f" ({shown(domain.weight)} %)" if entry.weights_published else "" for domain in entry.domains]
+        domains = "; ".join(f"{domain.title}{weight}" for domain, weight in zip(entry.domains, weights, strict=True))
+        yield Choice(
+            kind="certification",
+            target=entry.slug,
+            title=entry.name,
+            text=_("How far you are to %(name)s, domain by domain.", name=entry.name),
+            shows=(
+                _("Before they begin: the certifications to choose from, with this one chosen."),
+                _("Afterwards: for each domain what is confirmed and what they say themselves; the facts of the exam."),
+                _("Domains: %(domains)s.", domains=domains),
+            ),
+        )
+
+
+def _to_certification(db: Session, link: PlacedLink, person: Person) -> Destination:
+    way = pursuits.of_person(db, person, link.target)
+    if way is not None:
+        return "learner.pursuit", {"pursuit_id": way.id}
+    return "learner.choose_certification", {"certification": link.target}
+
+
+placed.add(Kind(name="goal", rank=20, offered=_goals_to_place, destination=_to_goals, has_column=True))
+placed.add(
+    Kind(
+        name="certification",
+        rank=40,
+        offered=_certifications_to_place,
+        is_there=lambda db, link: link.target in catalog.entries(),
+        destination=_to_certification,
+        has_column=True,
+    )
+)

@@ -1,8 +1,8 @@
 """The picker: a teacher chooses what to place in the course."""
 
 import uuid
-from dataclasses import replace
-from datetime import datetime, time
+from dataclasses import dataclass, replace
+from typing import Any
 
 from flask import Blueprint, g, render_template, request
 from sqlalchemy.orm import Session
@@ -11,43 +11,54 @@ from lti_mentor.errors import Invalid, NotAllowed, NotFound
 from lti_mentor.lti import deep_linking
 from lti_mentor.lti.deep_linking import Choice, Picker
 from lti_mentor.lti.origins import origin
-from lti_mentor.mentoring import catalog, course_map, courses, programs, readiness_columns
+from lti_mentor.mentoring import courses, gradebook, programs, readiness_columns
 from lti_mentor.mentoring.courses import Course
-from lti_mentor.mentoring.people import Person
 from lti_mentor.mentoring.programs import Program
-from lti_mentor.web import language, placed
+from lti_mentor.web import placed
 from lti_mentor.web.forms import form
-from lti_mentor.web.language import _
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit, visit_url
 
 picker = Blueprint("picker", __name__, url_prefix="/picker")
-LAST_MINUTE = time(23, 59)
+LONGEST_SEARCH = 100  # characters
+
+
+@dataclass(frozen=True)
+class ColumnPreview:
+    """What a link may bring into the gradebook: of the mentees of this program, if of any."""
+
+    label: str
+    is_open: bool  # it stands there already
+    program: Program | None
 
 
 @picker.get("/<uuid:picker_id>")
 def choose(picker_id: uuid.UUID, error: Invalid | None = None) -> str:
-    """What there is: the mentoring of this course, its programs, certifications with their column, goals."""
+    """What there is, each with what people will find behind it; what is ticked stays in the list of a search."""
     visit = current_visit()
     with tool().database.reading() as db:
         asked = deep_linking.get_picker(db, visit.organization_id, picker_id, visit_key=visit.key)
         course = _course(db)
-        offered = _offered(db, course, visit.person)
-        chosen = _chosen(db, asked)
-        may_have_column = asked.accepts_columns and bool(course and programs.coordinated_in(db, visit.person, course))
-    words = request.args.get("q", "").strip().casefold().split()
-    shown = {key: each for key, each in offered.items() if all(word in each.title.casefold() for word in words)}
+        offered = placed.offered(db, course)
+        ticked = request.values.getlist("choice") or _chosen(db, asked)
+        columns = _columns(db, offered, course)
+    words = _searched().casefold().split()
+    found = {key for key, each in offered.items() if all(word in each.title.casefold() for word in words)}
     return render_template(
         "picker/choose.html",
         picker=asked,
-        offered=shown,
+        offered={key: each for key, each in offered.items() if key in found or key in ticked},
+        nothing_found=not found,
         is_long=len(offered) > 5,
-        may_have_column=may_have_column,
-        chosen=request.form.getlist("choice") if request.form else chosen,
+        ticked=ticked,
+        columns=columns,
         error=error,
-        typed=request.form,
-        with_column=placed.WITH_COLUMN,
+        typed=request.values,
     )
+
+
+def _searched() -> str:
+    return request.values.get("q", "").strip()[:LONGEST_SEARCH]
 
 
 def _chosen(db: Session, asked: Picker) -> list[str]:
@@ -63,38 +74,22 @@ def _course(db: Session) -> Course | None:
     return courses.get(db, visit.organization_id, visit.course_id) if visit.course_id else None
 
 
-def _offered(db: Session, course: Course | None, person: Person) -> dict[str, Choice]:
-    """By the value of its box: what the person may place here."""
-    found = [
-        Choice(
-            kind="home", target="", title=_("My mentoring"), text=_("Goals, next steps and your mentor in this course.")
-        )
-    ]
-    for program in programs.of_course(db, course) if course else []:
-        text, (opens_at, closes_at) = _("The mentoring program of this course."), _dates(program)
-        found.append(
-            Choice(
-                kind="program",
-                target=str(program.id),
-                title=program.name,
-                text=text,
-                opens_at=opens_at,
-                closes_at=closes_at,
-            )
-        )
-    used = course_map.certifications_of(db, course) if course else set()
-    for entry in sorted(catalog.offered(), key=lambda entry: entry.slug not in used):
-        text = _("How far you are to %(name)s, domain by domain.", name=entry.name)
-        found.append(Choice(kind="certification", target=entry.slug, title=entry.name, text=text))
-    text = _("The form for a goal with a number and a date; afterwards the list of the person’s goals.")
-    found.insert(1, Choice(kind="goal", target="", title=_("Set a goal"), text=text))
-    return {choice.value: choice for choice in found}
+def _columns(db: Session, offered: dict[str, Choice], course: Course | None) -> dict[str, ColumnPreview]:
+    """By the value of the box, for what a column can show something of."""
+    program = _program(db, course)
+    there = gradebook.columns_of(db, program, course) if program and course else []
+    is_open = {column.certification_id for column in there}
+    return {
+        key: ColumnPreview(gradebook.plain_label(choice.target or None), (choice.target or None) in is_open, program)
+        for key, choice in offered.items()
+        if placed.KINDS[choice.kind].has_column
+    }
 
 
-def _dates(program: Program) -> tuple[datetime, datetime]:
-    """The first and the last moment of a program, in the zone of whoever places it."""
-    zone = language.zone()
-    return datetime.combine(program.starts_on, time.min, zone), datetime.combine(program.ends_on, LAST_MINUTE, zone)
+def _program(db: Session, course: Course | None) -> Program | None:
+    """The program of the course that a column would be of: one that the person coordinates."""
+    mine = programs.coordinated_in(db, current_visit().person, course) if course else []
+    return mine[0] if mine else None
 
 
 @picker.post("/<uuid:picker_id>")
@@ -102,10 +97,13 @@ def _dates(program: Program) -> tuple[datetime, datetime]:
 def place(db: Session, picker_id: uuid.UUID) -> str:
     visit = current_visit()
     asked = deep_linking.get_picker(db, visit.organization_id, picker_id, visit_key=visit.key)
+    decision = request.form.get("decision")
+    if decision == "search":
+        return visit_url("picker.choose", picker_id=picker_id, q=_searched() or None, **_ticked())
     course = _course(db)
-    offered = _offered(db, course, visit.person)
-    wanted = [] if request.form.get("decision") == "cancel" else request.form.getlist("choice")
-    if not wanted and request.form.get("decision") != "cancel":
+    offered = placed.offered(db, course)
+    wanted = [] if decision == "cancel" else request.form.getlist("choice")
+    if not wanted and decision != "cancel":
         raise Invalid({"choice": "choice.missing"})
     if not set(wanted) <= set(offered):
         raise Invalid({"choice": "picker.unknown_choice"})
@@ -122,18 +120,22 @@ def place(db: Session, picker_id: uuid.UUID) -> str:
     return visit_url("picker.send", picker_id=picker_id)
 
 
+def _ticked() -> dict[str, Any]:
+    """What a search keeps, in the address of what it finds."""
+    return {name: request.form.getlist(name) for name in ("choice", "column")}
+
+
 def _with_column(db: Session, choice: Choice, course: Course) -> Choice:
     """With the column of what it shows, which the platform makes when the teacher saves the link."""
-    if choice.kind not in placed.WITH_COLUMN:
+    if not placed.KINDS[choice.kind].has_column:
         return choice
-    person = current_visit().person
-    mine = programs.coordinated_in(db, person, course)
-    if not mine:
+    program = _program(db, course)
+    if program is None:
         raise NotAllowed("program.not_coordinator")
-    column = readiness_columns.prepare_column(db, mine[0], course, choice.target or None, by=person)
+    column = readiness_columns.prepare_column(db, program, course, choice.target or None, by=current_visit().person)
     if column.status == "open":
         return choice  # it is shown without this link
-    closes_at = _dates(mine[0])[1]
+    closes_at = placed.moments(program.starts_on, program.ends_on)[1]
     named = replace(choice, column_label=column.label, column_tag=column.tag)
     return replace(named, column_key=column.key, closes_at=closes_at)
 

@@ -1,19 +1,59 @@
-"""What an activity of a course shows: where a link that was placed leads, and what a teacher chose."""
+"""What an activity of a course shows: where a link that was placed leads, and what a teacher chose.
 
-import uuid
+Each feature says here what of it can be placed, from the module with its pages::
+
+    placed.add(Kind(name="survey", rank=50, offered=_surveys, is_there=_is_open, destination=_to_survey))
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date, datetime, time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from sqlalchemy.orm import Session
 
 from lti_mentor.lti import deep_linking
-from lti_mentor.lti.deep_linking import PlacedLink
+from lti_mentor.lti.deep_linking import Choice, PlacedLink
 from lti_mentor.lti.launch import Launch
-from lti_mentor.mentoring import catalog, goals, programs, pursuits
+from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.people import Person
+from lti_mentor.web import language
 
-WITH_COLUMN = ("certification", "goal")  # kinds that a column of the gradebook shows something of
+LAST_MINUTE = time(23, 59)
+Destination = tuple[str, dict[str, Any]]  # end point and values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """Something that can be placed. ``name`` is kept with every link of it, so it never changes."""
+
+    name: str
+    rank: int  # the lowest stands first in the picker
+    offered: Callable[[Session, Course | None], Iterable[Choice]]  # what there is of it to place in a course
+    destination: Callable[[Session, PlacedLink, Person], Destination]
+    is_there: Callable[[Session, PlacedLink], bool] = lambda db, link: True
+    has_column: bool = False  # a column of the gradebook shows something of it
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def add(kind: Kind) -> None:
+    """Offer it in the picker from now on."""
+    KINDS[kind.name] = kind
+
+
+def offered(db: Session, course: Course | None) -> dict[str, Choice]:
+    """By the value of its box: what may be placed in the course."""
+    kinds = sorted(KINDS.values(), key=lambda kind: kind.rank)
+    return {choice.value: choice for kind in kinds for choice in kind.offered(db, course)}
+
+
+def moments(first: date, last: date) -> tuple[datetime, datetime]:
+    """The first and the last moment of these days, in the zone of whoever places something."""
+    zone = language.zone()
+    return datetime.combine(first, time.min, zone), datetime.combine(last, LAST_MINUTE, zone)
 
 
 @dataclass(frozen=True)
@@ -46,28 +86,16 @@ def content(db: Session, launched: Launch) -> Content:
 
 
 def _is_there(db: Session, link: PlacedLink) -> bool:
-    if link.kind == "program":
-        return link.target in {str(program.id) for program in programs.listed(db, link.organization_id)}
-    return link.kind != "certification" or link.target in catalog.entries()
+    """Not when its feature is gone, either."""
+    kind = KINDS.get(link.kind)
+    return kind is not None and kind.is_there(db, link)
 
 
-def destination(db: Session, link: PlacedLink, person: Person) -> tuple[str, dict[str, Any]]:
-    """End point and values."""
-    if link.kind == "program":
-        return _program(db, link, person)
-    if link.kind == "certification":
-        pursuit = pursuits.of_person(db, person, link.target)
-        if pursuit is not None:
-            return "learner.pursuit", {"pursuit_id": pursuit.id}
-        return "learner.choose_certification", {"certification": link.target}
-    if link.kind == "goal":
-        return ("learner.all_goals" if goals.all_of(db, person) else "learner.new_goal"), {}
-    return "home.home", {}
+def has_column(link: PlacedLink) -> bool:
+    """Whether a column of the gradebook shows something of it."""
+    return KINDS[link.kind].has_column
 
 
-def _program(db: Session, link: PlacedLink, person: Person) -> tuple[str, dict[str, Any]]:
-    """A program is its coordinators' page; everybody else starts where they always do."""
-    mine = {program.id for program in programs.coordinated_by(db, person)}
-    if uuid.UUID(link.target) in mine:
-        return "coordinator.home", {"program": link.target}
-    return "home.home", {}
+def destination(db: Session, link: PlacedLink, person: Person) -> Destination:
+    """Where a link leads that is still there."""
+    return KINDS[link.kind].destination(db, link, person)

@@ -104,14 +104,26 @@ def test_a_download_works_without_cookies_and_puts_nothing_into_an_address(block
     assert not [url for url in asked if secret in url]
 
 
-def test_a_teacher_places_mentoring_without_cookies(blocking, site):
-    site.lms.lms.offers_storage = True
-    page, _ = opened(blocking(IN_FRAMES), site, "coordinator")
+@pytest.mark.parametrize("is_blocked", [False, True])
+def test_a_teacher_looks_searches_and_places_by_keyboard_on_a_phone(browser_context, blocking, site, is_blocked):
+    site.lms.lms.offers_storage = is_blocked
+    page, _ = opened(blocking(IN_FRAMES) if is_blocked else browser_context, site, "coordinator")
+    page.set_viewport_size({"width": 390, "height": 844})
     page.get_by_role("link", name="Add content from a tool").click()
     frame = page.frame_locator("iframe")
-    frame.get_by_role("checkbox", name=re.compile("^My mentoring")).check()
-    frame.get_by_role("button", name="Place it").click()
-    expect(frame.get_by_role("heading", name="1 added")).to_be_visible()
+    frame.get_by_role("checkbox", name=re.compile("^My mentoring")).press("Space")
+    security = frame.locator(".placed").filter(has_text="CompTIA Security+")
+    security.locator("summary").press("Enter")
+    expect(security.get_by_text("A link “CompTIA Security+” that opens")).to_be_visible()
+    assert page.frames[-1].evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert Axe().run(page).response["violations"] == []
+    frame.get_by_label("Find something").fill("security")
+    frame.get_by_label("Find something").press("Enter")
+    expect(frame.get_by_role("checkbox", name=re.compile("^Set a goal"))).to_have_count(0)
+    expect(frame.get_by_role("checkbox", name=re.compile("^My mentoring"))).to_be_checked()
+    frame.get_by_role("checkbox", name=re.compile("^CompTIA Security"), checked=False).press("Space")
+    frame.get_by_role("button", name="Place it").press("Enter")
+    expect(frame.get_by_role("heading", name="2 added")).to_be_visible()
 
 
 @pytest.mark.quirk("new_tab")

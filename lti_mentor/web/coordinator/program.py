@@ -1,6 +1,7 @@
-"""Starting a program, and its settings."""
+"""Starting a program, its settings, and placing it in a course."""
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,14 +10,18 @@ from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.errors import Invalid, MentorError, NotAllowed, Refused
+from lti_mentor.lti.deep_linking import Choice, PlacedLink
 from lti_mentor.mentoring import course_copies, courses, program_rules, programs
 from lti_mentor.mentoring.courses import Course
+from lti_mentor.mentoring.people import Person
 from lti_mentor.mentoring.programs import ProgramDraft
 from lti_mentor.mentoring.readiness import Rules
-from lti_mentor.web import fields
+from lti_mentor.web import fields, placed
 from lti_mentor.web.coordinator.blueprint import coordinator
 from lti_mentor.web.fields import FormSchema
 from lti_mentor.web.forms import form
+from lti_mentor.web.language import _
+from lti_mentor.web.placed import Destination, Kind
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit, visit_url
 
@@ -133,3 +138,35 @@ def attach_course(db: Session, program_id: uuid.UUID) -> str:
     program = programs.get_for_coordinator(db, visit.person, program_id)
     course_copies.attach(db, program, _own_course(db), by=visit.person)
     return visit_url("coordinator.program_settings", program_id=program_id)
+
+
+# In the course -------------------------------------------------------------------------------------------------------
+
+
+def _to_place(db: Session, course: Course | None) -> Iterator[Choice]:
+    for program in programs.of_course(db, course) if course else []:
+        opens_at, closes_at = placed.moments(program.starts_on, program.ends_on)
+        yield Choice(
+            kind="program",
+            target=str(program.id),
+            title=program.name,
+            text=_("The mentoring program of this course."),
+            shows=(
+                _("Whoever coordinates the program finds its pairs, and which of them need help."),
+                _("Everybody else finds their own start page: a mentor their mentees, a learner the next step."),
+            ),
+            opens_at=opens_at,
+            closes_at=closes_at,
+        )
+
+
+def _is_there(db: Session, link: PlacedLink) -> bool:
+    return link.target in {str(program.id) for program in programs.listed(db, link.organization_id)}
+
+
+def _destination(db: Session, link: PlacedLink, person: Person) -> Destination:
+    mine = {str(program.id) for program in programs.coordinated_by(db, person)}
+    return ("coordinator.home", {"program": link.target}) if link.target in mine else ("home.home", {})
+
+
+placed.add(Kind(name="program", rank=30, offered=_to_place, is_there=_is_there, destination=_destination))

@@ -23,6 +23,8 @@ from lti_mentor.vault import hashed
 
 PURPOSE = "login-caller"
 LONGEST = 2000  # characters of an issuer or an id
+PARAMETERS = ("iss", "login_hint", "target_link_uri", "lti_message_hint", "client_id", "lti_deployment_id")
+LONGEST_AGAIN = 6000  # characters of them all in an address
 
 
 class Login(Base):
@@ -40,6 +42,7 @@ class Login(Base):
     failures: Mapped[int] = mapped_column(default=0)  # tokens that were refused
     created_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]  # by a launch that was verified
+    again: Mapped[str | None]  # its parameters, where it began in a frame: for a tab of its own
 
     __table_args__ = (
         Index("ix_logins_platform_id_used_at", "platform_id", "used_at"),
@@ -83,7 +86,7 @@ def fits(secret: str, kept: str) -> bool:
     return hmac.compare_digest(hashed(secret), kept)
 
 
-def begin(db: Connection, tool: Tool, given: Mapping[str, str], *, address: str) -> Begun:
+def begin(db: Connection, tool: Tool, given: Mapping[str, str], *, address: str, is_framed: bool) -> Begun:
     """Answer a login initiation that came from this address. Raises LaunchError and TooMany."""
     for name in ("iss", "login_hint", "target_link_uri"):
         if not given.get(name):
@@ -106,6 +109,7 @@ def begin(db: Connection, tool: Tool, given: Mapping[str, str], *, address: str)
         "failures": 0,
         "created_at": clock.now(),
         "used_at": None,
+        "again": _again(given) if is_framed else None,
     }
     _keep(db, tool.settings, values)
     query = {
@@ -123,6 +127,12 @@ def begin(db: Connection, tool: Tool, given: Mapping[str, str], *, address: str)
         query["lti_message_hint"] = given["lti_message_hint"]
     endpoint = platform.authorization_endpoint
     return Begun(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}", state, browser_secret, platform)
+
+
+def _again(given: Mapping[str, str]) -> str | None:
+    """As a query; none when an address could not carry it."""
+    query = urlencode({name: given[name] for name in PARAMETERS if name in given})
+    return query if len(query) <= LONGEST_AGAIN else None
 
 
 def _keep(db: Connection, settings: Settings, values: Mapping[str, Any]) -> None:

@@ -98,24 +98,33 @@ def onward(begun: Begun) -> AnyResponse:
 
 
 def _without_cookies(begun: Begun) -> AnyResponse:
-    is_framed = request.headers.get("Sec-Fetch-Dest") != "document"
     target = _name(request.values.get("lti_storage_target"))
-    if not is_framed and not target:
+    if not is_framed() and not target:
         raise LaunchError("launch.cookies_blocked")
     page = render_template(
         "lti/opening.html",
         next_url=begun.redirect_url if target else None,
         storage=_storage(begun.platform.authorization_endpoint, target, begun.state),
         secret=begun.browser_secret,
-        tab_url=_tab_url() if is_framed else None,
+        tab_url=tab_url(_query()) if is_framed() else None,
     )
     return Response(page)
 
 
-def _tab_url() -> str:
-    """This login again, for a tab of its own; its name lets a second click come back to what the first one opened."""
-    given = [(name, value) for name, value in request.values.items() if name not in (ASKED, TAB, "lti_storage_target")]
-    return f"{url_for('lti.begin_login')}?{urlencode([*given, (TAB, secrets.token_urlsafe(12))])}"
+def is_framed() -> bool:
+    """Whether the page is shown inside another one, as far as the browser says."""
+    return request.headers.get("Sec-Fetch-Dest") != "document"
+
+
+def _query() -> str:
+    """What the platform sent to the login, without what is of no use in a tab."""
+    ours = (ASKED, TAB, "lti_storage_target")
+    return urlencode([(name, value) for name, value in request.values.items() if name not in ours])
+
+
+def tab_url(query: str) -> str:
+    """A login again, for a tab of its own; its name lets a second click come back to what the first one opened."""
+    return f"{url_for('lti.begin_login')}?{query}&{urlencode({TAB: secrets.token_urlsafe(12)})}"
 
 
 def _storage(authorization_endpoint: str, target: str, state: str) -> dict[str, str]:

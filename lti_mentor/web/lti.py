@@ -1,6 +1,7 @@
 """The doors the LMS knocks at: login, launch and our public keys."""
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from lti_mentor.activity.record import account_hash
 from lti_mentor.db import lost_a_race
 from lti_mentor.errors import LaunchError, MentorError, TooMany
-from lti_mentor.lti import contexts, deep_linking, keys, launch, links, login, platforms
+from lti_mentor.lti import contexts, deep_linking, keys, launch, links, login, platforms, texts
 from lti_mentor.lti.deep_linking import Picker
 from lti_mentor.lti.launch import Launch
 from lti_mentor.mentoring import course_copies, courses, joining, organizations, people, readiness_columns
@@ -28,10 +29,19 @@ log = logging.getLogger(__name__)
 # After these no launch can follow on the same login any more.
 FOR_GOOD = (
     "launch.expired_login",
+    "launch.login_required",
     "launch.pending_deployment",
     "launch.platform_error",
     "launch.unknown_state",
     "launch.used_state",
+)
+ERROR_CODE = re.compile(r"[\w.:-]{1,60}", re.ASCII)
+# OpenID Connect 3.1.2.6: it may ask nothing in a frame, and does not see there who is signed in.
+LOGIN_REQUIRED = (
+    "account_selection_required",
+    "consent_required",
+    "interaction_required",
+    "login_required",
 )
 
 
@@ -53,7 +63,8 @@ def begin_login() -> AnyResponse:
     if opened is not None:
         return redirect(opened, 303)
     with tool().database.storing() as db:
-        begun = login.begin(db, tool(), request.values.to_dict(), address=limits.address())
+        given, is_framed = request.values.to_dict(), frames.is_framed()
+        begun = login.begin(db, tool(), given, address=limits.address(), is_framed=is_framed)
     headers.let_platform_frame(begun.platform)
     return frames.onward(begun)
 
@@ -63,7 +74,7 @@ def take_launch() -> AnyResponse:
     """Verify, then write everything the launch brings in one transaction, then go to a page of its own."""
     settings, database = tool().settings, tool().database
     if "error" in request.form:
-        raise LaunchError("launch.platform_error", detail=request.form["error"][:60])
+        raise _stopped(request.form["error"])
     state, token = request.form.get("state", ""), request.form.get("id_token", "")
     if not state or not token:
         raise LaunchError("launch.missing_parameter", name="state or id_token")
@@ -97,6 +108,28 @@ def take_launch() -> AnyResponse:
     frames.forget_login(response, state)
     frames.remember_tab(response, tab, location)
     return response
+
+
+def _stopped(given: str) -> LaunchError:
+    """What the platform says instead of who it is (Security Framework 5.1.1.5); a code of its own, never a sentence."""
+    word = given if ERROR_CODE.fullmatch(given) else "error"
+    reason = "launch.login_required" if word in LOGIN_REQUIRED else "launch.platform_error"
+    besides = texts.shown(request.form.get("error_description")) or ""
+    return LaunchError(reason, detail=f"{word} {besides}".strip(), word=word)
+
+
+def _tab_of(error: MentorError) -> str | None:
+    """Where the login begins once more in a tab of its own, for a platform whose cookies are blocked in frames."""
+    state = request.form.get("state", "")
+    if error.reason != "launch.login_required" or not frames.is_framed() or frames.returned(state)[1]:
+        return None
+    try:
+        with tool().database.looking() as db:
+            waiting = launch.pending(db, tool().settings, state=state)
+    except LaunchError:
+        return None
+    headers.let_platform_frame(waiting.platform)
+    return frames.tab_url(waiting.login.again) if waiting.login.again else None
 
 
 def _open(launched: Launch) -> tuple[visit.Opened, str, dict[str, Any]]:
@@ -221,7 +254,7 @@ def refuse(error: MentorError) -> Response:
     """A page that says what went wrong; the log says a little more, and nothing secret."""
     headers.let_anybody_frame()
     log.warning("launch refused", extra={"reason": error.reason, "detail": getattr(error, "detail", "")})
-    page = render_template("lti/refused.html", error=error)
+    page = render_template("lti/refused.html", error=error, tab_url=_tab_of(error))
     response = Response(page, error.status, headers.when_again(error))
     if error.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'  # RFC 9110, 15.5.2: never without it

@@ -227,8 +227,19 @@ def test_a_login_that_is_not_right_is_refused(site):
 
 
 def test_what_the_platform_says_when_it_stops_a_launch_is_shown_as_a_page(site):
-    answer = requests.post(f"{site.url}/lti/launch", data={"error": "login_required", "state": "x"}, timeout=5)
-    refused(answer, "launch.platform_error")
+    for error, reason, word in (
+        ("login_required", "launch.login_required", "login_required"),
+        ("interaction_required", "launch.login_required", "interaction_required"),
+        ("access_denied", "launch.platform_error", "access_denied"),
+        ("<b>call 555", "launch.platform_error", "error"),
+        ("x" * 5000, "launch.platform_error", "error"),
+        ("", "launch.platform_error", "error"),
+    ):
+        answer = requests.post(f"{site.url}/lti/launch", data={"error": error, "state": "x"}, timeout=5)
+        refused(answer, reason)
+        assert f"it says “{word}”" in answer.text or f"and says “{word}”" in answer.text
+        assert "555" not in answer.text, "a sentence of somebody else is never shown as ours"
+        assert "Open in a new tab" not in answer.text, "the login is not known"
     refused(requests.post(f"{site.url}/lti/launch", timeout=5), "launch.missing_parameter")
 
 

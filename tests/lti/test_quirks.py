@@ -196,8 +196,9 @@ def test_a_log_in_that_the_platform_cannot_see_is_said_in_words(site):
     url, fields = visitor.form("/lti/launch")
     assert fields["error"] == "login_required"
     answer = visitor.request("POST", url, data=fields)
-    refused(answer, "launch.platform_error")
-    assert "Sign in there again" in answer.text
+    refused(answer, "launch.login_required")
+    assert "it says “login_required”" in answer.text
+    assert "Open in a new tab" in answer.text
 
 
 @pytest.mark.quirk("query_encoded_twice")

@@ -90,7 +90,7 @@ def _connect(db: Session, tool: Tool, cast: Cast) -> None:
     offered = Offered(f"{url}/memberships", f"{url}/lineitems", ())
     contexts.keep(db, deployment, cast.course.context_id, offered)
     given = {"iss": url, "login_hint": "learner", "target_link_uri": f"{tool.settings.base_url}/lti/launch"}
-    login.begin(db.connection(), tool, given, address="192.0.2.1")
+    login.begin(db.connection(), tool, given, address="192.0.2.1", is_framed=True)
     visit.open_visit(
         db, cast.learner, platform_id=platform.id, course_id=cast.course.id, framing_origins=[url], hours=8
     )

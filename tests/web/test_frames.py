@@ -2,13 +2,16 @@
 
 import html
 import re
+from datetime import timedelta
 from urllib.parse import urljoin
 
 import pytest
 import requests
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
+from lti_mentor import clock
 from lti_mentor.lti.launch import CLAIM
+from lti_mentor.lti.login import Login
 from lti_mentor.lti.platforms import Deployment, Platform
 from lti_mentor.vault import hashed
 from lti_mentor.web import frames
@@ -261,3 +264,62 @@ def test_the_cookie_of_a_login_goes_once_no_launch_can_follow_it(site):
     url, fields = visitor.begin(site.lms.url, "learner", "1")
     assert visitor.request("POST", url, data={**fields, "id_token": "wrong"}).status_code == 400
     assert visitor.request("POST", url, data=fields).status_code == 303, "it was not used up"
+
+
+def unseen(site) -> tuple[Visitor, str, dict[str, str]]:
+    """Somebody whom the platform does not see, and what it posts instead of a launch."""
+    visitor = Visitor()
+    visitor.get(f"{site.lms.url}/as/learner/courses/1")
+    visitor.get(f"{site.lms.url}/as/learner/courses/1/open")
+    url, fields = visitor.form("/lti/login")
+    begun = visitor.request("POST", url, data=fields)
+    visitor.cookies = {key: value for key, value in visitor.cookies.items() if key[2] != "practice_person"}
+    visitor.request("GET", begun.headers["Location"])
+    url, fields = visitor.form("/lti/launch")
+    assert fields["error"] == "login_required"
+    return visitor, url, fields
+
+
+def test_somebody_whom_the_platform_does_not_see_in_a_frame_goes_on_in_a_tab(site):
+    visitor, url, fields = unseen(site)
+    answer = visitor.request("POST", url, data=fields, headers={"Sec-Fetch-Dest": "iframe"})
+    refused(answer, "launch.login_required")
+    assert "it says “login_required”" in answer.text
+    tab = site.url + html.unescape(re.search(r'href="([^"]*)" target="_blank"', answer.text)[1])
+    person = Visitor()
+    person.get(f"{site.lms.url}/as/learner/courses/1")  # whom the platform sees in a tab
+    person.get(person.request("GET", tab).headers["Location"])
+    url, fields = person.form("/lti/launch")
+    opened = person.request("POST", url, data=fields)
+    assert "Set your first goal" in person.get(site.url + opened.headers["Location"]).text
+    assert person.request("GET", tab).headers["Location"].startswith("/v/"), "a second click comes back"
+
+
+def test_no_tab_is_offered_out_of_a_tab_or_for_a_login_that_is_over(site):
+    visitor, url, fields = unseen(site)
+    for framed, changes in (
+        ({"Sec-Fetch-Dest": "document"}, {}),
+        ({}, {"state": "x"}),
+        ({}, {"state": ""}),
+        ({}, {"error": "access_denied"}),
+    ):
+        answer = visitor.request("POST", url, data=fields | changes, headers=framed)
+        assert "choose the link again" in answer.text or "open the link again" in answer.text
+        assert "Open in a new tab" not in answer.text
+    with site.database.transaction() as db:
+        db.execute(update(Login).values(created_at=clock.now() - timedelta(hours=1)))
+    assert "Open in a new tab" not in visitor.request("POST", url, data=fields).text
+
+
+def test_a_login_without_a_frame_or_too_long_for_an_address_is_not_kept_for_a_tab(site):
+    for changes, where, is_kept in (
+        ({}, "iframe", True),
+        ({"lti_message_hint": "x" * 7000}, "iframe", False),
+        ({}, "document", False),
+    ):
+        headers = {"Cookie": "mentor_kept=1", "Sec-Fetch-Dest": where}
+        requests.post(f"{site.url}/lti/login", data=begun(site, **changes), headers=headers, timeout=9)
+        with site.database.transaction() as db:
+            (login,) = db.scalars(select(Login))
+            assert (login.again is not None) == is_kept
+            db.delete(login)

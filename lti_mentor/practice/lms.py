@@ -21,6 +21,7 @@ from lti_mentor.practice.tokens import CLAIM, GRADES, SigningKey, claims
 from lti_mentor.practice.world import INSTRUCTOR, LmsCourse, LmsItem, LmsPerson, World
 
 COOKIE = "practice_person"
+STORAGE_FRAME = "post_message_forwarding"  # as Canvas names it
 MOST_SHOWN = 100  # people of a course to choose from
 CUSTOM = {"context_history": "$Context.id.history", "link_history": "$ResourceLink.id.history"}  # set by hand
 
@@ -44,6 +45,7 @@ class Lms:
     def __init__(self, world: World) -> None:
         self.world = world
         self.offers_storage = world.offers_storage  # LTI Client Side postMessages
+        self.log_in_origin: str | None = None  # where it is not that of the courses; of its storage, too
         self.keys = [SigningKey()]
         self.hints: dict[str, Hint] = {}
         self.links: dict[str, list[CourseLink]] = {}  # by course
@@ -101,8 +103,8 @@ def create_lms(world: World) -> Flask:
     app = Flask("practice_lms", template_folder=_here("templates"), static_folder=_here("static"))
     lms = Lms(world)
     app.extensions["lms"] = lms
-    app.after_request(_headers(urlsplit(world.tool_url)))
-    app.context_processor(lambda: {"offers_storage": lms.offers_storage})
+    app.after_request(_headers(lms))
+    app.context_processor(lambda: {"lms": lms, "storage_frame": STORAGE_FRAME})
     _add_pages(app, lms)
     _add_platform(app, lms)
     _add_gradebook(app, lms)
@@ -119,15 +121,15 @@ def _here(name: str) -> str:
     return __file__.rpartition("/")[0] + "/" + name
 
 
-def _headers(tool: Any) -> Any:
-    origin = f"{tool.scheme}://{tool.netloc}"
-    policy = (
-        f"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; frame-src 'self' {origin};"
-        f" form-action 'self' {origin}; frame-ancestors 'self'"
-    )
+def _headers(lms: Lms) -> Any:
+    tool = urlsplit(lms.world.tool_url)
 
     def add(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = policy
+        others = f"{tool.scheme}://{tool.netloc} {lms.log_in_origin or ''}"
+        response.headers["Content-Security-Policy"] = (
+            f"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; frame-src 'self' {others};"
+            f" form-action 'self' {others}; frame-ancestors 'self' {lms.world.issuer}"
+        )
         return response
 
     return add
@@ -153,6 +155,7 @@ def _add_pages(app: Flask, lms: Lms) -> None:
             render_template(
                 "course.html",
                 person=person,
+                person_id=person_id,
                 course=course,
                 teaches=teaches,
                 tools=lms.tools.values(),
@@ -160,6 +163,13 @@ def _add_pages(app: Flask, lms: Lms) -> None:
             )
         )
         lms.sign_in(page, person_id)
+        return page
+
+    @app.get("/as/<person_id>/storage")
+    def storage(person_id: str) -> Response:
+        """The frame that keeps things for tools. At its origin the person is signed in below this page alone."""
+        page = Response(render_template("storage.html"))
+        page.set_cookie(COOKIE, person_id, httponly=True, secure=True, samesite="None", partitioned=True)
         return page
 
     @app.get("/as/<person_id>/courses/<course_id>/open")
@@ -210,7 +220,8 @@ def _add_platform(app: Flask, lms: Lms) -> None:
 
 def _storage(lms: Lms) -> dict[str, str]:
     """Which frame keeps things for tools, when one does."""
-    return {"lti_storage_target": "_parent"} if lms.offers_storage else {}
+    frame = STORAGE_FRAME if lms.log_in_origin else "_parent"
+    return {"lti_storage_target": frame} if lms.offers_storage else {}
 
 
 def _with_column(lms: Lms, link: CourseLink, person: LmsPerson, course: LmsCourse) -> dict[str, Any]:

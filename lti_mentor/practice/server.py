@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
+from flask import Flask
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from lti_mentor.practice.lms import Lms, create_lms
@@ -19,7 +20,11 @@ class Running:
     """A platform that answers."""
 
     url: str
-    lms: Lms
+    app: Flask
+
+    @property
+    def lms(self) -> Lms:
+        return cast(Lms, self.app.extensions["lms"])
 
     @property
     def world(self) -> World:
@@ -33,7 +38,7 @@ def running(make_world: Callable[[str], World], *, port: int = 0) -> Iterator[Ru
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield Running(f"http://127.0.0.1:{server.server_port}", _lms(server))
+        yield Running(f"http://127.0.0.1:{server.server_port}", cast(Flask, server.app))
     finally:
         server.shutdown()
         thread.join()
@@ -45,11 +50,6 @@ def _bound(make_world: Callable[[str], World], port: int) -> BaseWSGIServer:
     server = make_server("127.0.0.1", port, lambda environ, start: [], threaded=True)
     server.app = create_lms(make_world(f"http://127.0.0.1:{server.server_port}"))
     return server
-
-
-def _lms(server: BaseWSGIServer) -> Lms:
-    app = cast("object", server.app)
-    return cast(Lms, app.extensions["lms"])  # type: ignore[attr-defined]
 
 
 def serve(world: World, port: int) -> None:

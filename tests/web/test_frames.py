@@ -126,6 +126,19 @@ def test_a_planted_cookie_of_a_tab_leads_nowhere_else(site, planted):
     assert answer.headers["Location"].startswith(site.lms.url)
 
 
+def test_the_origin_that_may_answer_is_that_of_the_log_in_not_of_the_issuer(site):
+    with site.database.transaction() as db:
+        db.execute(update(Platform).values(authorization_endpoint="https://sso.example.org:8443/authorize?a=b"))
+    page = without_cookies(site, BROWSER, lti_storage_target="post_message_forwarding").text
+    assert 'data-origin="https://sso.example.org:8443"' in page
+    assert 'data-target="post_message_forwarding"' in page
+    fields = {"state": re.search(r"state=([\w-]+)", page)[1], "id_token": "x", "lti_storage_target": "a_frame"}
+    page = launch(site, fields).text
+    assert 'data-ask="lti.get_data"' in page
+    assert 'data-origin="https://sso.example.org:8443"' in page
+    assert 'data-target="a_frame"' in page
+
+
 def test_a_whole_window_that_keeps_nothing_is_told_so_before_the_hint_is_spent(site):
     refused(without_cookies(site, {"Sec-Fetch-Dest": "document"}), "launch.cookies_blocked")
     assert site.lms.lms.hints

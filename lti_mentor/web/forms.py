@@ -88,18 +88,26 @@ def form(*, again: Again | None = None) -> Callable[[Callable[..., str | ShownOn
         def take(**kwargs: Any) -> Shown:
             g.form_page = _page_of(again, kwargs)
             after_this_request(_keep_address)
-            _check_forgery(current_visit())
             try:
-                taken = _once(view, kwargs)
-                return taken.page if isinstance(taken, ShownOnce) else frames.go_on(with_note(taken))
-            except Invalid as error:
-                if again is None:
-                    raise
-                return make_response(again(error=error, **kwargs), error.status)
+                return _answer(view, again, kwargs)
+            except Exception:
+                g.form_page = visit_url("home.home")  # the page that says what is wrong repeats no address
+                raise
 
         return take
 
     return decorate
+
+
+def _answer(view: Callable[..., str | ShownOnce], again: Again | None, values: dict[str, Any]) -> Shown:
+    _check_forgery(current_visit())
+    try:
+        taken = _once(view, values)
+        return taken.page if isinstance(taken, ShownOnce) else frames.go_on(with_note(taken))
+    except Invalid as error:
+        if again is None:
+            raise
+        return make_response(again(error=error, **values), error.status)
 
 
 def _page_of(again: Again | None, values: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ MEMORIES = {
     "lti_mentor/mentoring/catalog.py entries": "files that are shipped",
     "lti_mentor/migrations/__init__.py _head": "the newest migration",
     "lti_mentor/vault.py _derive": "keys of the installation, by secret and purpose",
+    "lti_mentor/web/placed.py KINDS": "what features say can be placed, at import",
     "lti_mentor/web/language.py _translations": "catalogs that are shipped, by language",
     "lti_mentor/web/language.py _parsed": "locales, by name",
     "lti_mentor/app.py app.extensions['lti_mentor']": "settings, database and vault",

@@ -59,7 +59,7 @@ from lti_mentor.errors import SettingsError
 
 WAIT_SECONDS = 10  # for others who write to the same file
 OLDEST_SQLITE = (3, 38)  # with functions for JSON
-PAUSE = 0.0005  # seconds, until it is asked again whether they are done
+PAUSE = 0.0002  # seconds, until it is asked again whether they are done
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import statistics
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from tests.bench import bare_tool
 from tests.bench.load import Crowd, crowd, launch, log_in
 from tests.conftest import register, small_world
 
-ROUNDS, LAUNCHES = 5, 160
+ROUNDS, LAUNCHES = 9, 160
 SHIPPED, CACHED = "bare library as shipped", "bare library, key cache on"
 KNOWN, NEW = "LTI Mentor, people it knows", "LTI Mentor, new people only"
 
@@ -146,10 +147,10 @@ def rates(folder: Path, issuer: str, key: SigningKey, keys: tuple[str, str]) -> 
 
 
 def lines(folder: Path, issuer: str, key: SigningKey, keys: tuple[str, str]) -> list[str]:
-    best = {name: max(values) for name, values in rates(folder, issuer, key, keys).items()}
+    usual = {name: statistics.median(values) for name, values in rates(folder, issuer, key, keys).items()}
     rows = [
-        f"| {name} | {rate:.0f} | {rate / best[SHIPPED]:.2f} × | {rate / best[CACHED]:.2f} × |"
-        for name, rate in best.items()
+        f"| {name} | {rate:.0f} | {rate / usual[SHIPPED]:.2f} × | {rate / usual[CACHED]:.2f} × |"
+        for name, rate in usual.items()
     ]
     return [
         "## Launches a second",
@@ -162,7 +163,7 @@ def lines(folder: Path, issuer: str, key: SigningKey, keys: tuple[str, str]) -> 
         "|---|---|---|---|",
         *rows,
         "",
-        f"Best of {ROUNDS} rounds of {LAUNCHES} launches, the tools in turn; tokens are signed between login and"
+        f"Median of {ROUNDS} rounds of {LAUNCHES} launches, the tools in turn; tokens are signed between login and"
         " launch, outside the time. Goal: at least 0.6 × as shipped and 0.3 × with the key cache.",
         "",
     ]

@@ -132,8 +132,8 @@ _UNUSED = update(_LOGINS).where(
     _LOGINS.c.failures < MOST_FAILURES,
     _LOGINS.c.platform_id.in_(_ACTIVE.with_for_update(read=True, key_share=True)),
 )
-_CONSUME = _UNUSED.values(used_at=bindparam("now"))
-_GIVE_UP = _UNUSED.values(failures=MOST_FAILURES)
+_CONSUME = _UNUSED.values(used_at=bindparam("now"), again=None)
+_GIVE_UP = _UNUSED.values(failures=MOST_FAILURES, again=None)
 
 
 def pending(db: Connection, settings: Settings, *, state: str) -> Pending:

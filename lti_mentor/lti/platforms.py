@@ -401,6 +401,7 @@ class Door:
     authorization_endpoint: str
     frame_ancestors: list[str]
     status: str
+    family: str | None
 
     @property
     def framing_origins(self) -> list[str]:

@@ -42,7 +42,8 @@ def let_anybody_frame() -> None:
 
 def let_platform_frame(platform: Platform | Door) -> None:
     """For pages that come before the signed message, which alone says where some platforms show their courses."""
-    g.framing_origins = ("*",) if quirks.shows_elsewhere(platform.issuer) else tuple(platform.framing_origins)
+    is_elsewhere = quirks.shows_elsewhere(platform.issuer, platform.family)
+    g.framing_origins = ("*",) if is_elsewhere else tuple(platform.framing_origins)
 
 
 def set_cookie(response: AnyResponse, name: str, value: str, *, path: str, seconds: int) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.activity.record import account_hash
-from lti_mentor.db import lost_a_race
+from lti_mentor.db import UNREACHABLE, lost_a_race
 from lti_mentor.errors import LaunchError, MentorError, TooMany
 from lti_mentor.lti import contexts, deep_linking, keys, launch, links, login, platforms, texts
 from lti_mentor.lti.deep_linking import Picker
@@ -35,7 +35,7 @@ FOR_GOOD = (
     "launch.unknown_state",
     "launch.used_state",
 )
-ERROR_CODE = re.compile(r"[\w.:-]{1,60}", re.ASCII)
+ERROR_CODE = re.compile(r"[A-Za-z_]{1,60}")
 # OpenID Connect 3.1.2.6: it may ask nothing in a frame, and does not see there who is signed in.
 LOGIN_REQUIRED = (
     "account_selection_required",
@@ -126,7 +126,7 @@ def _tab_of(error: MentorError) -> str | None:
     try:
         with tool().database.looking() as db:
             waiting = launch.pending(db, tool().settings, state=state)
-    except LaunchError:
+    except (LaunchError, *UNREACHABLE):
         return None
     headers.let_platform_frame(waiting.platform)
     return frames.tab_url(waiting.login.again) if waiting.login.again else None

@@ -78,12 +78,16 @@ def _columns(db: Session, offered: dict[str, Choice], course: Course | None) -> 
     """By the value of the box, for what a column can show something of."""
     program = _program(db, course)
     there = gradebook.columns_of(db, program, course) if program and course else []
-    is_open = {column.certification_id for column in there}
+    labels = {column.certification_id: gradebook.label(db, column) for column in there}
     return {
-        key: ColumnPreview(gradebook.plain_label(choice.target or None), (choice.target or None) in is_open, program)
+        key: _preview_of(choice.target or None, labels, program)
         for key, choice in offered.items()
         if placed.KINDS[choice.kind].has_column
     }
+
+
+def _preview_of(slug: str | None, labels: dict[str | None, str], program: Program | None) -> ColumnPreview:
+    return ColumnPreview(labels.get(slug) or gradebook.plain_label(slug), slug in labels, program)
 
 
 def _program(db: Session, course: Course | None) -> Program | None:

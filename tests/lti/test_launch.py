@@ -232,6 +232,7 @@ def test_what_the_platform_says_when_it_stops_a_launch_is_shown_as_a_page(site):
         ("interaction_required", "launch.login_required", "interaction_required"),
         ("access_denied", "launch.platform_error", "access_denied"),
         ("<b>call 555", "launch.platform_error", "error"),
+        ("help.evil.example.org:555", "launch.platform_error", "error"),
         ("x" * 5000, "launch.platform_error", "error"),
         ("", "launch.platform_error", "error"),
     ):

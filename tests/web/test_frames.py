@@ -336,3 +336,19 @@ def test_a_login_without_a_frame_or_too_long_for_an_address_is_not_kept_for_a_ta
             (login,) = db.scalars(select(Login))
             assert (login.again is not None) == is_kept
             db.delete(login)
+
+
+def test_nothing_of_a_login_is_kept_for_a_tab_once_it_led_somewhere(site):
+    Visitor().launch(site.lms.url, "learner", "1")
+    with site.database.reading() as db:
+        assert [(login.used_at is not None, login.again) for login in db.scalars(select(Login))] == [(True, None)]
+
+
+@pytest.mark.quirk("many_frames")
+@pytest.mark.parametrize("family", ["schoology", "Canvas", "moodle"])
+def test_before_the_message_whoever_shows_courses_of_such_a_product_may_frame(site, family):
+    with site.database.transaction() as db:
+        db.execute(update(Platform).values(family=family))
+    page = without_cookies(site, BROWSER)
+    anybody = "frame-ancestors *" in page.headers["Content-Security-Policy"]
+    assert anybody == (family != "moodle")

@@ -146,9 +146,9 @@ def registers_at(host: str, issuer: str) -> bool:
     return issuer in CANVAS or speaks_for(host, issuer)
 
 
-def shows_elsewhere(issuer: str) -> bool:
+def shows_elsewhere(issuer: str, family: str | None) -> bool:
     """Whether only a signed message says where the platform shows its courses."""
-    return issuer in SHARED_ISSUERS
+    return issuer in SHARED_ISSUERS or is_canvas(issuer, family) or (family or "").casefold() == "schoology"
 
 
 def audience(authorization_server: str | None) -> str | None:

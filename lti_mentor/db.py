@@ -22,7 +22,6 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
-    Executable,
     ForeignKey,
     Insert,
     Integer,
@@ -58,6 +57,7 @@ from sqlalchemy.types import TypeDecorator
 from lti_mentor.errors import SettingsError
 
 WAIT_SECONDS = 10  # for others who write to the same file
+RECYCLED_AFTER = 600  # seconds: a connection to PostgreSQL may be lost without a word
 OLDEST_SQLITE = (3, 38)  # with functions for JSON
 PAUSE = 0.0002  # seconds, until it is asked again whether they are done
 NAMING = {
@@ -188,20 +188,22 @@ def connect(url: str) -> Database:
         url = "postgresql+psycopg://" + url.split("://", 1)[1]
     if url.startswith("sqlite"):
         return _connect_sqlite(url)
-    engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, pool_pre_ping=True, pool_recycle=RECYCLED_AFTER, hide_parameters=True)
     event.listen(engine, "handle_error", _forget_values)
     dialect: Any = engine.dialect
     dialect.do_ping = partial(_is_there, dialect.do_ping)
     dialect.do_rollback = partial(_give_up, dialect.do_rollback)
     reader = engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
     looker = engine.execution_options(isolation_level="AUTOCOMMIT")
-    event.listen(looker, "before_execute", _refuse_to_write)
+    event.listen(looker, "before_cursor_execute", _refuse_to_write)
     return Database(engine, reader, looker, engine)
 
 
-def _refuse_to_write(connection: Connection, statement: Executable, *given: object) -> None:
+def _refuse_to_write(
+    connection: Connection, cursor: object, text: str, values: object, context: Any, *_: object
+) -> None:
     """Which PostgreSQL does in transactions alone."""
-    if not statement.is_select:
+    if context.compiled is None or not context.compiled.statement.is_select:
         raise InvalidRequestError("this is for looking alone")
 
 

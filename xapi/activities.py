@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -101,6 +102,7 @@ class Memory:
 
 
 MOST_TENANTS, MOST_TEXTS = 20, 4000
+_ONE_BY_ONE = Lock()
 MEMORIES: WeakKeyDictionary[Engine, dict[uuid.UUID, Memory]] = WeakKeyDictionary()
 
 
@@ -115,17 +117,19 @@ def _recalled(engine: Engine, tenant: uuid.UUID, version: int, iris: Iterable[st
 
 def remember(learned: Learned) -> None:
     """Of a transaction that is committed; not what is known better meanwhile."""
-    memories = MEMORIES.setdefault(learned.engine, {})
-    memory = memories.get(learned.tenant)
-    if memory is not None and memory.version > learned.before:
-        return
-    texts = {iri: text for iri, text in learned.texts.items() if len(text) <= REMEMBERED}
-    if memory is None or memory.version < learned.before or len(memory.texts) > MOST_TEXTS:
-        if len(memories) >= MOST_TENANTS:
+    with _ONE_BY_ONE:
+        memories = MEMORIES.setdefault(learned.engine, {})
+        memory = memories.get(learned.tenant)
+        if memory is not None and memory.version > learned.before:
+            return
+        if memory is None and len(memories) >= MOST_TENANTS:
             memories.clear()
-        memories[learned.tenant] = Memory(learned.version, texts)
-    else:
-        memory.texts.update(texts)
+        if memory is None or memory.version < learned.before or len(memory.texts) > MOST_TEXTS:
+            memory = memories[learned.tenant] = Memory(learned.version, {})
+        for iri, text in learned.texts.items():
+            memory.texts.pop(iri, None)  # which may have been shorter before
+            if len(text) <= REMEMBERED:
+                memory.texts[iri] = text
         memory.version = learned.version
 
 

@@ -64,6 +64,7 @@ def _copy_to_postgresql(connection: Connection, rows: Sequence[tuple[object, ...
             for row in rows:
                 copy.write_row(row)
     except driver.Error as error:
+        error.args = (str(error).partition("\n")[0], *error.args[1:])  # what follows quotes the row
         raise DBAPIError.instance(_MANY, None, error, driver.Error, True, dialect=connection.dialect) from error
     finally:
         cursor.close()

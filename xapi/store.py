@@ -69,6 +69,7 @@ def take(
     ``keyed`` hashes. They void what has the same authority, or with ``voids_all`` anything. Raises Conflict and
     VoidingRefused.
     """
+    db.flush()  # so that rows are locked in the order in which they were changed
     given, whose, connection = batch.drafts, key_of(batch.authority), db.connection()
     seq, stored, head = _reserve(connection, tenant, len(given), now)
     known = _known(connection, tenant, list(batch.named))
@@ -109,6 +110,7 @@ def put(
 
 def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetime, authority: Statement) -> Taken:
     """Store one statement of our own making: complete, valid and new. It may void anything."""
+    db.flush()  # as above
     draft, connection = draft_of(statement, tenant, authority), db.connection()
     given = indexed([(0, draft)])
     seq, stored, head = _reserve(connection, tenant, 1, now)
@@ -167,6 +169,7 @@ def _reserve(connection: Connection, tenant: uuid.UUID, count: int, now: datetim
 
 def last_seq(db: Session, *, tenant: uuid.UUID, now: datetime) -> int:
     """Of all statements so far; nobody stores another one until the transaction ends."""
+    db.flush()
     following, _, _ = _reserve(db.connection(), tenant, 0, now)
     return following - 1
 

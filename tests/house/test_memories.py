@@ -43,6 +43,7 @@ MEMORIES = {
     "lti_mentor/web/admin/retention.py LOOKING": "a lock",
     "lti_mentor/web/exports.py _PLACES": "how many exports run",
     "lti_mentor/web/lrs_statements.py TURN": "a lock",
+    "xapi/activities.py _ONE_BY_ONE": "a lock",
     "xapi/facets.py _NOTHING": "an empty part, which nobody changes",
 }
 

@@ -201,6 +201,24 @@ def test_what_a_later_transaction_found_is_not_forgotten_for_an_earlier_one(data
     assert known(database)["definition"] == one
 
 
+def test_a_definition_that_becomes_too_long_to_remember_loses_nothing(database):
+    half, more = "x" * (activities.REMEMBERED // 2), "y" * activities.REMEMBERED
+    taught(database, {"description": {"en": half}})
+    taught(database, {"description": {"de": more}})
+    taught(database, {"description": {"fr": "court"}})
+    assert known(database)["definition"]["description"] == {"en": half, "de": more, "fr": "court"}
+
+
+def test_one_tenant_whose_memory_begins_anew_takes_no_other_ones(database, monkeypatch):
+    monkeypatch.setattr(activities, "MOST_TENANTS", 1)
+    taught(database, {"name": {"en": "One"}})
+    learn(database, {"name": {"en": "Two"}})  # by a writer who remembers nothing
+    taught(database, {"name": {"en": "Two"}})
+    with asked(database) as texts:
+        taught(database, {"name": {"en": "Two"}})
+    assert not any("FROM xapi_activities" in text for text in texts)
+
+
 def test_no_more_is_remembered_than_fits(database, monkeypatch):
     monkeypatch.setattr(activities, "MOST_TEXTS", 3)
     for number in range(8):

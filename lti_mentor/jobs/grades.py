@@ -19,7 +19,7 @@ from lti_mentor.lti import contexts, links, platforms
 from lti_mentor.lti.grades import Gradebook, Score
 from lti_mentor.mentoring import courses, evidence, goal_columns, gradebook, people, telling
 from lti_mentor.mentoring.evidence import Work
-from lti_mentor.mentoring.gradebook import MAXIMUM, GradeColumn, LatestScore
+from lti_mentor.mentoring.gradebook import MAXIMUM, REFUSED_FOR, GradeColumn, LatestScore
 from lti_mentor.queue import NEVER
 from lti_mentor.tool import Tool
 
@@ -87,8 +87,10 @@ def _work(tool: Tool, column: GradeColumn, stop: threading.Event) -> tuple[int, 
     try:
         counted = _count(tool, column, stop)
         book, issuer = _book(tool, column)
+        if column.problem == telling.REFUSED:
+            _look_anew(tool, book, column)
         while batch := _batch(tool, column, issuer):
-            statuses = []
+            answers = []
             for each in batch:
                 if stop.is_set():
                     _give_back(tool, column)
@@ -96,9 +98,11 @@ def _work(tool: Tool, column: GradeColumn, stop: threading.Event) -> tuple[int, 
                 if tried and clock.now() > until:
                     raise PlatformError("grades.too_slow", retryable=True)
                 tried += 1
-                statuses.append(_tell(tool, book, column, each))
-                told += statuses[-1] == TOLD
-            _check(tool, column, [status for status in statuses if status is not None])
+                status = _tell(tool, book, column, each)
+                told += status == TOLD
+                if status is not None:
+                    answers.append((each.score, status))
+            _check(tool, column, answers)
     except PlatformError as problem:
         log.warning("scores not told", extra={"reason": problem.reason, "status": problem.values.get("status")})
         _failed(tool, column, problem.reason, problem.values.get("retry_after"))
@@ -243,13 +247,17 @@ def _tell(tool: Tool, book: Gradebook, column: GradeColumn, waiting: _Waiting) -
     return 409
 
 
-def _check(tool: Tool, column: GradeColumn, statuses: Sequence[int]) -> None:
-    """Raises PlatformError where the column is refused: several people are alike, and nobody was taken lately."""
-    if len(statuses) > 1 and set(statuses) in REFUSES_ALL:
+def _check(tool: Tool, column: GradeColumn, answers: Sequence[tuple[LatestScore, int]]) -> None:
+    """Raises PlatformError where the column is refused: several people are alike, and nobody was taken lately.
+
+    People whom it never took say so only of a column that never took anybody: else it may be they who are refused.
+    """
+    if len(answers) > 1 and {status for _, status in answers} in REFUSES_ALL:
         with tool.database.reading() as db:
-            takes_others = telling.was_told_lately(db, column)
-        if not takes_others:
-            raise PlatformError(telling.REFUSED, status=statuses[0])
+            last = telling.last_told_at(db, column)
+        known = [score for score, _ in answers if score.sent_at is not None]
+        if last is None or (last < clock.now() - REFUSED_FOR and len(known) > 1):
+            raise PlatformError(telling.REFUSED, status=answers[0][1])
 
 
 def _said(waiting: _Waiting, subject: str, at: datetime) -> Score:
@@ -275,10 +283,29 @@ def _address(tool: Tool, book: Gradebook, column: GradeColumn) -> str:
     if column.lineitem_url is not None and book.is_near(column.lineitem_url):
         return column.lineitem_url
     url = book.find(column.key) or _made(tool, book, column)
+    _keep_address(tool, column, url)
+    return url
+
+
+def _look_anew(tool: Tool, book: Gradebook, column: GradeColumn) -> None:
+    """What has the address of a refused column may be somebody else's by now, and ours elsewhere.
+
+    No column is made: nobody said that ours is gone. Raises PlatformError where the platform does not answer now.
+    """
+    try:
+        url = book.find(column.key)
+    except PlatformError as problem:
+        if problem.retryable:
+            raise
+        return  # its columns may not be listed
+    if url is not None:
+        _keep_address(tool, column, url)
+
+
+def _keep_address(tool: Tool, column: GradeColumn, url: str) -> None:
     with tool.database.transaction() as db:
         db.get_one(GradeColumn, column.id).lineitem_url = url
     column.lineitem_url = url  # ours while it is leased, so what we have of it is what there is
-    return url
 
 
 def _made(tool: Tool, book: Gradebook, column: GradeColumn) -> str:

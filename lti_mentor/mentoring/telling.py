@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
@@ -145,11 +145,10 @@ def failed(column: GradeColumn, reason: str, *, retry_after: int | None) -> None
     column.retry_at = clock.now() + min(wait, LATEST_WAIT)
 
 
-def was_told_lately(db: Session, column: GradeColumn) -> bool:
-    """Whether the platform took a score of anybody into it."""
+def last_told_at(db: Session, column: GradeColumn) -> datetime | None:
+    """When the platform last took a score of anybody into it."""
     these = (LatestScore.organization_id == column.organization_id, LatestScore.column_id == column.id)
-    lately = LatestScore.sent_at >= clock.now() - REFUSED_FOR
-    return db.scalar(select(LatestScore.id).where(*these, lately).limit(1)) is not None
+    return db.scalar(select(func.max(LatestScore.sent_at)).where(*these))
 
 
 def begin_anew(db: Session, column: GradeColumn) -> None:
@@ -172,8 +171,7 @@ def gone(db: Session, column: GradeColumn) -> None:
 
 
 def refused(db: Session, column: GradeColumn) -> None:
-    """Its address is looked for anew later: it may have become a column of somebody else. Nobody is refused by it."""
-    column.lineitem_url = None
+    """Nobody is refused by it. Its address stays: without, another column would be made beside it."""
     these = (LatestScore.organization_id == column.organization_id, LatestScore.column_id == column.id)
     by_it = (*these, LatestScore.problem == "grades.person_refused")
     db.execute(update(LatestScore).where(*by_it).values(refused_at=None, problem=None))

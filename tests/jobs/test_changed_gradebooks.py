@@ -200,21 +200,71 @@ def test_a_platform_that_moved_without_its_columns_is_told_all_scores(tool, lms,
 
 
 @pytest.mark.parametrize("status", [403, 412])
-def test_a_column_that_takes_nobodys_score_is_a_problem_of_the_column_and_of_no_person(
+def test_a_column_that_refuses_those_it_took_before_is_a_problem_of_the_column_and_of_no_person(
     tool, lms, both_site, status, lately
 ):
     change_all(both_site.database)
     lms.bad_answers[:] = [answering(status)] * 3
     assert grades.run(tool) == 0
     assert lms.bad_answers == []
-    found = column(both_site.database)
-    assert (found.problem, found.lineitem_url, found.leased_until) == ("grades.column_refused", None, None)
-    assert found.retry_at > clock.now()
-    assert all(each.is_waiting and each.problem is None for each in scores(both_site.database).values())
+    assert_refused(both_site.database)
     wait(both_site.database)
-    assert grades.run(tool) == 3, "its address was looked for anew"
+    assert grades.run(tool) == 3
     assert len(lms.columns) == 1
     assert column(both_site.database).problem is None
+
+
+def assert_refused(database) -> None:
+    """The column, which is known where it is, and none of its people."""
+    found = column(database)
+    assert (found.problem, found.leased_until) == ("grades.column_refused", None)
+    assert found.lineitem_url is not None
+    assert found.retry_at > clock.now()
+    assert all(each.is_waiting and each.problem is None for each in scores(database).values())
+
+
+def test_a_column_that_never_took_anybody_is_a_problem_of_the_column(tool, lms, both_site):
+    crowd(both_site, lms, 2)
+    lms.bad_answers[:] = [nothing, nothing, *[answering(412)] * 3]
+    assert grades.run(tool) == 0
+    assert_refused(both_site.database)
+    wait(both_site.database)
+    lms.bad_answers[:] = [nothing, *[answering(412)] * 3]
+    assert grades.run(tool) == 0
+    assert_refused(both_site.database)
+    assert column(both_site.database).failures == 2
+
+
+def test_a_column_that_is_refused_is_the_only_one_also_where_the_platform_keeps_no_id_of_ours(
+    tool, lms, both_site, lately
+):
+    (made,) = lms.columns.values()
+    made.resource_id = ""
+    change_all(both_site.database)
+    lms.bad_answers[:] = [answering(403)] * 3
+    assert grades.run(tool) == 0
+    for look in (nothing, answering(403)):
+        wait(both_site.database)
+        lms.bad_answers[:] = [look, *[answering(403)] * 3]
+        assert grades.run(tool) == 0
+        assert lms.bad_answers == []
+        assert_refused(both_site.database)
+    wait(both_site.database)
+    assert grades.run(tool) == 3
+    assert list(lms.columns.values()) == [made]
+
+
+def test_a_refused_column_is_told_where_the_platform_has_it_now(tool, lms, both_site, lately):
+    change_all(both_site.database)
+    lms.bad_answers[:] = [answering(412)] * 3
+    assert grades.run(tool) == 0
+    (somebody_elses,) = lms.columns.values()
+    somebody_elses.resource_id, before = "theirs", dict(somebody_elses.scores)
+    ours = lms.columns["9"] = ToolColumn("9", "1", "Ours", 100, str(column(both_site.database).key))
+    wait(both_site.database)
+    assert grades.run(tool) == 3
+    assert {name: points for name, (_, points, _) in ours.scores.items()} == dict.fromkeys(before, 50)
+    assert somebody_elses.scores == before
 
 
 def change_all(database) -> None:
@@ -231,6 +281,10 @@ def lately(tool, lms, both_site):
     with both_site.database.transaction() as db:
         for each in db.scalars(select(LatestScore)):
             each.sent_at -= timedelta(days=2)
+    two_days_ago(lms)
+
+
+def two_days_ago(lms) -> None:
     for made in lms.columns.values():
         made.scores = {name: (at - timedelta(days=2), *rest) for name, (at, *rest) in made.scores.items()}
 
@@ -256,6 +310,39 @@ def test_two_who_are_refused_alike_are_no_problem_of_a_column_that_took_somebody
     assert grades.run(tool) == 0
     assert column(both_site.database).problem is None
     assert [each.problem for each in scores(both_site.database).values()].count("grades.person_refused") == 2
+
+
+def test_two_who_are_refused_for_days_while_the_others_are_silent_are_no_problem_of_the_column(tool, lms, both_site):
+    crowd(both_site, lms, 2)
+
+    def refuses_two():
+        given = request.get_json(silent=True) or {}
+        return Response("{}", 403) if given.get("userId", "").startswith("crowd") else None
+
+    lms.bad_answers[:] = [refuses_two] * 99
+    assert grades.run(tool) == 1
+    (made,) = lms.columns.values()
+    made.resource_id = ""
+    for _ in range(3):
+        with both_site.database.transaction() as db:
+            for each in db.scalars(select(LatestScore)):
+                if each.refused_at is not None:
+                    each.refused_at -= timedelta(days=2)
+                else:
+                    each.sent_at -= timedelta(days=2)
+        two_days_ago(lms)
+        assert grades.run(tool) == 0
+        assert (column(both_site.database).problem, column(both_site.database).retry_at) == (None, None)
+        refusals = {name: each.problem for name, each in scores(both_site.database).items()}
+        assert refusals == {
+            "learner": None,
+            "crowd-0": "grades.person_refused",
+            "crowd-1": "grades.person_refused",
+        }
+        assert not any(each.is_waiting for each in scores(both_site.database).values())
+    rate(both_site.database, 100)
+    assert grades.run(tool) == 1, "nobody waits for them"
+    assert list(lms.columns.values()) == [made]
 
 
 def a_day_later(database) -> None:

@@ -283,7 +283,9 @@ def keep(db: Session, offer: Offer, granted: Granted, *, organization_id: uuid.U
     owner_ids = known.organization_ids if known else set()
     if owner_ids - {organization_id}:
         raise Refused("registration.of_others")
-    pasted = known.pasted_keys if known else None
+    if known and not owner_ids:
+        _forget_decisions(known)
+    pasted = known.pasted_keys if known and owner_ids else None
     registration = Registration(
         issuer=offer.issuer,
         client_id=granted.client_id,
@@ -306,6 +308,16 @@ def keep(db: Session, offer: Offer, granted: Granted, *, organization_id: uuid.U
         platforms.check_alone(db, platform)
     db.flush()
     return Kept(platform, is_new=not owner_ids, changed=tuple(changed))
+
+
+def _forget_decisions(platform: Platform) -> None:
+    """What an administrator decided for people who are gone is not decided for those who come now.
+
+    One that is switched off stays so, and a deployment that was refused: neither lets anybody in.
+    """
+    platform.foreign_azp = platform.observers = False
+    platform.trusted_audiences, platform.role_map, platform.frame_ancestors = [], {}, []
+    platform.leeway_seconds = platform.token_audience = platform.family = None
 
 
 def _begin(platform: Platform, organization_id: uuid.UUID, *, needs_approval: bool) -> None:

@@ -126,15 +126,42 @@ def test_a_deployment_is_not_let_in_by_who_needs_an_approval(site):
     assert {each.deployment_id: each.status for each in kept(site).deployments} == {"1": "active", "2": "active"}
 
 
-def test_a_platform_that_is_nobodys_any_more_is_registered_as_a_new_one(site):
+NOTHING_DECIDED = {
+    "foreign_azp": False,
+    "trusted_audiences": [],
+    "role_map": {},
+    "leeway_seconds": None,
+    "observers": False,
+    "frame_ancestors": [],
+    "token_audience": None,
+    "family": None,
+    "pasted_keys": None,
+}
+
+
+def test_a_platform_that_is_nobodys_any_more_is_registered_as_a_new_one(both_site):
+    site = both_site
+    public = {name: value for name, value in SigningKey().jwk().items() if name in ("kty", "n", "e", "kid")}
     with platform() as (url, _):
         open_address(invited(site), url)
-        decide(site, adopting_id=None)
+        jwks_uri = kept(site).jwks_uri
+        decide(site, **{**DECIDED, "status": "active", "family": "moodle"}, jwks_uri=None, pasted_keys=[public])
         page = open_address(invited(site, "Elsewhere", needs_approval=True), url)
     assert "The tool is registered" in page.text
     with site.database.reading() as db:
         elsewhere = organizations.named(db, "Elsewhere").id
-    assert (kept(site).status, kept(site).organization_ids) == ("pending", {elsewhere})
+    now = kept(site)
+    assert (now.status, now.organization_ids, now.jwks_uri) == ("pending", {elsewhere}, jwks_uri)
+    assert {name: getattr(now, name) for name in NOTHING_DECIDED} == NOTHING_DECIDED
+
+
+@pytest.mark.parametrize("needs_approval", [False, True])
+def test_a_platform_that_was_switched_off_is_not_let_in_by_whom_it_becomes(site, needs_approval):
+    with platform() as (url, _):
+        open_address(invited(site), url)
+        decide(site, adopting_id=None, status="disabled")
+        open_address(invited(site, "Elsewhere", needs_approval=needs_approval), url)
+    assert kept(site).status == ("pending" if needs_approval else "disabled")
 
 
 def test_an_open_tool_changes_nothing_of_a_platform_that_launches(site):

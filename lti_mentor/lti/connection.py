@@ -34,7 +34,7 @@ def _try(step: str, count: Callable[[], int]) -> Tried:
 def _keys(tool: Tool, platform: Platform) -> int:
     if platform.jwks_uri is None:
         return len(platform.pasted_keys or [])
-    usable = keysets.usable(http.get_json(platform.jwks_uri, tool.settings))
+    usable = keysets.usable(http.get_json(platform.jwks_uri, tool.settings, guarded=platform.is_https))
     if not usable:
         raise PlatformError("platform.no_usable_key")
     return usable

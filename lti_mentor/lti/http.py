@@ -50,14 +50,14 @@ class Answer:
             raise PlatformError("platform.not_json") from None
 
 
-def get_json(url: str, settings: Settings, *, bearer: str | None = None) -> Any:
+def get_json(url: str, settings: Settings, *, bearer: str | None = None, guarded: bool = False) -> Any:
     """The JSON at this address. Raises PlatformError, whose reason never carries what was answered."""
-    return get(url, settings, bearer=bearer).json()
+    return get(url, settings, bearer=bearer, guarded=guarded).json()
 
 
-def get(url: str, settings: Settings, *, bearer: str | None = None) -> Answer:
+def get(url: str, settings: Settings, *, bearer: str | None = None, guarded: bool = False) -> Answer:
     """The good answer at this address. Raises PlatformError."""
-    return _good(ask("GET", url, settings, headers=authorized(bearer)))
+    return _good(ask("GET", url, settings, headers=authorized(bearer), guarded=guarded))
 
 
 def post_json(url: str, body: Mapping[str, Any], settings: Settings, *, bearer: str | None = None) -> Any:

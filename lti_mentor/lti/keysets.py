@@ -46,14 +46,16 @@ def verification_key(
     if not isinstance(kid, str) or not kid:
         raise LaunchError("launch.no_key_id")
     if platform.jwks_uri is not None:
-        return _published(database, settings, kept, platform.jwks_uri, kid)
+        return _published(database, settings, kept, platform.jwks_uri, kid, guarded=platform.is_https)
     for key in pasted:
         if key.get("kid") == kid:
             return _parsed(key["n"], key["e"])
     raise LaunchError("launch.unknown_key")
 
 
-def _published(database: Database, settings: Settings, kept: KeySet | None, jwks_uri: str, kid: str) -> Any:
+def _published(
+    database: Database, settings: Settings, kept: KeySet | None, jwks_uri: str, kid: str, *, guarded: bool
+) -> Any:
     now = clock.now()
     fresh = kept is not None and now - kept.fetched_at < _good_for(kept, settings)
     found = _find(kept, kid)
@@ -61,7 +63,7 @@ def _published(database: Database, settings: Settings, kept: KeySet | None, jwks
         return _parsed(*found)
     tried_just_now = kept is not None and now - kept.tried_at < timedelta(seconds=settings.key_retry_seconds)
     if not tried_just_now:
-        kept = _fetch(database, settings, kept, jwks_uri, seconds=0 if found else LONGEST_WAIT)
+        kept = _fetch(database, settings, kept, jwks_uri, seconds=0 if found else LONGEST_WAIT, guarded=guarded)
         found = _find(kept, kid)
     if found is None:
         raise LaunchError("launch.unknown_key" if kept and kept.fetched_at > NEVER else "launch.no_keys")
@@ -104,7 +106,7 @@ _ASKING: dict[str, threading.Lock] = {}
 
 
 def _fetch(
-    database: Database, settings: Settings, kept: KeySet | None, jwks_uri: str, *, seconds: float
+    database: Database, settings: Settings, kept: KeySet | None, jwks_uri: str, *, seconds: float, guarded: bool
 ) -> KeySet | None:
     """What the platform publishes now; of launches that come together one asks, the others take what it learned.
 
@@ -118,19 +120,20 @@ def _fetch(
             latest = db.get(KeySet, jwks_uri)
         if latest is not None and (kept is None or latest.tried_at > kept.tried_at):
             return latest
-        return _ask(database, settings, latest, jwks_uri)
+        return _ask(database, settings, latest, jwks_uri, guarded=guarded)
     finally:
         asking.release()
 
 
-def _ask(database: Database, settings: Settings, kept: KeySet | None, jwks_uri: str) -> KeySet | None:
-    """What the platform publishes now; what we had when it does not answer well."""
+def _ask(database: Database, settings: Settings, kept: KeySet | None, jwks_uri: str, *, guarded: bool) -> KeySet | None:
+    """What the platform publishes now; what we had when it does not answer well, unless that came in the clear."""
     try:
-        answer = http.get(jwks_uri, settings)
+        answer = http.get(jwks_uri, settings, guarded=guarded)
         body = answer.json()
         usable = _is_key_set(body)
-    except PlatformError:
+    except PlatformError as problem:
         usable = False
+        kept = None if problem.reason == "platform.not_encrypted" else kept
     now = clock.now()
     with database.transaction() as db:
         if usable:

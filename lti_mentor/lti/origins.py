@@ -26,6 +26,11 @@ def origin(url: str) -> str | None:
     return f"{address.scheme}://{host}" + ("" if port == usual else f":{port}")
 
 
+def is_https(url: str) -> bool:
+    """However its scheme is written."""
+    return (origin(url) or "").startswith("https:")
+
+
 def host(url: str) -> str:
     """As the origin has it; empty when it is no web address."""
     return urlsplit(origin(url) or "").hostname or ""

@@ -29,7 +29,7 @@ from lti_mentor import clock
 from lti_mentor.db import Base, inserting, new_id, one_of
 from lti_mentor.errors import LaunchError, NotFound, Refused
 from lti_mentor.lti import quirks
-from lti_mentor.lti.origins import origin
+from lti_mentor.lti.origins import is_https, origin
 
 STATES = ("pending", "active", "disabled")
 DEPLOYMENT_STATES = ("pending", "active", "refused")
@@ -77,8 +77,8 @@ class Platform(Base):
 
     @property
     def is_https(self) -> bool:
-        """Whether tokens go to it with TLS alone, whatever addresses it names."""
-        return (origin(self.issuer) or "").startswith("https:")
+        """Whether tokens go to it, and its keys come, with TLS alone, whatever addresses it names."""
+        return is_https(self.issuer)
 
     @property
     def organization_ids(self) -> set[uuid.UUID]:
@@ -185,15 +185,17 @@ def take_keys(platform: Platform, jwks_uri: str | None, pasted: Sequence[dict[st
     """Its keys are published at an address, or they were pasted: one of both. Raises Refused."""
     if bool(jwks_uri) == bool(pasted):
         raise Refused("platform.one_source_of_keys")
-    check_address_of_keys(jwks_uri or None)
+    check_address_of_keys(jwks_uri or None, platform.issuer)
     check_pasted_keys(pasted)
     platform.jwks_uri, platform.pasted_keys = jwks_uri or None, list(pasted) or None
 
 
-def check_address_of_keys(url: str | None) -> None:
+def check_address_of_keys(url: str | None, issuer: str) -> None:
     """Raises Refused."""
     if url is not None and (origin(url) is None or len(url) > LONGEST or not url.isprintable()):
         raise Refused("platform.address_of_keys")
+    if url is not None and is_https(issuer) and not is_https(url):
+        raise Refused("platform.keys_in_the_clear")
 
 
 def check_pasted_keys(pasted: Sequence[dict[str, str]]) -> None:

@@ -26,7 +26,7 @@ def change(db: Session, platform: Platform, wanted: Mapping[str, Any]) -> list[s
     for reason in problems(platform, wanted).values():
         raise Refused(reason)
     standing = platforms.standing(platform)
-    before = {name: getattr(platform, name) for name in [*_CHECKS, "foreign_azp", "adopting_id"]}
+    before = {name: getattr(platform, name) for name in [*_checks(platform), "foreign_azp", "adopting_id"]}
     for name, value in wanted.items():
         if name not in KEYS:
             setattr(platform, name, value)
@@ -40,7 +40,7 @@ def change(db: Session, platform: Platform, wanted: Mapping[str, Any]) -> list[s
 def problems(platform: Platform, wanted: Mapping[str, Any]) -> dict[str, str]:
     """The reason for each of these columns that cannot be so."""
     wrong = {}
-    for name, check in _CHECKS.items():
+    for name, check in _checks(platform).items():
         try:
             if name in wanted:
                 check(wanted[name])
@@ -87,13 +87,14 @@ def _is_text(text: str) -> bool:
     return 0 < len(text) <= LONGEST and text.isprintable()
 
 
-# In the order of the form.
-_CHECKS: dict[str, Callable[[Any], None]] = {
-    "jwks_uri": check_address_of_keys,
-    "pasted_keys": check_pasted_keys,
-    "trusted_audiences": _check_audiences,
-    "token_audience": _check_audience,
-    "leeway_seconds": _check_leeway,
-    "role_map": _check_roles,
-    "frame_ancestors": check_frame_ancestors,
-}
+def _checks(platform: Platform) -> dict[str, Callable[[Any], None]]:
+    """In the order of the form."""
+    return {
+        "jwks_uri": lambda url: check_address_of_keys(url, platform.issuer),
+        "pasted_keys": check_pasted_keys,
+        "trusted_audiences": _check_audiences,
+        "token_audience": _check_audience,
+        "leeway_seconds": _check_leeway,
+        "role_map": _check_roles,
+        "frame_ancestors": check_frame_ancestors,
+    }

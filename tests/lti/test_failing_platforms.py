@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import select
 
 from lti_mentor.jobs import grades, rosters
-from lti_mentor.lti import contexts, tokens
+from lti_mentor.lti import connection, contexts, tokens
 from lti_mentor.lti.contexts import ContextServices
+from lti_mentor.lti.keysets import NEVER
 from lti_mentor.lti.platforms import KeySet, Platform
 from lti_mentor.lti.registration import Invitation
 from lti_mentor.mentoring.courses import Member
@@ -177,3 +178,24 @@ def test_a_platform_of_https_gets_no_token_in_the_clear(site, named):
     with site.database.reading() as db:
         assert db.scalars(select(ContextServices.roster_problem)).one() == "platform.not_encrypted"
         assert db.scalars(select(GradeColumn.problem)).one() == "platform.not_encrypted"
+
+
+def test_keys_of_a_platform_of_https_do_not_come_in_the_clear(site):
+    """Also those that came so before; on networks of ours, as in development, they may."""
+    issuer = "https://lms.example.org"
+
+    def encrypted(**values) -> str:
+        change(site, Platform, issuer=issuer, **values)
+        return issuer
+
+    assert send(site, {"iss": encrypted}).status_code == 303, "http on this machine"
+    with site.database.transaction() as db:
+        known = db.scalars(select(KeySet)).one()
+        db.add(KeySet(jwks_uri=f"{OUTSIDE}/jwks", body=known.body, fetched_at=NEVER, tried_at=NEVER))
+    change(site, Platform, issuer=site.lms.world.issuer)
+    refused(send(site, {"iss": lambda: encrypted(jwks_uri=f"{OUTSIDE}/jwks")}), "launch.no_keys")
+    with site.database.reading() as db:
+        kept, platform = db.get(KeySet, f"{OUTSIDE}/jwks"), db.scalars(select(Platform)).first()
+    assert kept.body == {"keys": []}
+    keys, _ = connection.try_out(tool_of(site), platform)
+    assert keys.problem.reason == "platform.not_encrypted"

@@ -218,6 +218,28 @@ def test_a_file_that_is_no_public_key_is_refused_in_words(site, tmp_path, text, 
     assert platform(site).pasted_keys is None
 
 
+CLEAR = "begins with http and the issuer with https"
+
+
+def test_keys_of_a_platform_of_https_are_not_taken_from_a_plain_address(site):
+    with site.database.transaction() as db:
+        db.get(Platform, platform(site).id).issuer = "HTTPS://lms.example.org"
+    done = command(site, "set", "--leeway", "7", "--jwks-uri", "http://lms.example.org/jwks")
+    assert (done.exit_code, CLEAR in done.output) == (1, True), done.output
+    assert (platform(site).leeway_seconds, platform(site).jwks_uri) == (None, f"{site.lms.url}/jwks")
+    change(site, "--leeway", "7", "--jwks-uri", "HTTPS://lms.example.org/jwks")
+
+
+def test_a_platform_of_https_is_not_added_with_keys_at_a_plain_address(site):
+    ends = [word for each in ("authorization", "token") for word in (f"--{each}-endpoint", "https://lms.example.org/")]
+    known_as = ["--issuer", "https://lms.example.org", "--client-id", "c", "--deployment-id", "1"]
+    given = ["platform", "add", *known_as, *ends, "--jwks-uri"]
+    surroundings = {"LTI_MENTOR_DATABASE_URL": url_of(site.database), "LTI_MENTOR_SECRET_KEY": SECRET}
+    plain = CliRunner().invoke(main, [*given, "http://lms.example.org/jwks"], env=surroundings)
+    assert (plain.exit_code, CLEAR in plain.output) == (1, True), plain.output
+    assert CliRunner().invoke(main, [*given, "https://lms.example.org/jwks"], env=surroundings).exit_code == 0
+
+
 def test_a_platform_is_added_with_a_pasted_key(site, tmp_path):
     file = tmp_path / "key.pem"
     file.write_text(pem(SigningKey()))

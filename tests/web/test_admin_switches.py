@@ -112,6 +112,15 @@ def test_every_problem_stands_beside_its_field_and_what_was_typed_is_kept(alone)
     assert (now.leeway_seconds, now.foreign_azp, now.jwks_uri) == (None, False, f"{alone.lms.url}/jwks")
 
 
+def test_keys_of_a_platform_of_https_are_not_taken_from_a_plain_address(alone):
+    with alone.database.transaction() as db:
+        db.scalars(select(Platform)).one().issuer = "https://lms.example.org"
+    page = change(alone, Administrator(alone), jwks_uri="http://lms.example.org/jwks")
+    assert page.status_code == 422
+    assert "begins with http and the issuer with https" in re.search(r'id="problem-jwks_uri">([^<]*)', page.text)[1]
+    assert platform_of(alone).jwks_uri == f"{alone.lms.url}/jwks"
+
+
 @pytest.mark.parametrize(("typed", "sentence"), [("many", "Give a number"), ("-1", "between 0 and 300 seconds")])
 def test_a_leeway_that_is_none_is_refused_in_words(site, typed, sentence):
     with site.database.transaction() as db:

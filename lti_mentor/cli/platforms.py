@@ -153,11 +153,17 @@ def keys_() -> None:
 @keys_.command("show")
 @click.option("--jwk", "is_jwk", is_flag=True, help="As JWK; else as PEM.")
 def keys_show(is_jwk: bool) -> None:
-    """The public key that the tool signs with, to paste where a platform does not take its address."""
+    """The public key that the tool signs with, to paste where a platform does not take its address.
+
+    And one that is to sign, where there is one; which is which, and from when on, is said on standard error.
+    """
     vault = open_vault()
     with writing() as session:
-        key = keys.ensure(session, vault)
-        click.echo(json.dumps({"use": "sig", **key.jwk}) if is_jwk else keys.as_pem(key).strip())
+        signing = keys.ensure(session, vault)
+        for key in dict.fromkeys([signing, keys.coming(session) or signing]):
+            says = "signs now" if key == signing else f"signs from {key.signs_from:%Y-%m-%d %H:%M} UTC on"
+            click.echo(f"The key {key.jwk['kid']} {says}:", err=True)
+            click.echo(json.dumps({"use": "sig", **key.jwk}) if is_jwk else keys.as_pem(key).strip())
 
 
 @keys_.command("rotate")
@@ -173,8 +179,11 @@ def keys_rotate(at_once: bool) -> None:
             audit.write(session, each.id, "keys_rotated", place=f"{audit.COMMAND}keys rotate{' --now' * at_once}")
     if key.signs_from <= clock.now():
         click.echo(f"The tool signs with the new key {key.jwk['kid']} from now on, and publishes no other.")
+        click.echo("Where the key was pasted, paste the new one now: lti-mentor keys show prints it.")
     else:
-        click.echo(f"The new key {key.jwk['kid']} is published, and signs from {key.signs_from:%Y-%m-%d %H:%M} UTC on.")
+        at = f"{key.signs_from:%Y-%m-%d %H:%M} UTC"
+        click.echo(f"The new key {key.jwk['kid']} is published, and signs from {at} on.")
+        click.echo(f"Where the key was pasted, paste the new one by {at}: lti-mentor keys show prints it.")
 
 
 @keys_.command("reseal")

@@ -208,6 +208,6 @@ def test_our_key_can_be_pasted_where_its_address_is_not_taken(site, options):
     shown = CliRunner().invoke(main, ["keys", "show", *options], env=surroundings)
     assert shown.exit_code == 0, shown.output
     assert "PRIVATE" not in shown.output
-    pasted = jwt.PyJWK(json.loads(shown.output)).key if options else shown.output
+    pasted = jwt.PyJWK(json.loads(shown.stdout)).key if options else shown.stdout
     _, token = deep_linking.sent(deep_linking.place(deep_linking.opened(site), "home"))
     assert jwt.decode(token, pasted, algorithms=["RS256"], audience=site.lms.world.issuer)["iss"] == "tests"

@@ -1,5 +1,6 @@
 """The tool's own keys: published before they sign, and still published after they signed."""
 
+import json
 from datetime import timedelta
 
 import jwt
@@ -66,12 +67,31 @@ def test_a_new_key_is_published_first_and_signs_when_every_platform_can_know_it(
     assert still == old
     at = clock.now() + keys.LEAD
     assert said.startswith(f"The new key {new} is published, and signs from {at:%Y-%m-%d %H}:")
+    assert f"paste the new one by {at:%Y-%m-%d %H}:" in said
     assert signs(site) == old
     pass_by(site, keys.LEAD - timedelta(minutes=1))
     assert signs(site) == old
     pass_by(site, timedelta(minutes=1))
     assert signs(site) == new
     assert published(site) == [new, old]
+
+
+@pytest.mark.parametrize("options", [[], ["--jwk"]])
+def test_a_key_that_is_to_sign_is_shown_beside_the_one_that_signs_to_be_pasted_in_time(site, options):
+    alone = command(site, "show", *options)
+    command(site, "rotate")
+    both, new_and_old = command(site, "show", *options), published(site)
+    assert both.stdout.startswith(alone.stdout)
+    coming = both.stdout.removeprefix(alone.stdout)
+    at = clock.now() + keys.LEAD
+    (now, then) = both.stderr.splitlines()
+    assert now == f"The key {new_and_old[1]} signs now:"
+    assert then.startswith(f"The key {new_and_old[0]} signs from {at:%Y-%m-%d %H}:")
+    pass_by(site, keys.LEAD)
+    pasted = jwt.PyJWK(json.loads(coming)).key if options else coming
+    _, token = deep_linking.sent(deep_linking.place(deep_linking.opened(site), "home"))
+    assert jwt.decode(token, pasted, algorithms=["RS256"], audience=site.lms.world.issuer)["iss"] == "tests"
+    assert command(site, "show", *options).stdout == coming
 
 
 def test_two_rotations_in_a_row_take_nothing_away(site):
@@ -106,7 +126,8 @@ def test_in_an_emergency_a_new_key_signs_at_once_and_no_other_is_published(site)
     said = command(site, "rotate", "--now").output
     (new,) = published(site)
     assert new not in before
-    assert said == f"The tool signs with the new key {new} from now on, and publishes no other.\n"
+    assert said.startswith(f"The tool signs with the new key {new} from now on, and publishes no other.\n")
+    assert "paste the new one now" in said
     assert signs(site) == new
 
 
@@ -114,7 +135,7 @@ def test_the_very_first_key_signs_at_once(site):
     with site.database.transaction() as db:
         db.execute(delete(ToolKey))
     said = command(site, "rotate").output
-    assert said == f"The tool signs with the new key {published(site)[0]} from now on, and publishes no other.\n"
+    assert said.startswith(f"The tool signs with the new key {published(site)[0]} from now on, and publishes no other.")
     assert signs(site) == published(site)[0]
 
 

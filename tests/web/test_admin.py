@@ -429,8 +429,9 @@ def test_a_key_is_changed_with_overlap_when_the_organization_is_alone(sqlite_dat
     signed = jwt.encode({"a": 1}, vault.open(keys.PURPOSE, old.sealed_private_pem), algorithm="RS256")
     assert member.post("admin/keys", "admin/keys").status_code == 303
     page = member.get("admin/keys").text
-    assert page.count("<code>") == 4
+    assert page.count("<code>") == 5
     assert "and signs from this moment on" in page
+    assert "paste the new one there by that moment. This prints it: <code>lti-mentor keys show</code>" in page
     assert "A new key is published already" in page
     with sqlite_database.transaction() as db:
         new, _ = keys.listed(db)

@@ -15,7 +15,7 @@ from lti_mentor import clock
 from lti_mentor.db import Row
 from lti_mentor.errors import NotFound, PlatformError, Refused
 from lti_mentor.lti import http, platforms, quirks, texts
-from lti_mentor.lti.origins import host, origin
+from lti_mentor.lti.origins import host, is_https, origin
 from lti_mentor.lti.platforms import Platform, Registration
 from lti_mentor.settings import Settings
 from lti_mentor.vault import hashed
@@ -178,10 +178,12 @@ def read_offer(url: str, token: str | None, settings: Settings) -> Offer:
 def check_safety(url: str, offer: Offer) -> None:
     """A platform of https names no address that anybody on the way could answer for it. Raises Refused."""
     names = ("authorization_endpoint", "token_endpoint", "jwks_uri", "registration_endpoint")
-    if offer.issuer.startswith("https:") and not url.startswith("https:"):
+    if not is_https(offer.issuer):
+        return
+    if not is_https(url):
         raise Refused("registration.issuer", issuer=offer.issuer)
     for name in names:
-        if offer.issuer.startswith("https:") and not getattr(offer, name).startswith("https:"):
+        if not is_https(getattr(offer, name)):
             raise Refused("registration.incomplete", name=name)
 
 

@@ -267,21 +267,25 @@ def test_a_deployment_id_that_cannot_be_one_is_left_to_the_first_launch(both_sit
     assert [each.deployment_id for each in platforms(both_site)[-1].deployments] == kept
 
 
-def test_a_platform_of_https_names_no_plain_address():
-    ends = dict.fromkeys(("authorization_endpoint", "token_endpoint", "jwks_uri"), "https://lms.example.org/x")
+@pytest.mark.parametrize("scheme", ["https", "HTTPS"])
+def test_a_platform_of_https_names_no_plain_address(scheme):
+    secure = f"{scheme}://lms.example.org"
+    ends = dict.fromkeys(("authorization_endpoint", "token_endpoint", "jwks_uri"), f"{secure}/x")
     rest = {"token_audience": None, "family": "", "scopes": frozenset(), "claims": None, "variables": None}
     offer = registration.Offer(
-        issuer="https://lms.example.org",
-        registration_endpoint="https://lms.example.org/x",
+        issuer=secure,
+        registration_endpoint=f"{secure}/x",
         messages={},
         **ends,
         **rest,
     )
-    registration.check_safety("https://lms.example.org/configuration", offer)
+    registration.check_safety(f"{secure}/configuration", offer)
+    with pytest.raises(Refused):
+        registration.check_safety("http://lms.example.org/configuration", offer)
     for name in (*ends, "registration_endpoint"):
         with pytest.raises(Refused):
             plain = replace(offer, **{name: "http://lms.example.org/x"})
-            registration.check_safety("https://lms.example.org/configuration", plain)
+            registration.check_safety(f"{secure}/configuration", plain)
 
 
 def test_private_addresses_are_not_asked_by_a_tool_in_production(sqlite_database, loaded_settings):

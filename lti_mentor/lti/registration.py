@@ -298,7 +298,7 @@ def keep(db: Session, offer: Offer, granted: Granted, *, organization_id: uuid.U
         deployment_ids=(granted.deployment_id,) if granted.deployment_id else (),
         token_audience=offer.token_audience,
     )
-    changed = _changes(known, registration) if known and owner_ids else []
+    changed = _changes(known, registration, offer.family) if known and owner_ids else []
     if changed and needs_approval and known and known.status == "active":
         raise Refused("registration.needs_approval")
     if known and owner_ids and known.granted_scopes != list(granted.scopes):
@@ -330,9 +330,10 @@ def _begin(platform: Platform, organization_id: uuid.UUID, *, needs_approval: bo
         platform.status = "pending"
 
 
-def _changes(known: Platform, registration: Registration) -> list[str]:
+def _changes(known: Platform, registration: Registration, family: str | None) -> list[str]:
     """What becomes different; a name that the platform does not give stays as it is."""
     names = ("authorization_endpoint", "token_endpoint", "jwks_uri", "token_audience")
     changed = [name for name in names if getattr(registration, name) not in (None, getattr(known, name))]
+    changed += ["family"] if family not in (None, known.family) else []
     deployed = {each.deployment_id for each in known.deployments if each.status == "active"}
     return changed + (["deployments"] if set(registration.deployment_ids) - deployed else [])

@@ -90,7 +90,7 @@ SENTENCES = {
     "registration.endpoint": "The learning platform registers tools at another host than its own, so nothing was registered.",
     "registration.no_client": "The learning platform gave no client id. Nothing was registered: look there for what it says.",
     "registration.of_others": "This registration belongs to another organization here. Ask the administrator of the tool.",
-    "registration.needs_approval": "The learning platform names other addresses or deployments than before, and with this invitation that needs an approval, so nothing was changed here. Ask the administrator of the tool for an invitation without approval.",
+    "registration.needs_approval": "The learning platform names other addresses or deployments, or another product, than before, and with this invitation that needs an approval, so nothing was changed here. Ask the administrator of the tool for an invitation without approval.",
     # platforms and rights
     "platform.unknown": "There is no such platform. See lti-mentor platform list.",
     "platform.shared": "Several organizations use this platform, so it is changed on the command line: lti-mentor platform approve, disable, set, remove, and lti-mentor deployment approve, refuse for its deployments.",
@@ -357,6 +357,7 @@ FIELDS = {
     "token_endpoint": "Address of its tokens",
     "deployments": "Deployments",
     "granted_scopes": "What it lets the tool do",
+    "family": "Product",
 }
 
 

@@ -86,6 +86,21 @@ def test_registering_again_brings_addresses_and_scopes_up_to_date_and_says_which
     assert noted(site)[-1] == f"lti/register {now.title}: {changed}"
 
 
+def test_another_product_than_before_is_said_and_changed_only_by_who_needs_no_approval(site):
+    """Whose quirks a platform has, such as how it is told a score, goes by its product."""
+    about = {"product_family_code": "moodle"}
+    with platform({PLATFORM_CONFIGURATION: about}) as (url, _):
+        open_address(invited(site), url)
+        about["product_family_code"] = "canvas"
+        refused_registration(open_address(invited(site, needs_approval=True), url), "registration.needs_approval")
+        assert kept(site).family == "moodle"
+        assert "Changed: Product." in open_address(invited(site), url).text
+        del about["product_family_code"]
+        assert "Nothing is different from before" in open_address(invited(site), url).text
+    assert kept(site).family == "canvas"
+    assert noted(site)[-2:] == [f"lti/register {kept(site).title}: family", f"lti/register {kept(site).title}"]
+
+
 @pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri", "authorization_server"])
 def test_where_an_approval_is_needed_nothing_of_a_platform_that_launches_changes_without_one(site, name):
     changes, answer = {}, {"client_id": "c1", TOOL_CONFIGURATION: {"deployment_id": "1"}}

@@ -334,6 +334,6 @@ def _changes(known: Platform, registration: Registration, family: str | None) ->
     """What becomes different; a name that the platform does not give stays as it is."""
     names = ("authorization_endpoint", "token_endpoint", "jwks_uri", "token_audience")
     changed = [name for name in names if getattr(registration, name) not in (None, getattr(known, name))]
-    changed += ["family"] if family not in (None, known.family) else []
+    changed += ["family"] if known.family is not None and family not in (None, known.family) else []
     deployed = {each.deployment_id for each in known.deployments if each.status == "active"}
     return changed + (["deployments"] if set(registration.deployment_ids) - deployed else [])

@@ -14,7 +14,7 @@ from tests.conftest import SECRET, url_of
 from tests.support.desk import Desk
 from tests.support.member import Member
 
-SECOND = "https://second.example.org"
+SECOND = "http://second.example.org"
 
 
 def second_member(database, settings, cast):

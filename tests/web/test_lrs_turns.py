@@ -21,6 +21,7 @@ def test_a_sender_who_is_slow_holds_up_nobody(lrs_client):
     with socket.create_connection((place.hostname, place.port), timeout=20) as slow:
         slow.sendall(head.encode() + body[:100])
         post(lrs_client, statement())
+        assert not TURN.locked(), "the turn begins when all is here"
         slow.sendall(body[100:])
         assert slow.recv(100).startswith(b"HTTP/1.1 200")
 

@@ -82,6 +82,13 @@ def checked(
     return Batch(given, indexed(enumerate(given)), frozenset(named), authority, contents)
 
 
+def together(batches: Sequence[Batch]) -> Batch:
+    """As if they came at once: of one authority, with no attachments, and no id in two of them."""
+    given = [draft for batch in batches for draft in batch.drafts]
+    named = frozenset[uuid.UUID]().union(*(batch.named for batch in batches))
+    return Batch(given, indexed(enumerate(given)), named, batches[0].authority, {})
+
+
 def indexed(drafts: Iterable[tuple[int, Draft]]) -> Findable:
     """What they are found by, each under its place."""
     return findable((digest, place) for place, draft in drafts for digest in draft.digests)

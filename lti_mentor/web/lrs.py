@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
@@ -254,7 +255,7 @@ def _credentials() -> tuple[str, str]:
     return key, secret or ""
 
 
-def authority(db: Session) -> Statement:
+def authority(db: Session | Connection) -> Statement:
     """Who vouches for what the caller stores."""
     return {"objectType": "Agent", "account": {"homePage": record.iri_base(db), "name": f"key-{g.caller.key}"}}
 

@@ -3,11 +3,8 @@
 import json
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
-from threading import Lock
-from typing import Any
 from urllib.parse import urlencode
 
 from flask import Response, g, request
@@ -15,24 +12,19 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.activity import outside, record
 from lti_mentor.db import Database
-from lti_mentor.mentoring import results
 from lti_mentor.web import lrs_query as query
-from lti_mentor.web.lrs import PLACE, Answer, Wrong, authority, needs, only_mine, out_of_bounds, resource
+from lti_mentor.web import lrs_storing as storing
+from lti_mentor.web.lrs import PLACE, Answer, Wrong, needs, only_mine, resource
+from lti_mentor.web.lrs_storing import JSON
 from lti_mentor.web.tool import tool
-from xapi import activities, attachments, drafts, formats, keys, multipart, store, strict, times
-from xapi.drafts import Batch
-from xapi.errors import InvalidQuery, InvalidStatement, VoidingRefused
+from xapi import activities, attachments, formats, keys, multipart, store, strict, times
+from xapi.errors import InvalidQuery
 from xapi.facets import Statement, activities_in, agent_key
 from xapi.multipart import Part
-from xapi.vocabulary import Verbs
 
 statements = resource("lrs_statements")
-JSON, MIXED = "application/json", "multipart/mixed"
 FRESH = timedelta(milliseconds=20)
-PATIENCE = 0.25  # seconds, for the turn
-TURN = Lock()
 MOST_LANGUAGES = 10  # that are looked for in every text
 
 
@@ -55,9 +47,7 @@ def _say_through(response: Response) -> Response:
 def post_statements() -> Answer:
     """Store one statement or a list of them, all or none."""
     query.only()
-    with _in_turn():
-        given, contents = _given()
-        ids = _put(given if isinstance(given, list) else [given], contents)
+    ids = storing.take_sent()
     return Response(strict.written([str(statement_id) for statement_id in ids]), mimetype=JSON)
 
 
@@ -66,99 +56,8 @@ def post_statements() -> Answer:
 def put_statement() -> Answer:
     """Store one statement under the id of the address."""
     query.only("statementId")
-    statement_id = query.uuid_of("statementId")
-    with _in_turn():
-        given, contents = _given()
-        if not isinstance(given, dict):
-            raise InvalidStatement("", "It has to be one statement.", "Part Three, 2.1.1")
-        if str(given.setdefault("id", str(statement_id))).lower() != str(statement_id):
-            raise InvalidStatement("id", "It differs from statementId.", "Part Three, 2.1.1")
-        _put([given], contents)
+    storing.take_sent(query.uuid_of("statementId"))
     return Response(status=204)
-
-
-@contextmanager
-def _in_turn() -> Iterator[None]:
-    """One request of a process after the other: threads that compute at once wait for the interpreter at every call of
-    the database, and the others wait for the lock that one of them holds. Who waits long goes on: it may be for a lock.
-    """
-    request.get_data()  # which takes as long as the sender likes
-    has_turn = TURN.acquire(timeout=PATIENCE)
-    try:
-        yield
-    finally:
-        if has_turn:
-            TURN.release()
-
-
-def _given() -> tuple[Any, dict[str, bytes]]:
-    """What is sent, and its attachments by SHA-2."""
-    if request.mimetype == JSON:
-        return _parsed(request.get_data()), {}
-    if request.mimetype == MIXED:
-        first, *attached = multipart.parts(request.get_data(), request.mimetype_params.get("boundary", ""))
-        if first.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
-            raise InvalidStatement("", f"The first part of the message is {JSON}.", "Part Three, 1.5.2")
-        return _parsed(first.content), multipart.contents(attached)
-    raise Wrong(400, "content_type", f"Send the content type {JSON} or {MIXED}.")
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return strict.parsed(body)
-    except ValueError:
-        raise Wrong(400, "json", "The body is not valid JSON.") from None
-
-
-def _put(sent: list[Any], contents: dict[str, bytes]) -> list[uuid.UUID]:
-    """Once more where a form or a roster wrote about the same people: those lock what we lock, the other way round."""
-    with tool().database.reading() as db:
-        ours = authority(db)
-    batch = drafts.checked(sent, tenant=g.caller.tenant, authority=ours, version=g.version, contents=contents)
-    given = [draft.statement for draft in batch.drafts]
-    if not all(map(g.caller.may_see, given)):
-        raise out_of_bounds("a statement has to have it as its object or among the activities of its context")
-    teaches = g.caller.may(keys.DEFINE) and g.caller.activity is None
-    taken, learned = tool().database.write(partial(_store, batch, activities.said(given) if teaches else {}))
-    g.through = taken.through
-    if learned is not None:
-        activities.remember(learned)
-    return taken.ids
-
-
-def _store(batch: Batch, said: activities.Said, db: Session) -> tuple[store.Taken, activities.Learned | None]:
-    """``said`` is what all of them say about activities: what was here already teaches nothing."""
-    taken, learned = _take(db, batch), None
-    if said:
-        new = said if len(taken.new) == len(batch.drafts) else activities.said(taken.new)
-        learned = activities.define(db, tenant=g.caller.tenant, said=new, version=taken.definitions)
-    outside.queue(db, g.caller.tenant, taken)
-    if g.caller.activity is None:  # of the items of courses a bound key says nothing that counts
-        results.take_statements(db, g.caller.tenant, taken.new)
-    return taken, learned
-
-
-def _take(db: Session, batch: Batch) -> store.Taken:
-    """A bound key voids what it may see, and hears of nothing else whether it is there. Raises Wrong."""
-    refusal = out_of_bounds("it voids only statements that are here and name it too")
-    is_bound, may_void_all = g.caller.activity is not None, g.caller.may(keys.ALL)
-    keyed, now = partial(record.statement_hash, db, tool().vault), clock.now()
-    try:
-        taken = store.take(db, tenant=g.caller.tenant, batch=batch, now=now, keyed=keyed, voids_all=may_void_all)
-    except VoidingRefused as error:
-        raise (refusal if is_bound else error) from None
-    if is_bound and not all(_may_void(db, statement) for statement in taken.new):
-        raise refusal
-    return taken
-
-
-def _may_void(db: Session, statement: Statement) -> bool:
-    """Whether it is none that voids, or the other one names the activity too."""
-    if statement["verb"]["id"] != Verbs.VOIDED.iri:
-        return True
-    target_id = uuid.UUID(statement["object"]["id"])
-    known = (find(db, tenant=g.caller.tenant, statement_id=target_id) for find in _IDS.values())
-    return any(body is not None and g.caller.may_see(json.loads(body)) for body in known)
 
 
 # Finding ------------------------------------------------------------------------------------------------------------

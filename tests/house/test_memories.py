@@ -42,7 +42,7 @@ MEMORIES = {
     "lti_mentor/queue.py NEVER": "an event that nobody sets",
     "lti_mentor/web/admin/retention.py LOOKING": "a lock",
     "lti_mentor/web/exports.py _PLACES": "how many exports run",
-    "lti_mentor/web/lrs_statements.py TURN": "a lock",
+    "lti_mentor/web/lrs_storing.py TURNS": "who waits to store: together only with the same key",
     "xapi/activities.py _ONE_BY_ONE": "a lock",
     "xapi/facets.py _NOTHING": "an empty part, which nobody changes",
 }
@@ -94,10 +94,19 @@ def memories(file: Path) -> Iterator[str]:
             yield from node.names
         if isinstance(node, ast.Assign) and "extensions[" in ast.unparse(node.targets[0]):
             yield ast.unparse(node.targets[0])
+    keeping = {each.name for each in _classes(tree) if keeps(each)}
     for node in [each for part in (tree, *_classes(tree)) for each in part.body]:
-        if isinstance(node, ast.Assign | ast.AnnAssign) and is_empty(node.value):
+        if not isinstance(node, ast.Assign | ast.AnnAssign):
+            continue
+        if is_empty(node.value) or (isinstance(node.value, ast.Call) and called(node.value) in keeping):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             yield from (ast.unparse(target) for target in targets)
+
+
+def keeps(made: ast.ClassDef) -> bool:
+    """Whether an object of the class has a container of its own."""
+    own = (node for node in ast.walk(made) if isinstance(node, ast.Assign | ast.AnnAssign) and is_empty(node.value))
+    return any("self." in ast.unparse(node) for node in own)
 
 
 def _classes(tree: ast.Module) -> list[ast.ClassDef]:

@@ -1,12 +1,134 @@
-"""Statements are stored by one request of a process after the other, and nobody stands in the way for long."""
+"""One request of a process stores at a time, takes along what waits with the same key, and nobody waits for long."""
 
 import json
 import socket
+import threading
+import time
+import uuid
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
 from urllib.parse import urlsplit
 
-from lti_mentor.web.lrs_statements import TURN
-from tests.support.record_store import post, statement
+import pytest
+import requests
+
+from lti_mentor.web import lrs_storing
+from lti_mentor.web.lrs_storing import TURNS, Sent
+from tests.support.record_store import EXAM, ONE, TWO, about, found, one, post, statement
+from xapi import keys
+
+
+@contextmanager
+def turn():
+    """Somebody has it."""
+    with TURNS.turn(Sent(None, None, "", "", "", b"", None)):
+        yield
+
+
+def at_once(*given):
+    """The answers to what each of these clients sends, while all wait for the same turn."""
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(len(given)))
+        asked = []
+        with turn():
+            for client, said in given:
+                own = replace(client, session=stack.enter_context(requests.Session()))
+                asked.append(pool.submit(send, own, said))
+                wait_for(len(asked))
+        return [each.result() for each in asked]
+
+
+def send(client, said):
+    return client.ask("POST", "statements", {}, json.dumps(said), **{"Content-Type": "application/json"})
+
+
+def wait_for(number):
+    until = time.monotonic() + 20
+    while TURNS.waiting < number:
+        assert time.monotonic() < until, "it never came to its turn"
+        threading.Event().wait(0.001)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Enough for a loaded machine."""
+    monkeypatch.setattr(lrs_storing, "PATIENCE", 20)
+
+
+def stored(client, *given):
+    return sorted(datetime.fromisoformat(one(client, each["id"]).json()["stored"]) for each in given)
+
+
+def is_one_transaction(moments):
+    """Statements of one have times that follow each other."""
+    return all(later - earlier == timedelta(microseconds=1) for earlier, later in pairwise(moments))
+
+
+def test_what_waits_with_the_same_key_is_stored_together(lrs_client):
+    given = [statement() for _ in range(4)]
+    answers = at_once(*[(lrs_client, each) for each in given])
+    assert [answer.json() for answer in answers] == [[each["id"]] for each in given]
+    assert is_one_transaction(stored(lrs_client, *given))
+    through = {answer.headers["X-Experience-API-Consistent-Through"] for answer in answers}
+    assert len(through) == 1
+    assert datetime.fromisoformat(through.pop()) >= stored(lrs_client, *given)[-1]
+
+
+def test_what_is_wrong_concerns_nobody_else(lrs_client):
+    taken, other, fine, twice = statement(), statement(), statement(), statement()
+    post(lrs_client, taken)
+    wrong = [statement(verb="none"), taken | {"object": {"id": f"{EXAM}/other"}}, about(statement(), verb={"id": "x"})]
+    answers = at_once(
+        (lrs_client, wrong[0]),
+        (lrs_client, other),
+        (lrs_client, wrong[1]),
+        (lrs_client, fine),
+        (lrs_client, [twice, statement()]),
+        (lrs_client, twice | {"object": {"id": f"{EXAM}/other"}}),
+        (lrs_client, wrong[2]),
+    )
+    assert [answer.status_code for answer in answers][:5] == [400, 200, 409, 200, 200]
+    assert [answer.status_code for answer in answers][5:] == [409, 400]
+    for each in (taken, other, fine, twice):
+        assert one(lrs_client, each["id"]).json()["object"]["id"] == EXAM
+
+
+def test_the_same_statement_sent_twice_at_once_is_stored_once(lrs_client):
+    given = statement()
+    answers = at_once((lrs_client, given), (lrs_client, given))
+    assert [answer.json() for answer in answers] == [[given["id"]]] * 2
+    assert found(lrs_client) == [given["id"]]
+
+
+def test_each_is_read_by_the_rules_of_its_own_version(lrs_client):
+    older, newer = (replace(lrs_client, version=version) for version in (ONE, TWO))
+    given = [statement(), statement()]
+    at_once((older, given[0]), (newer, given[1]))
+    assert is_one_transaction(stored(lrs_client, *given))
+    assert [one(lrs_client, each["id"]).json()["version"] for each in given] == ["1.0.0", "2.0.0"]
+
+
+def test_two_keys_and_two_tenants_are_never_stored_together(lrs_server, lrs_session):
+    first, second = (lrs_server.client(lrs_session) for _ in range(2))
+    bound = lrs_server.client(lrs_session, keys.ALL, activity=f"{EXAM}/bound")
+    given = [statement() for _ in range(3)]
+    answers = at_once(*zip((first, second, bound), given, strict=True))
+    assert [answer.status_code for answer in answers] == [200, 200, 403]
+    assert (found(first), found(second)) == ([given[0]["id"]], [given[1]["id"]])
+    name = one(first, given[0]["id"]).json()["authority"]["account"]["name"]
+    assert name == f"key-{first.key[0]}"
+
+
+def test_what_comes_with_attachments_is_stored_alone():
+    caller = keys.Caller(uuid.uuid4(), "key", frozenset())
+    plain = Sent(object(), caller, ONE, "application/json", "", b"", None)
+    mixed = replace(plain, media_type="multipart/mixed")
+    assert plain.goes_with(replace(plain, version=TWO))
+    assert not any(one.goes_with(other) for one, other in ((plain, mixed), (mixed, plain), (mixed, mixed)))
 
 
 def test_a_sender_who_is_slow_holds_up_nobody(lrs_client):
@@ -21,14 +143,16 @@ def test_a_sender_who_is_slow_holds_up_nobody(lrs_client):
     with socket.create_connection((place.hostname, place.port), timeout=20) as slow:
         slow.sendall(head.encode() + body[:100])
         post(lrs_client, statement())
-        assert not TURN.locked(), "the turn begins when all is here"
+        assert not TURNS.is_taken, "the turn begins when all is here"
         slow.sendall(body[100:])
         assert slow.recv(100).startswith(b"HTTP/1.1 200")
 
 
-def test_whoever_waits_long_for_the_turn_goes_on_without_it(lrs_client):
-    with TURN:
+def test_whoever_waits_long_for_the_turn_goes_on_without_it(lrs_client, monkeypatch):
+    monkeypatch.setattr(lrs_storing, "PATIENCE", 0.05)
+    with turn():
         post(lrs_client, statement())
-    assert not TURN.locked()
-    post(lrs_client, statement(verb="wrong"), 400)
-    assert not TURN.locked()
+        post(lrs_client, statement(verb="wrong"), 400)
+        assert TURNS.is_taken
+        assert not TURNS.waiting
+    assert not TURNS.is_taken

@@ -18,6 +18,7 @@ LINE_ITEM = "application/vnd.ims.lis.v2.lineitem+json"
 LINE_ITEMS = "application/vnd.ims.lis.v2.lineitemcontainer+json"
 SCORES = "application/vnd.ims.lis.v1.score+json"
 RESULTS = "application/vnd.ims.lis.v2.resultcontainer+json"
+PROGRESS = ("NotReady", "Failed", "Pending", "PendingManual", "FullyGraded")
 AHEAD = timedelta(minutes=1)  # of a submission, as on Canvas
 Refusal = tuple[Response, int]
 
@@ -36,6 +37,7 @@ class ToolColumn:
     scores: dict[str, tuple[datetime, float | None, str]] = field(
         default_factory=dict
     )  # person -> when, points, progress
+    graded: dict[str, str] = field(default_factory=dict)  # person -> whether the last score may still change
     worked: dict[str, dict[str, datetime]] = field(default_factory=dict)  # person -> startedAt and submittedAt
 
 
@@ -117,9 +119,11 @@ def _add_scores(app: Flask, lms: "Lms") -> None:
         known = column.scores.get(given["userId"])
         if known is not None and at <= known[0]:
             return jsonify(error="Refusing score with an earlier timestamp"), 409
-        is_given = "scoreGiven" in given
+        # As on Moodle: a score that may still change counts for nothing, and what stood there goes.
+        is_given = "scoreGiven" in given and (given["gradingProgress"] == "FullyGraded" or lms.shows_pending)
         points = given["scoreGiven"] / given["scoreMaximum"] * column.maximum if is_given else None
         column.scores[given["userId"]] = (at, points, given["activityProgress"])
+        column.graded[given["userId"]] = given["gradingProgress"]
         times = given.get("submission", {})
         column.worked[given["userId"]] = {name: datetime.fromisoformat(value) for name, value in times.items()}
         return jsonify({})
@@ -156,7 +160,7 @@ def _problem(given: dict[str, Any]) -> str | None:
     missing = [name for name in needed if given.get(name) is None]
     if missing:
         return f"{missing[0]} is missing"
-    if not takes_away and (given["gradingProgress"] != "FullyGraded" or given["scoreMaximum"] <= 0):
+    if given["gradingProgress"] not in PROGRESS or (not takes_away and given["scoreMaximum"] <= 0):
         return "not a grade"
     times = given.get("submission", {})
     problems = [_time_problem(name, value) for name, value in {"timestamp": given["timestamp"], **times}.items()]

@@ -61,6 +61,7 @@ class Lms:
         self.roster_requests = 0
         self.columns: dict[str, ToolColumn] = {}  # that tools made, by id
         self.score_requests = 0
+        self.shows_pending = False  # numbers that may still change, as Moodle never does
         self.bad_answers: list[Callable[[], Response | None]] = []  # of the services, before they work again
         self.most_members = 50  # in one page of a roster, whatever is asked for
         self.registration_tokens: set[str] = set()

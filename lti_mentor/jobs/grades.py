@@ -181,9 +181,10 @@ def _book(tool: Tool, column: GradeColumn) -> tuple[Gradebook, str]:
 
 @dataclass(frozen=True)
 class _Waiting:
-    """A score, what the platform calls its person, and when they worked for it."""
+    """A score and what its column sends, what the platform calls its person, and when they worked for it."""
 
     score: LatestScore
+    sends: str
     subject: str | None
     work: Work | None
 
@@ -207,7 +208,7 @@ def _batch(tool: Tool, column: GradeColumn, issuer: str) -> list[_Waiting]:
         subjects = people.subjects_of(db, now.organization_id, issuer, ids)
         slug = now.certification_id
         work = evidence.work_of(db, now.organization_id, slug, ids) if slug is not None else {}
-    return [_Waiting(score, subjects.get(score.person_id), work.get(score.person_id)) for score in scores]
+    return [_Waiting(score, now.sends, subjects.get(score.person_id), work.get(score.person_id)) for score in scores]
 
 
 def _tell(tool: Tool, book: Gradebook, column: GradeColumn, waiting: _Waiting) -> int | None:
@@ -217,13 +218,13 @@ def _tell(tool: Tool, book: Gradebook, column: GradeColumn, waiting: _Waiting) -
     """
     score = waiting.score
     if waiting.subject is None:
-        _refused(tool, score, "grades.no_account")
+        _refused(tool, waiting, "grades.no_account")
         return None
     at = _later(score.sent_at)
     for _ in range(CONFLICTS):
         address = _address(tool, book, column)
         with tool.database.reading() as db:
-            if not telling.may_be_told(db, score):  # closed or erased since the batch was read
+            if not telling.may_be_told(db, score, waiting.sends):  # closed or erased since the batch was read
                 return None
         try:
             book.publish(address, _said(waiting, waiting.subject, at))
@@ -237,13 +238,13 @@ def _tell(tool: Tool, book: Gradebook, column: GradeColumn, waiting: _Waiting) -
             if status == 404 and not book.is_there(address):  # else it is the person who is not
                 raise PlatformError(telling.GONE) from None
             if status in (404, *REFUSED):
-                _refused(tool, score, "grades.person_refused")
+                _refused(tool, waiting, "grades.person_refused")
                 return status
             raise
         with tool.database.transaction() as db:
-            telling.told(db, score, at=at)
+            telling.told(db, score, waiting.sends, at=at)
         return TOLD
-    _refused(tool, score, "grades.conflict")
+    _refused(tool, waiting, "grades.conflict")
     return 409
 
 
@@ -266,6 +267,7 @@ def _said(waiting: _Waiting, subject: str, at: datetime) -> Score:
         points=waiting.score.value,
         maximum=MAXIMUM,
         is_complete=waiting.score.is_complete,
+        is_pending=waiting.score.is_pending(waiting.sends),
         at=at,
         began_at=waiting.work.began_at if waiting.work else None,
         handed_in_at=waiting.work.handed_in_at if waiting.work else None,
@@ -318,10 +320,13 @@ def _made(tool: Tool, book: Gradebook, column: GradeColumn) -> str:
     return book.make(column.key, label, MAXIMUM, tag=column.tag, link_id=link_id)
 
 
-def _refused(tool: Tool, told: LatestScore, reason: str) -> None:
+def _refused(tool: Tool, waiting: _Waiting, reason: str) -> None:
+    told = waiting.score
     with tool.database.transaction() as db:
         score = db.get(LatestScore, told.id)  # none: erased meanwhile
-        if score is not None and (score.value, score.is_complete) == (told.value, told.is_complete):
+        if score is None or (score.value, score.is_complete) != (told.value, told.is_complete):
+            return
+        if db.get_one(GradeColumn, score.column_id).sends == waiting.sends:
             score.refused_at, score.problem = clock.now(), reason
 
 

@@ -160,15 +160,16 @@ def _result(result: Any) -> tuple[str, float, float] | None:
 class Score:
     """What a person has, of how much, as of when; and when they began and last handed in something for it.
 
-    The number is always the one that counts now, so it is FullyGraded (the quirk only_graded). Whether the person has
-    more to do is another question, which activityProgress answers. Without points what was told before is taken away:
-    the person is as if they had not begun.
+    A number that counts as it stands is FullyGraded. Whether the person has more to do is another question, which
+    activityProgress answers. One that is pending is partial; most platforms show nobody such a number (the quirk
+    only_graded). Without points what was told before is taken away: the person is as if they had not begun.
     """
 
     subject: str
     points: int | None
     maximum: int
     is_complete: bool
+    is_pending: bool
     at: datetime
     began_at: datetime | None
     handed_in_at: datetime | None
@@ -184,7 +185,7 @@ class Score:
             "scoreGiven": self.points,
             "scoreMaximum": self.maximum,
             "activityProgress": "Completed" if self.is_complete else "InProgress",
-            "gradingProgress": "FullyGraded",
+            "gradingProgress": "Pending" if self.is_pending else "FullyGraded",
             "timestamp": _written(self.at),
             **({"submission": submission} if submission else {}),
         }

@@ -41,6 +41,7 @@ Action = Literal[
     "exported",
     "erased",
     "course_copied",
+    "column_changed",
     "link_made",
     "link_used",
     "target_added",

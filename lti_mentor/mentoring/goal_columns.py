@@ -82,6 +82,7 @@ class Shown:
     program: Program
     course: Course
     sum: GoalSum
+    is_pending: bool
 
 
 def of_person(db: Session, person: Person) -> list[Shown]:
@@ -91,7 +92,8 @@ def of_person(db: Session, person: Person) -> list[Shown]:
         program, course = db.get_one(Program, column.program_id), db.get_one(Course, column.course_id)
         found = sums(db, program, course, [person.id]).get(person.id)
         if found is not None:
-            shown.append(Shown(program, course, found))
+            is_pending = column.sends == "when_final" and not found.is_complete
+            shown.append(Shown(program, course, found, is_pending))
     return shown
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     select,
     text,
+    update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -30,6 +31,7 @@ from lti_mentor.mentoring.programs import Participant, Program
 from lti_mentor.mentoring.readiness import shown
 
 STATES = ("open", "closed")
+SENDS = ("as_it_stands", "when_final")  # what of a score that may still change
 MAXIMUM = 100
 REFUSED_FOR = timedelta(days=1)
 
@@ -45,6 +47,7 @@ class GradeColumn(Row):
     certification_id: Mapped[str | None] = mapped_column(ForeignKey("certifications.id"))  # none: goals
     key: Mapped[uuid.UUID] = mapped_column(default=new_id)  # our own id of it, which the platform keeps
     status: Mapped[str] = mapped_column(default="open")
+    sends: Mapped[str] = mapped_column(default="as_it_stands")
     lineitem_url: Mapped[str | None]  # none: not found or made yet
     results_asked_at: Mapped[datetime | None]  # when the platform was last asked what stands there
     leased_until: Mapped[datetime | None]
@@ -66,6 +69,7 @@ class GradeColumn(Row):
             postgresql_where=text("certification_id IS NULL"),
         ),
         one_of("status", STATES),
+        one_of("sends", SENDS),
     )
 
     @property
@@ -90,6 +94,7 @@ class LatestScore(Row):
     changed_at: Mapped[datetime] = mapped_column(default=clock.now)
     sent_value: Mapped[int | None]
     sent_complete: Mapped[bool] = mapped_column(default=False)
+    sent_pending: Mapped[bool] = mapped_column(default=False)  # as one that may still change
     sent_at: Mapped[datetime | None]  # the timestamp the platform has: the next one is later, in whole seconds
     refused_at: Mapped[datetime | None]  # the platform would not take it: tried again when it changes, or in a day
     problem: Mapped[str | None]
@@ -101,9 +106,14 @@ class LatestScore(Row):
         Index("ix_latest_scores_column_changed", "column_id", "changed_at"),
     )
 
-    @property
-    def is_waiting(self) -> bool:
-        is_known = self.sent_value == self.value and self.sent_complete == self.is_complete
+    def is_pending(self, sends: str) -> bool:
+        """Whether the platform is told that it may still change: most show nobody such a number."""
+        return sends == "when_final" and self.value is not None and not self.is_complete
+
+    def is_waiting(self, sends: str) -> bool:
+        """``sends`` is what its column sends."""
+        sent, now = (self.sent_value, self.sent_complete), (self.value, self.is_complete)
+        is_known = sent == now and self.sent_pending == self.is_pending(sends)
         is_refused = self.refused_at is not None and self.refused_at >= clock.now() - REFUSED_FOR
         return self.is_stale or not (is_known or is_refused)
 
@@ -147,13 +157,25 @@ def open_column(db: Session, program: Program, course: Course, certification_id:
     return column
 
 
+def column_for(db: Session, program: Program, course: Course, certification_id: str | None) -> GradeColumn | None:
+    """Open or closed."""
+    return db.scalar(
+        select(GradeColumn).where(
+            GradeColumn.organization_id == course.organization_id,
+            GradeColumn.program_id == program.id,
+            GradeColumn.course_id == course.id,
+            GradeColumn.certification_id.is_not_distinct_from(certification_id),
+        )
+    )
+
+
 def _known_or_new(db: Session, program: Program, course: Course, certification_id: str | None) -> GradeColumn:
     """A new one is closed."""
     if certification_id is not None:
         catalog.entry(certification_id)
-    key = {"program_id": program.id, "course_id": course.id, "certification_id": certification_id}
-    column = db.scalar(select(GradeColumn).filter_by(organization_id=course.organization_id, **key))
+    column = column_for(db, program, course, certification_id)
     if column is None:
+        key = {"program_id": program.id, "course_id": course.id, "certification_id": certification_id}
         column = GradeColumn(organization_id=course.organization_id, status="closed", **key)
         db.add(column)
     return column
@@ -197,6 +219,16 @@ def at_address(db: Session, course: Course, lineitem_url: str) -> GradeColumn | 
 def close_column(column: GradeColumn) -> None:
     """Send nothing more; what the platform has stays there."""
     column.status = "closed"
+
+
+def choose(db: Session, column: GradeColumn, sends: str) -> None:
+    """What it sends from now on. By it scores wait that may still change, also those that were refused."""
+    if column.sends == sends:
+        return
+    column.sends = sends
+    these = (LatestScore.organization_id == column.organization_id, LatestScore.column_id == column.id)
+    unfinished = (LatestScore.value.is_not(None), LatestScore.is_complete.is_(False))
+    db.execute(update(LatestScore).where(*these, *unfinished).values(refused_at=None))
 
 
 def scores_of(db: Session, column: GradeColumn) -> dict[uuid.UUID, LatestScore]:

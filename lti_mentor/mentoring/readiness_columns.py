@@ -8,10 +8,10 @@ import uuid
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from lti_mentor.errors import NotFound
-from lti_mentor.mentoring import gradebook, programs, standing
+from lti_mentor.errors import Invalid, NotFound
+from lti_mentor.mentoring import audit, gradebook, programs, standing
 from lti_mentor.mentoring.courses import Course
-from lti_mentor.mentoring.gradebook import GradeColumn
+from lti_mentor.mentoring.gradebook import SENDS, GradeColumn
 from lti_mentor.mentoring.people import Person
 from lti_mentor.mentoring.programs import Program
 from lti_mentor.mentoring.pursuits import Pursuit
@@ -33,6 +33,17 @@ def open_column(
     """A column with the latest score of each mentee of the program. Raises NotFound as ``place`` does."""
     place(db, by, program.id, course.id)
     return _open(db, program, course, certification_id)
+
+
+def choose(db: Session, column: GradeColumn, sends: str, *, by: Person) -> None:
+    """What it sends of a score that may still change, from now on. Raises NotFound as ``place`` does, and Invalid."""
+    place(db, by, column.program_id, column.course_id)
+    if sends not in SENDS:
+        raise Invalid({"sends": "choice.missing"})
+    if sends != column.sends:
+        gradebook.choose(db, column, sends)
+        where = f"{column.certification_id or 'goals'} in course {column.course_id}: {sends}"
+        audit.write(db, by.organization_id, "column_changed", place=where, actor_id=by.id)
 
 
 def _open(db: Session, program: Program, course: Course, certification_id: str | None) -> GradeColumn:

@@ -74,12 +74,19 @@ def _claimed(db: Session, until: datetime, wanted: Columns) -> tuple[GradeColumn
     return found[0], found[1]
 
 
+def _is_pending() -> ColumnElement[bool]:
+    """As ``is_pending`` says it, in the database."""
+    is_unfinished = and_(LatestScore.value.is_not(None), LatestScore.is_complete.is_(False))
+    return and_(GradeColumn.sends == "when_final", is_unfinished)
+
+
 def _to_send() -> ColumnElement[bool]:
     """As ``is_waiting`` says it of one that is counted, in the database."""
     return and_(
         or_(
             LatestScore.sent_value.is_distinct_from(LatestScore.value),
             LatestScore.sent_complete.is_distinct_from(LatestScore.is_complete),
+            LatestScore.sent_pending.is_distinct_from(_is_pending()),
         ),
         or_(LatestScore.refused_at.is_(None), LatestScore.refused_at < clock.now() - REFUSED_FOR),
     )
@@ -89,6 +96,7 @@ def waiting(db: Session, column: GradeColumn, most: int) -> list[LatestScore]:
     """Scores to send, the oldest change first."""
     wanted = (
         select(LatestScore)
+        .join(GradeColumn, GradeColumn.id == LatestScore.column_id)
         .where(
             LatestScore.organization_id == column.organization_id,
             LatestScore.column_id == column.id,
@@ -110,7 +118,12 @@ _THIS_SCORE = (
 _MAY_BE_TOLD = (
     select(_SCORES.c.id)
     .join(_COLUMNS, _COLUMNS.c.id == _SCORES.c.column_id)
-    .where(*_THIS_SCORE, _SCORES.c.person_id == bindparam("person", type_=Uuid()), _COLUMNS.c.status == "open")
+    .where(
+        *_THIS_SCORE,
+        _SCORES.c.person_id == bindparam("person", type_=Uuid()),
+        _COLUMNS.c.status == "open",
+        _COLUMNS.c.sends == bindparam("sends"),
+    )
 )
 _TOLD = (
     update(_SCORES)
@@ -118,6 +131,7 @@ _TOLD = (
     .values(
         sent_value=bindparam("told_value"),
         sent_complete=bindparam("told_complete"),
+        sent_pending=bindparam("told_pending"),
         sent_at=bindparam("told_at"),
         refused_at=None,
         problem=None,
@@ -125,16 +139,16 @@ _TOLD = (
 )
 
 
-def may_be_told(db: Session, score: LatestScore) -> bool:
-    """Whether it is still there, of the same person and in an open column."""
-    given = {"of": score.organization_id, "told": score.id, "person": score.person_id}
+def may_be_told(db: Session, score: LatestScore, sends: str) -> bool:
+    """Whether it is still there, of the same person and in an open column that still sends this."""
+    given = {"of": score.organization_id, "told": score.id, "person": score.person_id, "sends": sends}
     return db.scalar(_MAY_BE_TOLD, given) is not None
 
 
-def told(db: Session, score: LatestScore, *, at: datetime) -> None:
+def told(db: Session, score: LatestScore, sends: str, *, at: datetime) -> None:
     """The platform has what the score was when it was read; when it changed meanwhile it waits again by itself."""
-    given = {"told_value": score.value, "told_complete": score.is_complete, "told_at": at}
-    db.execute(_TOLD, {"of": score.organization_id, "told": score.id, **given})
+    said = {"told_value": score.value, "told_complete": score.is_complete, "told_pending": score.is_pending(sends)}
+    db.execute(_TOLD, {"of": score.organization_id, "told": score.id, "told_at": at, **said})
 
 
 def failed(column: GradeColumn, reason: str, *, retry_after: int | None) -> None:
@@ -158,8 +172,8 @@ def begin_anew(db: Session, column: GradeColumn) -> None:
     """
     column.lineitem_url = None
     these = (LatestScore.organization_id == column.organization_id, LatestScore.column_id == column.id)
-    forgotten = {"sent_value": None, "sent_complete": False, "refused_at": None, "problem": None}
-    db.execute(update(LatestScore).where(*these).values(**forgotten, read_value=None, read_at=None))
+    nothing = {"sent_value": None, "sent_complete": False, "sent_pending": False, "read_value": None, "read_at": None}
+    db.execute(update(LatestScore).where(*these).values(**nothing, refused_at=None, problem=None))
 
 
 def gone(db: Session, column: GradeColumn) -> None:

@@ -358,6 +358,7 @@ FIELDS = {
     "deployments": "Deployments",
     "granted_scopes": "What it lets the tool do",
     "family": "Product",
+    "sends": "Before a score is final",
 }
 
 

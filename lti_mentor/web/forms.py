@@ -164,6 +164,7 @@ DONE = {
     "coordinator.read_rosters": "The lists are read as soon as possible.",
     "coordinator.remind": "The cards are on their homes.",
     "coordinator.open_grades": "The column is made and filled as soon as possible.",
+    "coordinator.choose_sends": "The choice is saved. Scores that are not final are sent by it as soon as possible.",
     "coordinator.close_grades": "Nothing more is sent. What stands in the gradebook stays there.",
     "coordinator.save_map": "The map is saved.",
     "coordinator.settle_copy": "The note is put away. The course map keeps what came along.",

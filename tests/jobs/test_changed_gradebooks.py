@@ -65,7 +65,7 @@ def test_a_platform_that_asks_to_wait_beyond_all_time_stops_nobody(tool, lms, bu
     with both_site.database.reading() as db:
         job = db.scalars(select(Job).where(Job.kind == "grades")).one()
     assert (job.status, job.attempts, job.last_problem) == ("waiting", 0, None)
-    assert not score(both_site.database).is_waiting
+    assert not score(both_site.database).is_waiting("as_it_stands")
     rate(both_site.database, 100)
     lms.bad_answers[:] = [answering(503, Retry_After=given)]
     assert grades.run(tool) == 0
@@ -220,7 +220,7 @@ def assert_refused(database) -> None:
     assert (found.problem, found.leased_until) == ("grades.column_refused", None)
     assert found.lineitem_url is not None
     assert found.retry_at > clock.now()
-    assert all(each.is_waiting and each.problem is None for each in scores(database).values())
+    assert all(each.is_waiting("as_it_stands") and each.problem is None for each in scores(database).values())
 
 
 def test_a_column_that_never_took_anybody_is_a_problem_of_the_column(tool, lms, both_site):
@@ -339,7 +339,7 @@ def test_two_who_are_refused_for_days_while_the_others_are_silent_are_no_problem
             "crowd-0": "grades.person_refused",
             "crowd-1": "grades.person_refused",
         }
-        assert not any(each.is_waiting for each in scores(both_site.database).values())
+        assert not any(each.is_waiting("as_it_stands") for each in scores(both_site.database).values())
     rate(both_site.database, 100)
     assert grades.run(tool) == 1, "nobody waits for them"
     assert list(lms.columns.values()) == [made]

@@ -133,7 +133,8 @@ def test_the_number_is_taken_away_with_the_last_goal_and_is_never_0_for_none(too
     assert grades.run(tool) == 1
     assert there(both_site.lms.lms) == {"learner": (None, "Initialized")}
     found = score(both_site)
-    assert (found.value, found.sent_value, found.read_value, found.is_waiting) == (None, None, None, False)
+    assert (found.value, found.sent_value, found.read_value) == (None, None, None)
+    assert not found.is_waiting("as_it_stands")
     assert "no shared goal" in look(teacher, both_site)
     assert grades.run(tool) == 0
     set_goal(learner, "Another book", current="10")

@@ -110,11 +110,11 @@ def test_a_column_is_made_filled_and_read_back_for_mentees_alone(tool, lms, both
     assert made.resource_id == str(column(both_site.database).key)
     assert shown_there(lms) == {"learner": 0}, "the mentor is on the way too, but no mentee"
     rate(both_site.database, 100)
-    assert score(both_site.database).is_waiting
+    assert score(both_site.database).is_waiting("as_it_stands")
     assert grades.run(tool) == 1
     assert shown_there(lms) == {"learner": 12}
     found = score(both_site.database)
-    assert (found.sent_value, found.read_value, found.is_waiting) == (12, 12, False)
+    assert (found.sent_value, found.read_value, found.is_waiting("as_it_stands")) == (12, 12, False)
     assert grades.run(tool) == 0
     assert len(lms.columns) == 1
 
@@ -312,7 +312,7 @@ def test_429_waits_as_long_as_the_platform_says_and_loses_nothing(tool, lms, bot
     found = column(both_site.database)
     assert timedelta(minutes=9) < found.retry_at - clock.now() <= timedelta(minutes=10)
     assert (found.problem, found.leased_until) == ("platform.bad_status", None)
-    assert score(both_site.database).is_waiting
+    assert score(both_site.database).is_waiting("as_it_stands")
     rate(both_site.database, 50)
     wait(both_site.database)
     assert grades.run(tool) == 1
@@ -328,7 +328,7 @@ def test_a_person_the_platform_refuses_is_not_told_again_before_the_score_change
     lms.bad_answers[:] = [answering(status)]
     assert grades.run(tool) == 0
     found = score(both_site.database)
-    assert (found.problem, found.is_waiting) == ("grades.person_refused", False)
+    assert (found.problem, found.is_waiting("as_it_stands")) == ("grades.person_refused", False)
     assert column(both_site.database).problem is None
     rate(both_site.database, 100)
     assert grades.run(tool) == 1
@@ -351,7 +351,7 @@ def test_a_column_without_a_usable_address_is_a_problem_of_the_column(tool, lms,
     lms.bad_answers[:] = [nothing, lambda: Response(answer, 201)]
     assert grades.run(tool) == 0
     assert column(both_site.database).problem in ("grades.no_column", "platform.not_json")
-    assert score(both_site.database).is_waiting
+    assert score(both_site.database).is_waiting("as_it_stands")
 
 
 def test_results_that_are_strange_are_passed_over(tool, lms, both_site):
@@ -411,7 +411,7 @@ def test_a_reading_that_fails_after_everything_was_told_is_no_problem_of_the_col
     lms.bad_answers[:] = [nothing, nothing, nothing, answering(500)]
     assert grades.run(tool) == 1
     assert column(both_site.database).problem is None
-    assert not score(both_site.database).is_waiting
+    assert not score(both_site.database).is_waiting("as_it_stands")
 
 
 def test_a_column_at_another_place_gets_no_token(tool, lms, both_site):
@@ -460,7 +460,7 @@ def test_a_refused_score_is_tried_again_the_next_day(tool, lms, both_site):
     assert grades.run(tool) == 0
     with both_site.database.transaction() as db:
         db.scalars(select(LatestScore)).one().refused_at -= timedelta(days=1, minutes=1)
-    assert score(both_site.database).is_waiting
+    assert score(both_site.database).is_waiting("as_it_stands")
     assert grades.run(tool) == 1
 
 

@@ -110,7 +110,7 @@ def test_a_column_that_takes_long_is_told_bit_by_bit(tool, both_site, column, mo
             found = db.scalars(select(GradeColumn)).one()
             assert (found.problem, found.failures, found.leased_until) == ("grades.too_slow", 1, None)
             assert clock.now() < found.retry_at < clock.now() + timedelta(minutes=2)
-            assert sum(score.is_waiting for score in db.scalars(select(LatestScore))) == left
+            assert sum(score.is_waiting("as_it_stands") for score in db.scalars(select(LatestScore))) == left
             found.retry_at = None
     assert grades.run(tool) == 1
     with both_site.database.reading() as db:

@@ -388,7 +388,7 @@ def with_program(site, *, with_goals=False, **dates) -> programs.Program:
         program = programs.create(db, course, draft, by=teacher)
         programs.enroll(db, program, person(db, "learner"), "mentee")
         column = readiness_columns.open_column(db, program, course, SECURITY, by=teacher)
-        column.lineitem_url = "https://lms.example.org/columns/1"
+        column.lineitem_url, column.sends = "https://lms.example.org/columns/1", "when_final"
         if with_goals:
             readiness_columns.open_column(db, program, course, None, by=teacher)
         for name, value in dates.items():
@@ -417,6 +417,7 @@ def test_a_program_that_still_runs_is_let_in_by_its_coordinator_with_its_columns
         for what, twin in twins.items():
             assert twin.key == kept[what].key, "the platform copies its column with our key"
             assert twin.lineitem_url is None
+            assert twin.sends == kept[what].sends
             assert gradebook.scores_of(db, twin) == {}, "scores are those of the people of each course"
 
 

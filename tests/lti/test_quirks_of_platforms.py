@@ -112,7 +112,7 @@ def test_results_that_canvas_refuses_to_show_keep_nothing_from_being_told(site):
     site.lms.lms.bad_answers[:] = [nothing, nothing, nothing, lambda: Response(refusal, 412)]
     assert grades.run(tool_of(site)) == 1
     assert only(site, GradeColumn).problem is None
-    assert not only(site, LatestScore).is_waiting
+    assert not only(site, LatestScore).is_waiting("as_it_stands")
 
 
 @pytest.mark.quirk("rate_limits")
@@ -122,7 +122,7 @@ def test_a_rate_limit_is_waited_for_and_no_refusal_of_a_person(site, status):
     site.lms.lms.bad_answers[:] = [nothing, nothing, lambda: Response("403 Forbidden (Rate Limit Exceeded)", status)]
     assert grades.run(tool_of(site)) == 0
     score, column = only(site, LatestScore), only(site, GradeColumn)
-    assert (score.is_waiting, score.problem, column.problem) == (True, None, "platform.bad_status")
+    assert (score.is_waiting("as_it_stands"), score.problem, column.problem) == (True, None, "platform.bad_status")
     change(site, GradeColumn, retry_at=None)
     assert grades.run(tool_of(site)) == 1
 

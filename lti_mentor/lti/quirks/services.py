@@ -62,7 +62,8 @@ QUIRKS = (
         "Canvas, Moodle",
         "2026-11",
         "https://github.com/instructure/canvas-lms/blob/master/app/controllers/lti/ims/scores_controller.rb",
-        "A number is taken away again when gradingProgress says that it may still change.",
+        "A number is taken away again when gradingProgress says that it may still change. It is said only of columns "
+        "whose coordinator wants nobody to see a number before it is final.",
     ),
     Quirk(
         "late_scores",

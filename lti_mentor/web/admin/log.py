@@ -52,6 +52,7 @@ SENTENCES: dict[Action, str] = {
     "exported": "Downloaded what is kept about a person",
     "erased": "Erased what was kept about a person",
     "course_copied": "Brought the set-up of a course along to a copy of it",
+    "column_changed": "Chose what a gradebook is sent before a score is final",
     "link_made": "Made a link to these pages",
     "link_used": "Came here by a link",
     "target_added": "Added a record store outside",

@@ -12,6 +12,7 @@ from lti_mentor.lti import contexts
 from lti_mentor.mentoring import catalog, course_map, goal_columns, gradebook, people, readiness_columns
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.goal_columns import GoalSum
+from lti_mentor.mentoring.gradebook import SENDS, GradeColumn
 from lti_mentor.mentoring.programs import Program
 from lti_mentor.web import access
 from lti_mentor.web.coordinator.blueprint import coordinator
@@ -45,8 +46,8 @@ def show_grades(program_id: uuid.UUID, course_id: uuid.UUID, error: Invalid | No
         wanted = request.values.get("certification")
         chosen = None if wanted == GOALS else next((slug for slug in slugs if slug == wanted), next(iter(slugs), None))
         found = _lines(db, program, course, chosen)
-        column = columns.get(chosen)
-        scores = gradebook.scores_of(db, column) if column else {}
+        column, before = columns.get(chosen), gradebook.column_for(db, program, course, chosen)
+        scores = gradebook.scores_of(db, before) if before else {}
         known = people.by_ids(db, visit.organization_id, [line.person_id for line in found])
     page = page_of(found, lambda line: known[line.person_id].name or str(known[line.person_id].number))
     access.note_read(*(known[line.person_id] for line in page.rows))
@@ -59,9 +60,11 @@ def show_grades(program_id: uuid.UUID, course_id: uuid.UUID, error: Invalid | No
         chosen=catalog.entry(chosen) if chosen else None,
         value=chosen or GOALS,
         column=column,
+        sends=before.sends if before else SENDS[0],
+        unfinished=sum(score.sent_value is not None and not score.sent_complete for score in scores.values()),
         page=page,
         known=known,
-        scores=scores,
+        scores=scores if column else {},
         error=error,
     )
 
@@ -87,7 +90,8 @@ def open_grades(db: Session, program_id: uuid.UUID, course_id: uuid.UUID) -> str
     chosen = request.form.get("certification", "")
     if chosen != GOALS and chosen not in course_map.certifications_of(db, course):
         raise Invalid({"certification": "choice.missing"})
-    readiness_columns.open_column(db, program, course, None if chosen == GOALS else chosen, by=person)
+    column = readiness_columns.open_column(db, program, course, None if chosen == GOALS else chosen, by=person)
+    readiness_columns.choose(db, column, request.form.get("sends", column.sends), by=person)
     return _url(program_id, course_id, chosen)
 
 
@@ -97,12 +101,27 @@ def close_grades(db: Session, program_id: uuid.UUID, course_id: uuid.UUID) -> st
     """Send nothing more."""
     person = current_visit().person
     program, course = readiness_columns.place(db, person, program_id, course_id)
-    chosen = request.form.get("certification", "")
+    gradebook.close_column(_chosen(db, program, course))
+    return _url(program_id, course_id, request.form["certification"])
+
+
+@coordinator.post("/programs/<uuid:program_id>/courses/<uuid:course_id>/grades/sends")
+@form(again=show_grades)
+def choose_sends(db: Session, program_id: uuid.UUID, course_id: uuid.UUID) -> str:
+    """What is sent before a score is final."""
+    person = current_visit().person
+    program, course = readiness_columns.place(db, person, program_id, course_id)
+    readiness_columns.choose(db, _chosen(db, program, course), request.form.get("sends", ""), by=person)
+    return _url(program_id, course_id, request.form["certification"])
+
+
+def _chosen(db: Session, program: Program, course: Course) -> GradeColumn:
+    """The open column that a form is about. Raises NotFound."""
     columns = {column.certification_id or GOALS: column for column in gradebook.columns_of(db, program, course)}
+    chosen = request.form.get("certification", "")
     if chosen not in columns:
         raise NotFound("grades.no_such_column")
-    gradebook.close_column(columns[chosen])
-    return _url(program_id, course_id, chosen)
+    return columns[chosen]
 
 
 def _url(program_id: uuid.UUID, course_id: uuid.UUID, chosen: str) -> str:

@@ -433,6 +433,6 @@ WRITTEN = ("title", "unit", "text", "link", "comment", "name")
 
 
 def _typed() -> list[str]:
-    """What was written into the form of a visit: nobody else's text is ever shown back."""
-    given = request.form.items()
+    """What was written into the form of a visit, which was not looked at yet: a text of another page is never shown."""
+    given = request.form.items() if headers.is_from_here() else ()
     return [value for name, value in given if value.strip() and (name in WRITTEN or name.startswith("comment"))]

@@ -91,15 +91,39 @@ def test_a_form_without_its_token_is_refused(sqlite_database, sqlite_cast, loade
 def test_an_expired_visit_says_to_open_the_course_again_and_keeps_what_was_typed(
     sqlite_database, sqlite_cast, loaded_settings
 ):
-    app = create_app(loaded_settings, sqlite_database)
-    with sqlite_database.transaction() as db, clock.moved_to(clock.now() - timedelta(hours=9)):
-        lms = ["https://lms.example.org"]
-        opened = visit.open_visit(db, sqlite_cast.learner, course_id=None, framing_origins=lms, hours=8)
-    answer = app.test_client().post(f"/v/{opened.key}/learner/goals", data={"title": "A goal I typed with some care"})
+    answer = after_the_end(sqlite_database, sqlite_cast, loaded_settings, {"Sec-Fetch-Site": "same-origin"})
     assert answer.status_code == 401
     assert "Open the course in your learning platform again" in answer.text
     assert "A goal I typed with some care" in answer.text
     assert answer.headers["Content-Security-Policy"].endswith("frame-ancestors https://lms.example.org")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost:8000"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "https://evil.example.org"},
+        {"Origin": "null"},
+        {},
+    ],
+)
+def test_what_another_page_sends_into_a_visit_is_never_shown(sqlite_database, sqlite_cast, loaded_settings, given):
+    answer = after_the_end(sqlite_database, sqlite_cast, loaded_settings, given)
+    assert answer.status_code == 401
+    assert "Open the course in your learning platform again" in answer.text
+    assert "A goal I typed with some care" not in answer.text
+
+
+def after_the_end(database, cast, settings, given):
+    """A form that comes with these headers into a visit that is over."""
+    app = create_app(settings, database)
+    with database.transaction() as db, clock.moved_to(clock.now() - timedelta(hours=9)):
+        lms = ["https://lms.example.org"]
+        opened = visit.open_visit(db, cast.learner, course_id=None, framing_origins=lms, hours=8)
+    typed = {"title": "A goal I typed with some care"}
+    return app.test_client().post(f"/v/{opened.key}/learner/goals", data=typed, headers=given)
 
 
 def test_reading_a_mentees_record_is_written_down(sqlite_database, sqlite_cast, loaded_settings, things):

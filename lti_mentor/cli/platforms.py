@@ -42,7 +42,7 @@ def platform_add(organization: str, **given: object) -> None:
     with writing() as session:
         owner = organizations.named(session, organization)
         registration = platforms.Registration(**given)  # type: ignore[arg-type]
-        added = platform_changes.add(session, registration, owner.id)
+        added = platform_changes.add(session, registration, owner.id, settings.load())
         click.echo(f"Platform {added.id} ({added.issuer}, client {added.client_id}) may launch for {owner.name}.")
 
 

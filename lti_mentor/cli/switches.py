@@ -72,7 +72,7 @@ def change(
             wanted["role_map"] = emptied.get("role_map", platform.role_map) | switches.roles(roles)
         if adopting is not None:
             wanted["adopting_id"] = find_organization(db, adopting).id
-        changed = platform_changes.switch(db, platform, emptied | wanted)
+        changed = platform_changes.switch(db, platform, emptied | wanted, settings.load())
     click.echo(f"{platform.issuer}: {', '.join(changed)} changed." if changed else "Nothing is different.")
 
 

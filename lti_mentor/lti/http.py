@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 from lti_mentor import clock, db
 from lti_mentor.errors import PlatformError
-from lti_mentor.lti.origins import origin
+from lti_mentor.lti.origins import host, origin
 from lti_mentor.settings import Settings
 
 MAXIMUM_BYTES = 1_000_000
@@ -214,6 +214,15 @@ def _is_inside(address: ipaddress.IPv4Address | ipaddress.IPv6Address, settings:
     networks = (ipaddress.ip_network(network) for network in settings.allowed_networks)
     is_of_development = settings.allow_private_addresses and address.is_loopback
     return is_of_development or any(address in network for network in networks)
+
+
+def may_be_inside(url: str, settings: Settings) -> bool:
+    """Whether what answers there may belong to them; where a name leads, only the connection knows."""
+    named = host(url)
+    try:
+        return _is_inside(_read(named), settings)
+    except ValueError:
+        return bool(settings.allowed_networks) or (settings.allow_private_addresses and named == "localhost")
 
 
 def _carries_another(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

@@ -185,17 +185,15 @@ def take_keys(platform: Platform, jwks_uri: str | None, pasted: Sequence[dict[st
     """Its keys are published at an address, or they were pasted: one of both. Raises Refused."""
     if bool(jwks_uri) == bool(pasted):
         raise Refused("platform.one_source_of_keys")
-    check_address_of_keys(jwks_uri or None, platform.issuer)
+    check_address_of_keys(jwks_uri or None)
     check_pasted_keys(pasted)
     platform.jwks_uri, platform.pasted_keys = jwks_uri or None, list(pasted) or None
 
 
-def check_address_of_keys(url: str | None, issuer: str) -> None:
+def check_address_of_keys(url: str | None) -> None:
     """Raises Refused."""
     if url is not None and (origin(url) is None or len(url) > LONGEST or not url.isprintable()):
         raise Refused("platform.address_of_keys")
-    if url is not None and is_https(issuer) and not is_https(url):
-        raise Refused("platform.keys_in_the_clear")
 
 
 def check_pasted_keys(pasted: Sequence[dict[str, str]]) -> None:

@@ -7,6 +7,8 @@ from sqlalchemy.orm import Session
 
 from lti_mentor.errors import Refused
 from lti_mentor.lti import platforms, quirks
+from lti_mentor.lti.http import may_be_inside
+from lti_mentor.lti.origins import is_https
 from lti_mentor.lti.platforms import (
     LONGEST,
     Platform,
@@ -15,18 +17,19 @@ from lti_mentor.lti.platforms import (
     check_pasted_keys,
     take_keys,
 )
+from lti_mentor.settings import Settings
 
 LONGEST_LEEWAY = 300  # seconds; Security Framework 5.1.3 (7): no more than a few minutes
 MOST_ROLES = 50
 KEYS = frozenset({"jwks_uri", "pasted_keys"})  # one replaces the other
 
 
-def change(db: Session, platform: Platform, wanted: Mapping[str, Any]) -> list[str]:
+def change(db: Session, platform: Platform, wanted: Mapping[str, Any], settings: Settings) -> list[str]:
     """Set these columns of the platform; gives the names of those that are different now. Raises Refused."""
-    for reason in problems(platform, wanted).values():
+    for reason in problems(platform, wanted, settings).values():
         raise Refused(reason)
     standing = platforms.standing(platform)
-    before = {name: getattr(platform, name) for name in [*_checks(platform), "foreign_azp", "adopting_id"]}
+    before = {name: getattr(platform, name) for name in [*_checks(platform, settings), "foreign_azp", "adopting_id"]}
     for name, value in wanted.items():
         if name not in KEYS:
             setattr(platform, name, value)
@@ -37,10 +40,10 @@ def change(db: Session, platform: Platform, wanted: Mapping[str, Any]) -> list[s
     return [name for name, value in before.items() if getattr(platform, name) != value]
 
 
-def problems(platform: Platform, wanted: Mapping[str, Any]) -> dict[str, str]:
+def problems(platform: Platform, wanted: Mapping[str, Any], settings: Settings) -> dict[str, str]:
     """The reason for each of these columns that cannot be so."""
     wrong = {}
-    for name, check in _checks(platform).items():
+    for name, check in _checks(platform, settings).items():
         try:
             if name in wanted:
                 check(wanted[name])
@@ -60,6 +63,13 @@ def roles(lines: Iterable[str]) -> dict[str, str]:
     """What roles make here, from URI=teacher or URI=learner for each; what is neither is a problem of ``role_map``."""
     pairs = (line.rpartition("=") for line in lines)
     return {role.strip(): part.strip() for role, _, part in pairs}
+
+
+def check_keys(url: str | None, issuer: str, settings: Settings) -> None:
+    """Keys of a platform of https come over TLS, or from a network of ours, as ``keysets`` asks. Raises Refused."""
+    check_address_of_keys(url)
+    if url is not None and is_https(issuer) and not (is_https(url) or may_be_inside(url, settings)):
+        raise Refused("platform.keys_in_the_clear")
 
 
 def _check_leeway(seconds: int | None) -> None:
@@ -87,10 +97,10 @@ def _is_text(text: str) -> bool:
     return 0 < len(text) <= LONGEST and text.isprintable()
 
 
-def _checks(platform: Platform) -> dict[str, Callable[[Any], None]]:
+def _checks(platform: Platform, settings: Settings) -> dict[str, Callable[[Any], None]]:
     """In the order of the form."""
     return {
-        "jwks_uri": lambda url: check_address_of_keys(url, platform.issuer),
+        "jwks_uri": lambda url: check_keys(url, platform.issuer, settings),
         "pasted_keys": check_pasted_keys,
         "trusted_audiences": _check_audiences,
         "token_audience": _check_audience,

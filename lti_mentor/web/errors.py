@@ -99,7 +99,7 @@ SENTENCES = {
     "platform.address": "%(name)s has to be a web address such as https://lms.example.org.",
     "platform.frame_ancestor": "A frame ancestor is an origin such as https://lms.example.org, without a path.",
     "platform.address_of_keys": "The address of the keys has to be a web address such as https://lms.example.org/jwks.",
-    "platform.keys_in_the_clear": "The address of the keys begins with http and the issuer with https: somebody on the way could put other keys there. Give an address that begins with https.",
+    "platform.keys_in_the_clear": "The address of the keys begins with http and the issuer with https: somebody on the way could put other keys there. Give an address that begins with https, or one on a network that the settings allow.",
     "platform.one_source_of_keys": "Give the address of the keys (jwks-uri) or a file with them, one of both.",
     "platform.leeway": "The leeway is between 0 and 300 seconds: more would let old messages in.",
     "platform.audience": "An audience is a text of 1 to 2000 characters without line breaks.",

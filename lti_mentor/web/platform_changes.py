@@ -14,6 +14,7 @@ from lti_mentor.lti import platforms, switches
 from lti_mentor.lti.platforms import Deployment, Platform, Registration
 from lti_mentor.mentoring import audit, courses, gradebook, organizations
 from lti_mentor.mentoring.audit import Action
+from lti_mentor.settings import Settings
 from lti_mentor.web import visit
 from lti_mentor.web.visit import Visit
 
@@ -66,18 +67,21 @@ def let_observers(db: Session, platform: Platform, allowed: bool, *, by: Visit |
     _write_down(db, platform, "observers_on" if allowed else "observers_off", by)
 
 
-def switch(db: Session, platform: Platform, wanted: Mapping[str, Any], *, by: Visit | None = None) -> list[str]:
+def switch(
+    db: Session, platform: Platform, wanted: Mapping[str, Any], settings: Settings, *, by: Visit | None = None
+) -> list[str]:
     """Set what the platform needs; gives the names of what is different now, which are on record. Raises Refused."""
     before = platform.organization_ids
-    changed = switches.change(db, platform, wanted)
+    changed = switches.change(db, platform, wanted, settings)
     if changed:
         what = f"platform {platform.title}: {', '.join(changed)}"
         _write(db, before | platform.organization_ids, "changed", what, by)
     return changed
 
 
-def add(db: Session, registration: Registration, organization_id: uuid.UUID) -> Platform:
+def add(db: Session, registration: Registration, organization_id: uuid.UUID, settings: Settings) -> Platform:
     """Register a platform or more deployments of it, also those that wait. Raises Refused."""
+    switches.check_keys(registration.jwks_uri or None, registration.issuer, settings)
     known = platforms.find(db, registration.issuer, registration.client_id)
     before = known.organization_ids if known else set()
     added = platforms.add(db, registration, organization_id=organization_id)

@@ -30,8 +30,9 @@ def platform(site) -> Platform:
         return db.scalars(select(Platform)).one()
 
 
-def command(site, name, *options):
+def command(site, name, *options, **settings):
     surroundings = {"LTI_MENTOR_DATABASE_URL": url_of(site.database), "LTI_MENTOR_SECRET_KEY": SECRET}
+    surroundings |= {f"LTI_MENTOR_{setting.upper()}": value for setting, value in settings.items()}
     return CliRunner().invoke(main, ["platform", name, str(platform(site).id), *options], env=surroundings)
 
 
@@ -228,6 +229,28 @@ def test_keys_of_a_platform_of_https_are_not_taken_from_a_plain_address(site):
     assert (done.exit_code, CLEAR in done.output) == (1, True), done.output
     assert (platform(site).leeway_seconds, platform(site).jwks_uri) == (None, f"{site.lms.url}/jwks")
     change(site, "--leeway", "7", "--jwks-uri", "HTTPS://lms.example.org/jwks")
+
+
+@pytest.mark.parametrize(
+    ("settings", "url", "is_taken"),
+    [
+        ({"allowed_networks": "10.20.0.0/16"}, "http://10.20.0.9/jwks", True),
+        ({"allowed_networks": "10.20.0.0/16"}, "http://keys.intranet/jwks", True),
+        ({"allowed_networks": "10.20.0.0/16"}, "http://10.21.0.9/jwks", False),
+        ({"allowed_networks": "fd00::/8"}, "http://[fd00::9]/jwks", True),
+        ({}, "http://10.20.0.9/jwks", False),
+        ({}, "http://keys.intranet/jwks", False),
+        ({}, "http://localhost:8000/jwks", False),
+        ({"allow_private_addresses": "true"}, "http://localhost:8000/jwks", True),
+        ({"allow_private_addresses": "true"}, "http://keys.intranet/jwks", False),
+    ],
+)
+def test_keys_of_a_platform_of_https_may_come_from_a_network_of_ours(site, settings, url, is_taken):
+    with site.database.transaction() as db:
+        db.get(Platform, platform(site).id).issuer = "https://lms.example.org"
+    done = command(site, "set", "--jwks-uri", url, **settings)
+    assert (done.exit_code == 0, CLEAR in done.output) == (is_taken, not is_taken), done.output
+    assert (platform(site).jwks_uri == url) == is_taken
 
 
 def test_a_platform_of_https_is_not_added_with_keys_at_a_plain_address(site):

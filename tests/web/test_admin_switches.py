@@ -119,6 +119,8 @@ def test_keys_of_a_platform_of_https_are_not_taken_from_a_plain_address(alone):
     assert page.status_code == 422
     assert "begins with http and the issuer with https" in re.search(r'id="problem-jwks_uri">([^<]*)', page.text)[1]
     assert platform_of(alone).jwks_uri == f"{alone.lms.url}/jwks"
+    assert change(alone, Administrator(alone), jwks_uri="http://127.0.0.1:9/jwks").status_code == 200
+    assert platform_of(alone).jwks_uri == "http://127.0.0.1:9/jwks", "on this machine, as the settings allow"
 
 
 @pytest.mark.parametrize(("typed", "sentence"), [("many", "Give a number"), ("-1", "between 0 and 300 seconds")])

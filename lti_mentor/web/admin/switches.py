@@ -111,7 +111,7 @@ def _as_kept(platform: Platform) -> Mapping[str, object]:
 def change_switches(db: Session, platform_id: uuid.UUID) -> str:
     """Set all of them as typed."""
     platform = to_change(db, platform_id)
-    platform_changes.switch(db, platform, _wanted(platform), by=current_visit())
+    platform_changes.switch(db, platform, _wanted(platform), tool().settings, by=current_visit())
     return visit_url("admin.platform", platform_id=platform_id)
 
 
@@ -119,7 +119,7 @@ def _wanted(platform: Platform) -> dict[str, Any]:
     """What was typed, checked as the command line does it. Raises Invalid with every problem at once."""
 
     def problems(given: Mapping[str, Any]) -> dict[str, str]:
-        return {**_missing_keys(platform, given), **switches.problems(platform, given)}
+        return {**_missing_keys(platform, given), **switches.problems(platform, given, tool().settings)}
 
     given = load(SwitchesForm, problems)
     wrong = problems(given)

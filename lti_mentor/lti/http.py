@@ -168,7 +168,7 @@ def keeping(settings: Settings, *, guarded: bool = False) -> Iterator[Kept]:
 def _placed(url: str) -> tuple[SplitResult, tuple[str, str, int]]:
     """The address, and its scheme, host and port. Raises PlatformError."""
     try:
-        address = _in_ascii(url)
+        address = _to_ask(url)
         port = address.port or (443 if address.scheme == "https" else 80)
     except ValueError:
         raise PlatformError("platform.address_refused") from None
@@ -177,7 +177,7 @@ def _placed(url: str) -> tuple[SplitResult, tuple[str, str, int]]:
     return address, (address.scheme, address.hostname, port)
 
 
-def _in_ascii(url: str) -> SplitResult:
+def _to_ask(url: str) -> SplitResult:
     """With the host as names are asked for."""
     address = urlsplit(url)
     return address if address.netloc.isascii() else address._replace(netloc=urlsplit(origin(url) or "").netloc)

@@ -74,12 +74,16 @@ _KEEP = insert_if(
 
 @dataclass(frozen=True)
 class Begun:
-    """Where the browser goes next, and the secret it has to bring back: in a cookie, or from the platform's storage."""
+    """Where the browser goes next, and the secret it has to bring back: in a cookie, or from the platform's storage.
+
+    In a frame, also what a login would be given again in a tab of its own.
+    """
 
     redirect_url: str
     state: str
     browser_secret: str
     platform: Door
+    again: str | None
 
 
 def fits(secret: str, kept: str) -> bool:
@@ -97,6 +101,7 @@ def begin(db: Connection, tool: Tool, given: Mapping[str, str], *, address: str,
     if not is_ours(given["target_link_uri"], tool.settings):
         raise LaunchError("launch.foreign_target")
     platform = platforms.for_login(db, given["iss"], given.get("client_id"))
+    again = _again(given) if is_framed else None
     state, nonce, browser_secret = (secrets.token_urlsafe(32) for _ in range(3))
     values = {
         "state_hash": hashed(state),
@@ -109,7 +114,7 @@ def begin(db: Connection, tool: Tool, given: Mapping[str, str], *, address: str,
         "failures": 0,
         "created_at": clock.now(),
         "used_at": None,
-        "again": _again(given) if is_framed else None,
+        "again": again,
     }
     _keep(db, tool.settings, values)
     query = {
@@ -126,7 +131,8 @@ def begin(db: Connection, tool: Tool, given: Mapping[str, str], *, address: str,
     if "lti_message_hint" in given:
         query["lti_message_hint"] = given["lti_message_hint"]
     endpoint = platform.authorization_endpoint
-    return Begun(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}", state, browser_secret, platform)
+    next_url = f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
+    return Begun(next_url, state, browser_secret, platform, again)
 
 
 def _again(given: Mapping[str, str]) -> str | None:

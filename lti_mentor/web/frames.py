@@ -99,14 +99,14 @@ def onward(begun: Begun) -> AnyResponse:
 
 def _without_cookies(begun: Begun) -> AnyResponse:
     target = _name(request.values.get("lti_storage_target"))
-    if not is_framed() and not target:
+    if not begun.again and not target:
         raise LaunchError("launch.cookies_blocked")
     page = render_template(
         "lti/opening.html",
         next_url=begun.redirect_url if target else None,
         storage=_storage(begun.platform.authorization_endpoint, target, begun.state),
         secret=begun.browser_secret,
-        tab_url=tab_url(_query()) if is_framed() else None,
+        tab_url=tab_url(begun.again) if begun.again else None,
     )
     return Response(page)
 
@@ -114,12 +114,6 @@ def _without_cookies(begun: Begun) -> AnyResponse:
 def is_framed() -> bool:
     """Whether the page is shown inside another one, as far as the browser says."""
     return request.headers.get("Sec-Fetch-Dest") != "document"
-
-
-def _query() -> str:
-    """What the platform sent to the login, without what is of no use in a tab."""
-    ours = (ASKED, TAB, "lti_storage_target")
-    return urlencode([(name, value) for name, value in request.values.items() if name not in ours])
 
 
 def tab_url(query: str) -> str:

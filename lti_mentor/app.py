@@ -69,7 +69,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     app.config.update(MAX_CONTENT_LENGTH=settings.max_body_bytes, MAX_FORM_MEMORY_SIZE=settings.max_body_bytes)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(visit_url=visit.visit_url, form_fields=forms.form_fields, done_note=forms.done_note)
+    app.jinja_env.globals.update(visit_url=visit.visit_url)
     database = database or connect(settings.database_url)
     if settings.check_statements:
         record.check_statements(database)
@@ -87,6 +87,7 @@ def create_app(settings: Settings, database: Database | None = None) -> Flask:
     app.register_blueprint(admin_link)
     for blueprint in VISITED:
         app.register_blueprint(blueprint, url_prefix=f"/v/<visit_key>{blueprint.url_prefix or ''}")
+    forms.install(app)
     measured.share(app, Measures())
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

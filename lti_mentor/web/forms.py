@@ -22,7 +22,7 @@ from datetime import datetime
 from functools import wraps
 from typing import Any
 
-from flask import after_this_request, current_app, g, make_response, request
+from flask import Flask, after_this_request, current_app, g, make_response, request
 from markupsafe import Markup
 from sqlalchemy import UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -49,6 +49,7 @@ class ShownOnce:
 
 
 Again = Callable[..., Shown]
+_PAGES = "lti_mentor.pages"  # the end point of each view
 
 
 class UsedForm(Row):
@@ -62,6 +63,12 @@ class UsedForm(Row):
     used_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (UniqueConstraint("organization_id", "visit_key", "form_key"),)
+
+
+def install(app: Flask) -> None:
+    """After the blueprints: where each view is shown."""
+    app.extensions[_PAGES] = {view: endpoint for endpoint, view in app.view_functions.items()}
+    app.jinja_env.globals.update(form_fields=form_fields, done_note=done_note)
 
 
 def form_fields() -> Markup:
@@ -112,10 +119,8 @@ def _answer(view: Callable[..., str | ShownOnce], again: Again | None, values: d
 
 def _page_of(again: Again | None, values: dict[str, Any]) -> str:
     """Where the form stands, or the start page: its answer has this address in the history, see answer.js."""
-    for endpoint, view in current_app.view_functions.items():
-        if view is again:
-            return visit_url(endpoint, **values)
-    return visit_url("home.home")
+    endpoint = current_app.extensions[_PAGES].get(again)
+    return visit_url(endpoint, **values) if endpoint else visit_url("home.home")
 
 
 def _keep_address(response: Response) -> Response:

@@ -23,6 +23,7 @@ MEMORIES = {
     "lti_mentor/web/language.py _translations": "catalogs that are shipped, by language",
     "lti_mentor/web/language.py _parsed": "locales, by name",
     "lti_mentor/app.py app.extensions['lti_mentor']": "settings, database and vault",
+    "lti_mentor/web/forms.py app.extensions[_PAGES]": "views of the application, and where they are shown",
     "lti_mentor/web/measured.py app.extensions[_KEY]": "how many requests there were, by kind of page",
     # no more than what it is asked with decides what comes back
     "lti_mentor/activity/statements.py _activity": "an activity made of its type and IRI",

@@ -237,6 +237,7 @@ def _place(url: str | None, issuer: str) -> str | None:
 def check_alone(db: Session, platform: Platform, before: Standing | None = None) -> None:
     """After a change; of what was so before nothing is said. Raises Refused.
 
+    Of two changes at the same moment one would not see the other: whoever makes them locks the organizations first.
     A subject is of one issuer (Core 5.3.6), so people are known by these two. Of two platforms of one issuer at two
     places each could sign in the people of the other: they never serve one organization.
     """

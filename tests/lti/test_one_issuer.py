@@ -1,5 +1,6 @@
 """Two platforms of one issuer at different places never serve one organization: they would share its people."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 
 import jwt
@@ -11,10 +12,12 @@ from sqlalchemy import delete, select, update
 
 from lti_mentor.cli import main
 from lti_mentor.lti import platforms
-from lti_mentor.lti.platforms import Deployment, Platform
+from lti_mentor.lti.platforms import Deployment, Platform, Registration
 from lti_mentor.lti.registration import TOOL_CONFIGURATION, Invitation
+from lti_mentor.mentoring import organizations
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.practice.tokens import SigningKey
+from lti_mentor.web import platform_changes
 from tests.conftest import SECRET, url_of
 from tests.lti.test_launch import send
 from tests.lti.test_registration import invited, open_address, platform, refused_registration
@@ -157,6 +160,61 @@ def test_the_page_refuses_it_as_well(site):
     assert page.status_code == 409
     assert SAYS in page.text
     assert known(site).jwks_uri == f"{site.lms.url}/jwks"
+
+
+def coming(site, way):
+    """A platform at another place that may come to the organization by this way, and how it does."""
+    there = {"token": "https://elsewhere.example.org/token", "deployment": "9"}
+    if way == "add":
+        return lambda: add(site, **there)
+    assert add(site, "Home" if way in ("approve", "page") else "Third", **there).exit_code == 0
+    other = known(site)
+    with site.database.transaction() as db:
+        if way in ("approve", "page"):
+            db.get(Platform, other.id).status = "disabled"
+        elif way == "set":
+            db.execute(delete(Deployment).where(Deployment.platform_id == other.id))
+        waiting = Deployment(platform_id=other.id, deployment_id="10", status="pending")
+        if way == "deployment":
+            db.add(waiting)
+            db.flush()
+            waiting_id = waiting.id
+    if way == "page":
+        mine = Administrator(site)
+        mine.open(f"platforms/{other.id}")
+        return lambda: mine.submit("/approved")
+    return {
+        "approve": lambda: run(site, "platform", "approve", other.id),
+        "deployment": lambda: run(site, "deployment", "approve", waiting_id, "--organization", "Home"),
+        "set": lambda: run(site, "platform", "set", other.id, "--adopt-into", "Home"),
+    }[way]
+
+
+@pytest.mark.parametrize("way", ["add", "approve", "deployment", "set", "page"])
+def test_of_two_that_come_at_the_same_moment_the_second_is_refused(both_site, way):
+    with both_site.database.transaction() as db:
+        db.execute(delete(Platform))
+    come = coming(both_site, way)
+    issuer = both_site.lms.world.issuer
+    here = Registration(
+        issuer=issuer,
+        client_id="first",
+        authorization_endpoint=f"{issuer}/authorize",
+        token_endpoint=f"{issuer}/token",
+        jwks_uri=f"{issuer}/jwks",
+        deployment_ids=("1",),
+    )
+    with ThreadPoolExecutor(1) as threads:
+        with both_site.database.transaction() as db:
+            home = organizations.named(db, "Home").id
+            platform_changes.add(db, here, home, both_site.settings)
+            second = threads.submit(come)
+            wait([second], timeout=0.5)  # it begins; how far it comes until now does not matter
+        answer = second.result(60)
+    assert SAYS in (answer.text if way == "page" else answer.output)
+    with both_site.database.reading() as db:
+        mine = [each for each in platforms.of_organization(db, home) if each.status == "active"]
+        assert [each.client_id for each in mine] == ["first"]
 
 
 def test_two_that_are_connected_already_go_on_and_it_is_said(site):

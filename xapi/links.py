@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from xapi import strict
 from xapi.errors import InvalidStatement, VoidingRefused
 from xapi.facets import BROADEST, Statement, facet_digests
-from xapi.rows import Facet, Reference, StoredStatement, inserting, metadata
+from xapi.rows import Facet, Reference, StoredStatement, count_withdrawal, inserting, metadata
 from xapi.vocabulary import Verbs
 
 Said = tuple[int, bytes]  # the seq of a statement, and the digest of one of its facets
@@ -105,7 +105,9 @@ def _void(db: Session, tenant: uuid.UUID, target_id: uuid.UUID, *, by: uuid.UUID
     authority = db.scalar(select(StoredStatement.authority).where(*target))
     if authority is not None and whose not in (None, authority):
         raise VoidingRefused(target_id)
-    db.execute(update(StoredStatement).where(*target).values(voided_by=by))
+    if authority is not None:
+        db.execute(update(StoredStatement).where(*target).values(voided_by=by))
+        count_withdrawal(db, tenant)
 
 
 def _find_by(db: Session, seqs: Iterable[int], chain: Iterable[Said]) -> None:

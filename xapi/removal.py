@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from xapi import equality, links, store, strict
 from xapi.facets import RELATED_AGENT, Statement, facet_digest, short
-from xapi.rows import Attachment, Enclosure, Facet, RemovedStatement, StoredStatement
+from xapi.rows import Attachment, Enclosure, Facet, RemovedStatement, StoredStatement, count_withdrawal
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ def remove(db: Session, *, tenant: uuid.UUID, seqs: Collection[int], keyed: Call
         said = {row.seq: strict.parsed(row.body) for row in bodies}
         if said:
             db.execute(insert(RemovedStatement), [_what_is_left(tenant, each, keyed) for each in said.values()])
+            count_withdrawal(db, tenant)
         links.forget(db, tenant, said)
         db.execute(delete(StoredStatement).where(*these))
         removed += len(said)

@@ -26,6 +26,7 @@ from sqlalchemy import (
     bindparam,
     select,
     text,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
@@ -132,6 +133,7 @@ class Head(Base):
     last_stored: Mapped[int] = mapped_column(BigInteger)  # microseconds since 1970, so that one UPDATE can count on
     targets: Mapped[int] = mapped_column(default=0)  # how many there are, so that no writer has to look
     definitions: Mapped[int] = mapped_column(BigInteger, default=0)  # how often a known activity was given another one
+    withdrawals: Mapped[int] = mapped_column(BigInteger, default=0)  # how often something was voided or removed
 
 
 class StoredStatement(Base):
@@ -331,6 +333,11 @@ class Target(Base):
         CheckConstraint("status IN ('new', 'active', 'paused', 'refused')", name="status"),
         Index("uq_xapi_targets_tenant_label", "tenant", "label", unique=True),
     )
+
+
+def count_withdrawal(db: Session, tenant: uuid.UUID) -> None:
+    """By whoever voids or removes statements: what is remembered of them is not believed any more."""
+    db.execute(update(Head).where(Head.tenant == tenant).values(withdrawals=Head.withdrawals + 1))
 
 
 def lock_targets(db: Session, *which: ColumnElement[bool]) -> None:

@@ -32,7 +32,7 @@ from sqlalchemy.orm import Session
 from xapi import attachments, equality, inserts, links, search, strict, times, validation
 from xapi.drafts import Batch, Draft, checked, draft_of, indexed, key_of
 from xapi.errors import Conflict
-from xapi.facets import AGENT, REGISTRATION, RELATED_ACTIVITY, Statement, facet_digest, short
+from xapi.facets import AGENT, REGISTRATION, RELATED_ACTIVITY, RELATED_AGENT, Statement, facet_digest, short
 from xapi.inserts import Written
 from xapi.rows import Head, StoredStatement, inserting, metadata
 from xapi.search import MAXIMUM, Query
@@ -40,7 +40,7 @@ from xapi.search import MAXIMUM, Query
 __all__ = ["MAXIMUM", "Query"]
 
 PAGE_BYTES = 10_000_000
-_STATEMENTS = metadata.tables["xapi_statements"]
+_STATEMENTS, _FACETS = metadata.tables["xapi_statements"], metadata.tables["xapi_facets"]
 
 
 @dataclass(frozen=True)
@@ -322,8 +322,6 @@ def scan(
     db: Session,
     *,
     tenant: uuid.UUID,
-    since: datetime | None = None,
-    until: datetime | None = None,
     verbs: Iterable[str] | None = None,
     agent: str | None = None,
     activity: str | None = None,
@@ -331,15 +329,11 @@ def scan(
     authority: str | None = None,
     newest_first: bool = False,
 ) -> Iterator[Statement]:
-    """Statements by their own ``timestamp`` (both ends inclusive) and what they say, oldest first unless asked.
+    """Statements by what they say, in the order of their own ``timestamp``, oldest first unless asked.
 
     What is said by a statement that they are about does not count. No more than a few of them are in memory.
     """
     found = select(StoredStatement.seq).where(StoredStatement.tenant == tenant, StoredStatement.voided_by.is_(None))
-    if since:
-        found = found.where(StoredStatement.timestamp >= since)
-    if until:
-        found = found.where(StoredStatement.timestamp <= until)
     if verbs is not None:
         found = found.where(StoredStatement.verb.in_(list(verbs)))
     if authority:
@@ -360,6 +354,42 @@ def scan(
     for seqs in db.scalars(ordered).partitions():
         for body in bodies(db, tenant, seqs).values():
             yield strict.parsed(body)
+
+
+@dataclass(frozen=True)
+class Position:
+    """Up to which seq somebody has seen everything, and how often something had been voided or removed by then."""
+
+    seq: int = 0
+    withdrawals: int = 0
+
+    def leads_to(self, other: "Position") -> bool:
+        """Whether what was stored after this one is all that is new there."""
+        return self.withdrawals == other.withdrawals and self.seq <= other.seq
+
+
+_POSITION = select(_HEADS.c.last_seq, _HEADS.c.withdrawals).where(_HEADS.c.tenant == bindparam("of"))
+
+
+def position(db: Session, *, tenant: uuid.UUID) -> Position:
+    """Of whoever reads everything now: whoever is still writing commits after it."""
+    row = db.execute(_POSITION, {"of": tenant}).one_or_none()
+    return Position() if row is None else Position(*row)
+
+
+def later(db: Session, *, tenant: uuid.UUID, after: int, authority: str) -> Iterator[Statement]:
+    """What of this authority was stored after this seq and is not voided, in order. Nothing of others is read."""
+    named = facet_digest(tenant, RELATED_AGENT, short(authority))
+    own = (
+        select(_STATEMENTS.c.body)
+        .join(_FACETS, _FACETS.c.seq == _STATEMENTS.c.seq)
+        .where(_FACETS.c.digest == named, _FACETS.c.seq > after, _FACETS.c.source.between(_FACETS.c.seq, _FACETS.c.seq))
+        .where(_STATEMENTS.c.tenant == tenant, _STATEMENTS.c.authority == short(authority))
+        .where(_STATEMENTS.c.voided_by.is_(None))
+    )
+    ordered = own.order_by(_FACETS.c.seq).execution_options(yield_per=100)
+    for body in db.connection().execute(ordered).scalars():
+        yield strict.parsed(body)
 
 
 _LAST = select(_HEADS.c.last_stored).where(_HEADS.c.tenant == bindparam("of"))

@@ -1,54 +1,102 @@
 """The figures of the insight page, from statements alone: one pass to gather, then plain sums."""
 
+import copy
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self, TypeVar
 
 from lti_mentor.activity.record import AUTHORITY
 from lti_mentor.insight.definitions import ACTIVE_DAYS, ACTIVITY
 from xapi.vocabulary import BEFORE, Activities, Extensions, Verbs
 
 Statement = dict[str, Any]
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Latest(dict[Key, Value]):
+    """What holds of each since the latest time, in whatever order it is heard; of one time, what is heard last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.since: dict[Key, datetime] = {}
+
+    def hear(self, key: Key, value: Value, at: datetime) -> None:
+        if self.since.get(key, at) <= at:
+            self[key], self.since[key] = value, at
+
+    def __copy__(self) -> Self:
+        other = type(self)()
+        other.update(self)
+        other.since = self.since.copy()
+        return other
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Of the program, since the time it was said."""
+
+    starts_on: date | None = None
+    targets: dict[str, int] = field(default_factory=dict)
+    since: datetime | None = None
 
 
 @dataclass
 class Record:
-    """What the statements of a program say, gathered by whom and what they are about."""
+    """What the statements of a program say, gathered by whom and what they are about.
 
-    targets: dict[str, int] = field(default_factory=dict)
-    starts_on: date | None = None
+    It is the same in whatever order they are taken; of what is true since the same time, the last one counts.
+    """
+
+    plan: Plan = field(default_factory=Plan)
     mentees: set[str] = field(default_factory=set)
     launched: set[str] = field(default_factory=set)
-    paired: dict[str, str] = field(default_factory=dict)  # registration -> mentee
+    paired: Latest[str, str] = field(default_factory=Latest)  # registration -> mentee
     closed: set[str] = field(default_factory=set)
     last_activity: dict[str, datetime] = field(default_factory=dict)  # by registration
-    planned: dict[str, tuple[str, datetime]] = field(default_factory=dict)  # meeting -> registration, planned time
-    settled: dict[str, str] = field(default_factory=dict)  # meeting -> held, missed or called_off
-    goals: dict[str, date] = field(default_factory=dict)  # goal -> original due date
-    owners: dict[str, str] = field(default_factory=dict)  # goal -> who set it
-    due: dict[str, date] = field(default_factory=dict)
-    achieved: dict[str, tuple[str, date]] = field(default_factory=dict)  # goal -> who, when
+    planned: Latest[str, tuple[str, datetime]] = field(default_factory=Latest)  # meeting -> registration, planned time
+    settled: Latest[str, str] = field(default_factory=Latest)  # meeting -> held, missed or called_off
+    goals: Latest[str, date] = field(default_factory=Latest)  # goal -> original due date
+    owners: Latest[str, str] = field(default_factory=Latest)  # goal -> who set it
+    due: Latest[str, date] = field(default_factory=Latest)
+    achieved: Latest[str, tuple[str, date]] = field(default_factory=Latest)  # goal -> who, when
     removed: set[str] = field(default_factory=set)
-    booked: dict[tuple[str, str], date] = field(default_factory=dict)  # who, exam -> day
-    started: dict[tuple[str, str], datetime] = field(default_factory=dict)  # who, certification
-    earned: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    booked: Latest[tuple[str, str], date | None] = field(default_factory=Latest)  # who, exam -> day, unless it is over
+    started: dict[tuple[str, str], datetime] = field(default_factory=dict)  # who, certification; the first time
+    earned: dict[tuple[str, str], datetime] = field(default_factory=dict)  # the last time
     readiness: list[tuple[datetime, tuple[str, str], float, float]] = field(default_factory=list)
+
+    def copy(self) -> "Record":
+        """One that can be gone on with while this one stays as it is."""
+        return Record(**{each.name: copy.copy(getattr(self, each.name)) for each in fields(self)})
+
+    @property
+    def size(self) -> int:
+        """How many values it has."""
+        values = (getattr(self, each.name) for each in fields(self))
+        return sum(len(value) for value in values if not isinstance(value, Plan))
 
 
 def gather(
-    statements: Iterable[Statement], *, program: str, base: str, former: Mapping[str, str] = MappingProxyType({})
+    statements: Iterable[Statement],
+    *,
+    program: str,
+    base: str,
+    former: Mapping[str, str] = MappingProxyType({}),
+    known: Record | None = None,
 ) -> Record:
     """Read each statement of ours once. ``program`` is its IRI, ``base`` the IRI base of the installation.
 
-    ``former`` gives the current name of somebody who was called otherwise, so that nobody is counted twice.
+    ``former`` gives the current name of somebody who was called otherwise, so that nobody is counted twice. ``known``
+    is what other statements said, and stays as it is.
 
     Ours are those the tool itself wrote: what comes in with a key never counts, whoever it says it is about.
     """
-    record, own = Record(), {"homePage": base, "name": AUTHORITY}
+    record, own = known.copy() if known else Record(), {"homePage": base, "name": AUTHORITY}
     for statement in statements:
         if statement["authority"].get("account") == own and _concerns(statement, program):
             name = statement["actor"]["account"]["name"]
@@ -68,17 +116,17 @@ def _concerns(statement: Statement, program: str) -> bool:
 def _take(record: Record, statement: Statement, actor: str) -> None:
     verb, at = _today(statement["verb"]["id"]), datetime.fromisoformat(statement["timestamp"])
     context = statement.get("context", {})
-    registration, extra = context.get("registration"), _extra(context)
-    thing = statement["object"]["id"]
+    registration, thing = context.get("registration"), statement["object"]["id"]
     kind = _today(statement["object"].get("definition", {}).get("type", ""))
     if verb in ACTIVITY and registration:
         record.last_activity[registration] = max(at, record.last_activity.get(registration, at))
     if kind == Activities.PROGRAM.iri:
-        _take_program(record, verb, actor, extra)
+        _take_program(record, verb, actor, at, _extra(context))
     elif kind == Activities.MENTORSHIP.iri:
-        _take_mentorship(record, verb, actor, registration)
+        _take_mentorship(record, verb, actor, at, registration)
     elif kind == Activities.MEETING.iri:
-        _take_meeting(record, verb, thing, registration, extra)
+        planned_at = datetime.fromisoformat(_extra(context)[Extensions.PLANNED_START.iri])
+        _take_meeting(record, verb, thing, at, (registration, planned_at))
     elif kind in (Activities.CREDENTIAL.iri, Activities.ASSESSMENT.iri):
         _take_certification(record, verb, (actor, thing), at, statement)
     elif verb == Verbs.LAUNCHED.iri:
@@ -97,17 +145,18 @@ def _extra(part: Statement) -> Statement:
     return {_today(name): value for name, value in part.get("extensions", {}).items()}
 
 
-def _take_program(record: Record, verb: str, actor: str, extra: Statement) -> None:
+def _take_program(record: Record, verb: str, actor: str, at: datetime, extra: Statement) -> None:
     if verb == Verbs.PLANNED.iri:
-        record.targets = extra[Extensions.TARGETS.iri]
-        record.starts_on = date.fromisoformat(extra[Extensions.PLANNED_START.iri])
+        if record.plan.since is None or record.plan.since <= at:
+            starts_on = date.fromisoformat(extra[Extensions.PLANNED_START.iri])
+            record.plan = Plan(starts_on, extra[Extensions.TARGETS.iri], at)
     elif verb == Verbs.REGISTERED.iri and extra.get(Extensions.PURPOSE.iri) == "mentee":
         record.mentees.add(actor)
 
 
-def _take_mentorship(record: Record, verb: str, actor: str, registration: str) -> None:
+def _take_mentorship(record: Record, verb: str, actor: str, at: datetime, registration: str) -> None:
     if verb == Verbs.JOINED.iri:
-        record.paired[registration] = actor
+        record.paired.hear(registration, actor, at)
     elif verb in (Verbs.COMPLETED.iri, Verbs.LEFT.iri):
         record.closed.add(registration)
 
@@ -115,10 +164,10 @@ def _take_mentorship(record: Record, verb: str, actor: str, registration: str) -
 _SETTLED = {Verbs.ATTENDED.iri: "held", Verbs.MISSED.iri: "missed", Verbs.CANCELED.iri: "called_off"}
 
 
-def _take_meeting(record: Record, verb: str, meeting: str, registration: str, extra: Statement) -> None:
-    record.planned[meeting] = (registration, datetime.fromisoformat(extra[Extensions.PLANNED_START.iri]))
+def _take_meeting(record: Record, verb: str, meeting: str, at: datetime, planned: tuple[str, datetime]) -> None:
+    record.planned.hear(meeting, planned, at)
     if verb in _SETTLED:
-        record.settled[meeting] = _SETTLED[verb]
+        record.settled.hear(meeting, _SETTLED[verb], at)
 
 
 def _take_certification(
@@ -126,14 +175,14 @@ def _take_certification(
 ) -> None:
     if verb == Verbs.DATED.iri:
         day = statement["context"]["extensions"][Extensions.PLANNED_START.iri]
-        record.booked[who_what] = date.fromisoformat(day)
+        record.booked.hear(who_what, date.fromisoformat(day), at)
     elif verb in (Verbs.PASSED.iri, Verbs.FAILED.iri):
-        record.booked.pop(who_what, None)
+        record.booked.hear(who_what, None, at)
     elif verb == Verbs.PLANNED.iri:
-        record.started.setdefault(who_what, at)
+        record.started[who_what] = min(at, record.started.get(who_what, at))
     elif verb == Verbs.EARNED.iri:
-        record.earned[who_what] = at
-        record.booked.pop((who_what[0], f"{who_what[1]}/exam"), None)
+        record.earned[who_what] = max(at, record.earned.get(who_what, at))
+        record.booked.hear((who_what[0], f"{who_what[1]}/exam"), None, at)
     elif verb == Verbs.SCORED.iri:
         result = statement["result"]
         own = _extra(result)[Extensions.OWN_ESTIMATE.iri]
@@ -148,12 +197,14 @@ def _take_goal(record: Record, verb: str, actor: str, at: datetime, statement: S
     if goal is None:
         return
     if verb == Verbs.DEFINED.iri:
-        record.owners[goal] = actor
-        record.goals[goal] = record.due[goal] = date.fromisoformat(extra[Extensions.DUE_DATE.iri])
+        due = date.fromisoformat(extra[Extensions.DUE_DATE.iri])
+        record.owners.hear(goal, actor, at)
+        record.goals.hear(goal, due, at)
+        record.due.hear(goal, due, at)
     elif verb == Verbs.DATED.iri:
-        record.due[goal] = date.fromisoformat(extra[Extensions.DUE_DATE.iri])
+        record.due.hear(goal, date.fromisoformat(extra[Extensions.DUE_DATE.iri]), at)
     elif verb == Verbs.ACHIEVED.iri:
-        record.achieved[goal] = (actor, at.astimezone(UTC).date())
+        record.achieved.hear(goal, (actor, at.astimezone(UTC).date()), at)
     elif verb == Verbs.DESELECTED.iri:
         record.removed.add(goal)
 
@@ -217,14 +268,14 @@ def summarize(record: Record, now: datetime) -> Insight:
     certified = _certified(record)
     return Insight(
         as_of=now,
-        active=Share(len(active), len(open_pairs), record.targets.get("active")),
-        meetings=Share(outcome.count("held"), len(past), record.targets.get("cadence")),
+        active=Share(len(active), len(open_pairs), record.plan.targets.get("active")),
+        meetings=Share(outcome.count("held"), len(past), record.plan.targets.get("cadence")),
         missed=outcome.count("missed"),
         called_off=outcome.count("called_off"),
         on_time=_on_time(record, now),
         certified=len({who for who, _ in certified}),
-        target_certified=record.targets.get("certified"),
-        exams_booked=sum(day >= now.date() for (who, _), day in record.booked.items() if who in record.mentees),
+        target_certified=record.plan.targets.get("certified"),
+        exams_booked=sum(day >= now.date() for (who, _), day in record.booked.items() if day and who in record.mentees),
         funnel=_funnel(record, certified),
         weeks=_weeks(record, now),
         readiness=_readiness(record, now),
@@ -234,7 +285,7 @@ def summarize(record: Record, now: datetime) -> Insight:
 
 def _certified(record: Record) -> set[tuple[str, str]]:
     """Who earned what since the program started."""
-    start = record.starts_on or date.min
+    start = record.plan.starts_on or date.min
     return {each for each, at in record.earned.items() if each[0] in record.mentees and at.date() >= start}
 
 
@@ -247,7 +298,7 @@ def _on_time(record: Record, now: datetime) -> Share:
     achieved = {goal: record.achieved[goal][1] for goal in kept if goal in record.achieved}
     on_time = sum(day <= record.goals[goal] for goal, day in achieved.items())
     overdue = [goal for goal in kept if goal not in achieved and record.due[goal] < now.date()]
-    return Share(on_time, len(achieved) + len(overdue), record.targets.get("on_time"))
+    return Share(on_time, len(achieved) + len(overdue), record.plan.targets.get("on_time"))
 
 
 def _funnel(record: Record, certified: set[tuple[str, str]]) -> tuple[tuple[str, int], ...]:
@@ -263,7 +314,7 @@ def _funnel(record: Record, certified: set[tuple[str, str]]) -> tuple[tuple[str,
 
 
 def _week(record: Record, moment: datetime) -> int:
-    start = record.starts_on or moment.date()
+    start = record.plan.starts_on or moment.date()
     return (moment.date() - start).days // 7 + 1
 
 
@@ -280,7 +331,7 @@ def _weeks(record: Record, now: datetime) -> tuple[Week, ...]:
 
 def _readiness(record: Record, now: datetime) -> tuple[ReadinessWeek, ...]:
     """The mean over everybody of the last word at the end of each week."""
-    start, weeks = record.starts_on, []
+    start, weeks = record.plan.starts_on, []
     if start is None:
         return ()
     latest: dict[tuple[str, str], tuple[float, float]] = {}

@@ -33,12 +33,14 @@ MEMORIES = {
     "xapi/values.py _is_iri": "whether a text is an IRI",
     # named by what belongs to one organization
     "lti_mentor/activity/record.py _DEFINED": "activities that are known, by organization and IRI",
+    "lti_mentor/insight/memory.py MEMORIES": "records, by organization and program",
     "lti_mentor/jobs/outside.py _TOKENS": "tokens, by target and its sealed secret",
     "lti_mentor/lti/grades.py _scores": "lives as long as the gradebook of one column",
     "xapi/activities.py MEMORIES": "what is known of activities, by tenant",
     # nothing is kept in them but who waits
     "lti_mentor/db.py _open": "how many transactions a thread has open",
     "lti_mentor/clock.py _moved": "the clock of tests",
+    "lti_mentor/insight/memory.py _ONE_BY_ONE": "a lock",
     "lti_mentor/lti/keysets.py _ASKING": "locks, by the address of a key set of the installation",
     "lti_mentor/queue.py NEVER": "an event that nobody sets",
     "lti_mentor/web/admin/retention.py LOOKING": "a lock",

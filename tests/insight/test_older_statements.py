@@ -39,7 +39,7 @@ def test_what_older_statements_say_counts_as_before():
         said("http://adlnet.gov/expapi/verbs/scored", "certifications/c", CREDENTIAL, result=readiness),
     ]
     record = gather(statements, program=PROGRAM, base=BASE)
-    assert (record.targets, record.starts_on) == ({"active": 80}, date(2026, 5, 1))
+    assert (record.plan.targets, record.plan.starts_on) == ({"active": 80}, date(2026, 5, 1))
     assert record.paired == {"pair": "learner"}
     assert record.settled == {f"{BASE}/meetings/1": "missed"}
     assert [own for *_, own in record.readiness] == [55]

@@ -5,17 +5,14 @@ import statistics
 from flask import render_template, request
 
 from lti_mentor import clock
-from lti_mentor.activity.record import AUTHORITY, iri_base
-from lti_mentor.insight import explain, figures, privacy
+from lti_mentor.insight import explain, figures, memory, privacy
 from lti_mentor.insight.figures import Insight
-from lti_mentor.mentoring import people, programs
+from lti_mentor.mentoring import programs
 from lti_mentor.web import access
 from lti_mentor.web.insight.blueprint import insight
 from lti_mentor.web.insight.command import curl
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit
-from xapi import store
-from xapi.facets import agent_key
 
 
 @insight.get("/", endpoint="home")
@@ -29,13 +26,7 @@ def show_home() -> str:
         chosen = next((each for each in listed if str(each.id) == request.args.get("program")), None)
         largest = max(listed, key=lambda each: programs.size(db, each), default=None)
         program = chosen or largest
-        base = iri_base(db)
-        record = None
-        if program is not None:
-            ours = agent_key({"account": {"homePage": base, "name": AUTHORITY}})
-            said = store.scan(db, tenant=visit.organization_id, until=now, authority=ours)
-            former = people.former_actor_names(db, visit.organization_id)
-            record = figures.gather(said, program=f"{base}/programs/{program.id}", base=base, former=former)
+        record = memory.record_of(db, program) if program else None
     hidden = record is None or privacy.is_hidden(len(record.mentees), settings.minimum_group)
     summary = figures.summarize(record, now) if record and not hidden else None
     return render_template(

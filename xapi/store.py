@@ -377,19 +377,25 @@ def position(db: Session, *, tenant: uuid.UUID) -> Position:
     return Position() if row is None else Position(*row)
 
 
+_OWN = _BODIES.where(_STATEMENTS.c.authority == bindparam("whose"), _STATEMENTS.c.voided_by.is_(None))
+
+
 def later(db: Session, *, tenant: uuid.UUID, after: int, authority: str) -> Iterator[Statement]:
-    """What of this authority was stored after this seq and is not voided, in order. Nothing of others is read."""
-    named = facet_digest(tenant, RELATED_AGENT, short(authority))
-    own = (
-        select(_STATEMENTS.c.body)
-        .join(_FACETS, _FACETS.c.seq == _STATEMENTS.c.seq)
-        .where(_FACETS.c.digest == named, _FACETS.c.seq > after, _FACETS.c.source.between(_FACETS.c.seq, _FACETS.c.seq))
-        .where(_STATEMENTS.c.tenant == tenant, _STATEMENTS.c.authority == short(authority))
-        .where(_STATEMENTS.c.voided_by.is_(None))
+    """What of this authority was stored after this seq and is not voided, in order. Nothing of others is read.
+
+    No more than a few of them are in memory.
+    """
+    whose, connection = short(authority), db.connection()
+    named = select(_FACETS.c.seq).where(
+        _FACETS.c.digest == facet_digest(tenant, RELATED_AGENT, whose),
+        _FACETS.c.seq > after,
+        _FACETS.c.source.between(_FACETS.c.seq, _FACETS.c.seq),
     )
-    ordered = own.order_by(_FACETS.c.seq).execution_options(yield_per=100)
-    for body in db.connection().execute(ordered).scalars():
-        yield strict.parsed(body)
+    ordered = named.order_by(_FACETS.c.seq).execution_options(yield_per=100)
+    for seqs in connection.execute(ordered).scalars().partitions():
+        rows = connection.execute(_OWN, {"tenant": tenant, "seqs": seqs, "whose": whose})
+        for row in sorted(rows, key=lambda row: row.seq):  # in order the database might walk over all there is
+            yield strict.parsed(row.body)
 
 
 _LAST = select(_HEADS.c.last_stored).where(_HEADS.c.tenant == bindparam("of"))

@@ -18,6 +18,7 @@ from sqlalchemy import (
     LargeBinary,
     Row,
     Select,
+    and_,
     bindparam,
     case,
     cast,
@@ -377,7 +378,30 @@ def position(db: Session, *, tenant: uuid.UUID) -> Position:
     return Position() if row is None else Position(*row)
 
 
-_OWN = _BODIES.where(_STATEMENTS.c.authority == bindparam("whose"), _STATEMENTS.c.voided_by.is_(None))
+AT_ONCE = 100
+_NAMING = (
+    select(_FACETS.c.seq)
+    .where(_FACETS.c.digest == bindparam("digest", type_=_FACETS.c.digest.type))
+    .where(_FACETS.c.source.between(_FACETS.c.seq, _FACETS.c.seq))
+    .where(_FACETS.c.seq > bindparam("after", type_=BigInteger))
+    .order_by(_FACETS.c.seq)
+    .limit(AT_ONCE)
+    .subquery()
+)
+_LATER = (
+    select(_NAMING.c.seq, _STATEMENTS.c.body)
+    .outerjoin_from(
+        _NAMING,
+        _STATEMENTS,
+        and_(
+            _STATEMENTS.c.seq == _NAMING.c.seq,
+            _STATEMENTS.c.tenant == bindparam("tenant"),
+            _STATEMENTS.c.authority == bindparam("whose"),
+            _STATEMENTS.c.voided_by.is_(None),
+        ),
+    )
+    .order_by(_NAMING.c.seq)
+)
 
 
 def later(db: Session, *, tenant: uuid.UUID, after: int, authority: str) -> Iterator[Statement]:
@@ -386,16 +410,13 @@ def later(db: Session, *, tenant: uuid.UUID, after: int, authority: str) -> Iter
     No more than a few of them are in memory.
     """
     whose, connection = short(authority), db.connection()
-    named = select(_FACETS.c.seq).where(
-        _FACETS.c.digest == facet_digest(tenant, RELATED_AGENT, whose),
-        _FACETS.c.seq > after,
-        _FACETS.c.source.between(_FACETS.c.seq, _FACETS.c.seq),
-    )
-    ordered = named.order_by(_FACETS.c.seq).execution_options(yield_per=100)
-    for seqs in connection.execute(ordered).scalars().partitions():
-        rows = connection.execute(_OWN, {"tenant": tenant, "seqs": seqs, "whose": whose})
-        for row in sorted(rows, key=lambda row: row.seq):  # in order the database might walk over all there is
-            yield strict.parsed(row.body)
+    given = {"digest": facet_digest(tenant, RELATED_AGENT, whose), "tenant": tenant, "whose": whose}
+    rows = connection.execute(_LATER, {**given, "after": after}).all()
+    while rows:
+        for _, body in rows:
+            if body is not None:
+                yield strict.parsed(body)
+        rows = connection.execute(_LATER, {**given, "after": rows[-1].seq}).all()
 
 
 _LAST = select(_HEADS.c.last_stored).where(_HEADS.c.tenant == bindparam("of"))

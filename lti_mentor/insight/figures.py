@@ -131,7 +131,7 @@ def _take(record: Record, statement: Statement, actor: str) -> None:
         _take_certification(record, verb, (actor, thing), at, statement)
     elif verb == Verbs.LAUNCHED.iri:
         record.launched.add(actor)
-    else:
+    elif verb in _OF_GOALS:
         _take_goal(record, verb, actor, at, statement)
 
 
@@ -187,6 +187,9 @@ def _take_certification(
         result = statement["result"]
         own = _extra(result)[Extensions.OWN_ESTIMATE.iri]
         record.readiness.append((at, who_what, result["score"]["raw"], own))
+
+
+_OF_GOALS = frozenset({Verbs.DEFINED.iri, Verbs.DATED.iri, Verbs.ACHIEVED.iri, Verbs.DESELECTED.iri})
 
 
 def _take_goal(record: Record, verb: str, actor: str, at: datetime, statement: Statement) -> None:

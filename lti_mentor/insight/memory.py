@@ -17,8 +17,9 @@ from xapi import store
 from xapi.facets import agent_key
 from xapi.store import Position
 
-MOST = 500_000  # values of all records together: about a million statements, and 100 MB
+MOST = 400_000  # values of all records together: of some 800,000 statements, and about 100 MB
 EMPTY = 50  # as much as so many values
+Place = tuple[uuid.UUID, uuid.UUID]  # of an organization and a program
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,14 @@ class Known:
 
 
 _ONE_BY_ONE = Lock()
-MEMORIES: WeakKeyDictionary[Engine, dict[tuple[uuid.UUID, uuid.UUID], Known]] = WeakKeyDictionary()
+MEMORIES: WeakKeyDictionary[Engine, dict[Place, Known]] = WeakKeyDictionary()
 
 
 def record_of(db: Session, program: Program) -> Record:
     """What our statements say about a program; not to be changed. ``db`` is one consistent view that only reads.
 
-    Whatever changes what was read before, be it a statement that is voided or removed, or what somebody is called, lets
-    everything be read anew. What comes with an older time changes nothing: a record is the same in any order.
+    Everything is read anew when something was voided or removed, or somebody is called otherwise. What comes late is
+    no such case: a record is the same in whatever order statements are taken.
     """
     tenant, base = program.organization_id, iri_base(db)
     position, former = store.position(db, tenant=tenant), people.former_actor_names(db, tenant)
@@ -56,9 +57,7 @@ def record_of(db: Session, program: Program) -> Record:
     return known.record
 
 
-def _remember(
-    memories: dict[tuple[uuid.UUID, uuid.UUID], Known], place: tuple[uuid.UUID, uuid.UUID], known: Known
-) -> None:
+def _remember(memories: dict[Place, Known], place: Place, known: Known) -> None:
     """As the last one to go; those that nobody asked for the longest go first."""
     with _ONE_BY_ONE:
         memories.pop(place, None)

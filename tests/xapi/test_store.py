@@ -203,6 +203,53 @@ def test_what_was_written_with_an_authority_is_read_without_the_rest(database):
     assert own["authority"] == ours
 
 
+def own(database, after=0):
+    with database.reading() as db:
+        said = store.later(db, tenant=TENANT, after=after, authority=agent_key(AUTHORITY))
+        return [uuid.UUID(each["id"]) for each in said], store.position(db, tenant=TENANT)
+
+
+def test_what_came_later_is_read_in_order_without_what_is_voided_or_of_others(database):
+    assert own(database) == ([], store.Position())
+    first = put(database, [statement() for _ in range(250)])
+    put(database, [statement()], tenant=OTHER)
+    found, seen = own(database)
+    assert found == first
+    assert own(database, after=seen.seq) == ([], seen)
+    with database.transaction() as db:  # from the second place on more than are read at once
+        voided = StoredStatement.statement_id.in_(first[1:240])
+        db.execute(update(StoredStatement).where(voided).values(voided_by=uuid.uuid4()))
+    assert own(database)[0] == [first[0], *first[240:]]
+    stranger = {"account": {"homePage": "https://lms.example.org", "name": "stranger"}}
+    with database.transaction() as db:
+        names_us = statement(context={"instructor": AUTHORITY})
+        store.put(db, tenant=TENANT, statements=[names_us], now=NOW, authority=stranger)
+    second = put(database, [statement() for _ in range(3)])
+    found, now = own(database, after=seen.seq)
+    assert found == second
+    assert seen.leads_to(now)
+    assert not now.leads_to(seen)
+
+
+def test_nobody_goes_on_from_before_something_was_voided_or_removed(database):
+    first, second = put(database, [statement(), statement()])
+    _, before = own(database)
+    put(database, [about(uuid.uuid4(), verb={"id": "http://adlnet.gov/expapi/verbs/voided"})])
+    _, unknown = own(database)
+    assert before.leads_to(unknown), "what it voids is not there"
+    put(database, [about(first, verb={"id": "http://adlnet.gov/expapi/verbs/voided"})])
+    _, voided = own(database)
+    assert not unknown.leads_to(voided)
+    with database.transaction() as db:
+        removal.remove(db, tenant=TENANT, seqs=[10**6], keyed=bytes)
+    assert own(database)[1] == voided
+    with database.transaction() as db:
+        seq = db.scalars(select(StoredStatement.seq).where(StoredStatement.statement_id == second)).one()
+        removal.remove(db, tenant=TENANT, seqs=[seq], keyed=bytes)
+    _, removed = own(database)
+    assert not voided.leads_to(removed)
+
+
 def test_several_names_find_what_any_of_them_finds(database):
     actors = [{"mbox": f"mailto:{name}@example.org"} for name in ("ada", "bob", "eve")]
     put(database, [statement(actor=actor) for actor in actors])

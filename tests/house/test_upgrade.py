@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import LargeBinary, Uuid, column, create_engine, func, insert, inspect, select, table
 
 from lti_mentor import migrations
+from lti_mentor.activity import record
 from lti_mentor.db import connect
 from lti_mentor.insight.definitions import ACTIVITY
 from lti_mentor.lti import keys
@@ -23,6 +24,7 @@ from tests.support import release
 from tests.support.member import Member
 from xapi import attachments, documents, store, times
 from xapi.documents import Place
+from xapi.facets import agent_key
 from xapi.rows import Attachment, Document, StoredStatement
 
 RELEASES = sorted(release.FOLDER.glob("*.sql"))
@@ -76,6 +78,9 @@ def test_an_upgraded_database_of_a_release_has_lost_nothing(empty_database, file
         tenant = learner.organization_id
         said = list(store.scan(db, tenant=tenant, verbs=ACTIVITY))
         last = max(each["timestamp"] for each in said)
+        authority = agent_key(record.authority(db))
+        ours = {each["id"] for each in store.later(db, tenant=tenant, after=0, authority=authority)}
+        assert ours == {each["id"] for each in store.scan(db, tenant=tenant, authority=authority)} != set()
         by_verb = store.query(db, tenant=tenant, wanted=store.Query(verb=said[0]["verb"]["id"])).statements
     assert said[0] in map(json.loads, by_verb)
     assert pair.active_at == times.parsed(last)

@@ -1,8 +1,12 @@
-"""Reading rosters: one context at a time, a page in a transaction, never a request while one is open."""
+"""Reading rosters: one context at a time, a page in a transaction, never a request while one is open.
+
+With a roster comes who can open which link, where a coordinator asked: known people alone, and none by that.
+"""
 
 import logging
 import threading
 import uuid
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -12,8 +16,9 @@ from lti_mentor import clock
 from lti_mentor.activity.record import account_hash
 from lti_mentor.db import is_away
 from lti_mentor.errors import PlatformError
-from lti_mentor.lti import contexts, roster
+from lti_mentor.lti import contexts, links, roster
 from lti_mentor.lti.contexts import ContextServices
+from lti_mentor.lti.links import LaunchedLink
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.lti.roster import RosterPage
 from lti_mentor.mentoring import courses, joining, people
@@ -26,7 +31,7 @@ from lti_mentor.web import visit
 
 log = logging.getLogger(__name__)
 EVERY = timedelta(seconds=5)
-LONGEST = timedelta(minutes=5)  # for one roster
+LONGEST = timedelta(minutes=5)  # for one roster, and for what is asked about its links
 RUN = timedelta(minutes=2)  # new rounds begin until then; other jobs wait as long
 
 
@@ -64,6 +69,7 @@ def read_one(tool: Tool, row: ContextServices, platform: Platform, stop: threadi
     started_at = clock.now()
     try:
         differences = _read(tool, row, platform, started_at, stop)
+        _read_links(tool, row, platform, stop)
     except _Stopped:
         _give_back(tool, row)
         return False
@@ -103,9 +109,7 @@ def _read(
     """Where the next differences are to be had, when the platform says so."""
     url, is_whole = row.roster_differences_url or row.memberships_url or "", row.roster_differences_url is None
     following, listed = None, 0
-    for page in roster.read(tool, platform, url, until=started_at + LONGEST):
-        if stop.is_set():
-            raise _Stopped()
+    for page in _heeding(stop, roster.read(tool, platform, url, until=started_at + LONGEST)):
         taken = partial(_take, vault=tool.vault, row=row, platform=platform, page=page, started_at=started_at)
         if erased := tool.database.write(taken):
             log.info("roster lists people who were erased", extra={"reason": "person.erased", "count": erased})
@@ -116,6 +120,14 @@ def _read(
         since = started_at - timedelta(hours=tool.settings.visit_hours)
         tool.database.write(partial(_close, row=row, started_at=started_at, seen_since=since))
     return following
+
+
+def _heeding(stop: threading.Event, pages: Iterator[RosterPage]) -> Iterator[RosterPage]:
+    """The pages until somebody stops the worker. Raises _Stopped."""
+    for page in pages:
+        if stop.is_set():
+            raise _Stopped()
+        yield page
 
 
 def _take(
@@ -147,3 +159,74 @@ def _course(db: Session, row: ContextServices) -> Course:
     if found is None:
         raise PlatformError("course.unknown")
     return found
+
+
+# Who can open a link --------------------------------------------------------------------------------------------------
+
+# What an answer says of the question. Canvas says 400 of a link that it does not know, as others do of any link.
+REFUSED: dict[object, str] = {400: "activity.not_answered", 405: "activity.not_answered", 501: "activity.not_answered"}
+REFUSED |= {404: "activity.not_found", 410: "activity.not_found"}
+
+
+def _read_links(tool: Tool, row: ContextServices, platform: Platform, stop: threading.Event) -> None:
+    """One that fails keeps what is known of it, and neither the roster nor another one from being read."""
+    until = clock.now() + LONGEST
+    with tool.database.reading() as db:
+        asked = links.asked_about(db, row.organization_id, row.deployment_id, row.context_id)
+    for link in asked:
+        if clock.now() > until:
+            break  # the next reading begins with those that are left
+        url, link_id = row.memberships_url or "", link.resource_link_id
+        pages = _heeding(stop, roster.read(tool, platform, url, until=until, link_id=link_id))
+        try:
+            _read_link(tool, row, platform, link, pages)
+        except _Stopped:
+            raise
+        except PlatformError as problem:
+            status = problem.values.get("status") if problem.reason == "platform.bad_status" else None
+            log.warning("people of a link not read", extra={"reason": problem.reason, "status": status})
+            _link_failed(tool, link, REFUSED.get(status, problem.reason))
+        except Exception as problem:
+            if is_away(problem):
+                raise
+            log.exception("people of a link not read")
+            _link_failed(tool, link, "error")
+
+
+def _read_link(
+    tool: Tool, row: ContextServices, platform: Platform, link: LaunchedLink, pages: Iterator[RosterPage]
+) -> None:
+    started_at, is_whole, so_far = clock.now(), True, 0
+    for page in pages:
+        taken = partial(_take_link, row=row, platform=platform, link=link, page=page, started_at=started_at)
+        so_far += tool.database.write(partial(taken, so_far=so_far))
+        is_whole = is_whole and page.is_readable
+    with tool.database.transaction() as db:
+        links.people_read(db, db.get_one(LaunchedLink, link.id), started_at=started_at, is_whole=is_whole)
+
+
+def _take_link(
+    db: Session,
+    *,
+    row: ContextServices,
+    platform: Platform,
+    link: LaunchedLink,
+    page: RosterPage,
+    started_at: datetime,
+    so_far: int,
+) -> int:
+    """How many of them are known. The others are left out: who is in the course, its roster said a moment ago."""
+    subjects = {each.subject for each in page.members if each.is_active}
+    known = courses.ids_of(db, _course(db, row), platform.issuer, subjects)
+    reading = db.get_one(LaunchedLink, link.id)
+    links.take_people(db, reading, known, at=started_at)
+    reading.people_so_far = so_far + len(known)
+    contexts.still_reading(db.get_one(ContextServices, row.id), 0)
+    return len(known)
+
+
+def _link_failed(tool: Tool, link: LaunchedLink, reason: str) -> None:
+    with tool.database.transaction() as db:
+        failed = db.get(LaunchedLink, link.id)
+        if failed is not None:  # it may be gone with its platform
+            links.people_failed(failed, reason)

@@ -63,6 +63,7 @@ class Launch:
     may_place: bool  # something of ours in the course
     context: Context | None
     resource_link_id: str | None  # none: a message about no link
+    resource_link_title: str | None
     deep_link: Wanted | None  # something of ours is to be placed
     review: Review | None  # somebody's record is to be opened
     privacy_of: str | None  # the subject whose data an administrator asks for
@@ -331,7 +332,7 @@ def _launch(claims: Mapping[str, Any], waiting: Pending, found: tuple[Deployment
     presentation = presentation if isinstance(presentation, dict) else {}
     custom = quirks.custom(claims.get(f"{CLAIM}custom"))
     roles = [role for role in claims[f"{CLAIM}roles"] if isinstance(role, str)]
-    product = claims.get(f"{CLAIM}tool_platform")
+    product, link = claims.get(f"{CLAIM}tool_platform"), claims.get(f"{CLAIM}resource_link")
     kind = claims[f"{CLAIM}message_type"]
     return Launch(
         state_hash=waiting.login.state_hash,
@@ -346,7 +347,8 @@ def _launch(claims: Mapping[str, Any], waiting: Pending, found: tuple[Deployment
         teaches=quirks.teaches(roles, waiting.platform.role_map),
         may_place=quirks.may_place(roles, waiting.platform.role_map),
         context=_context(claims.get(f"{CLAIM}context")),
-        resource_link_id=_link_id(claims.get(f"{CLAIM}resource_link")),
+        resource_link_id=_link_id(link),
+        resource_link_title=texts.shown(link.get("title")) if isinstance(link, dict) else None,
         deep_link=Wanted.of(claims) if kind == deep_linking.MESSAGE else None,
         review=Review.of(claims) if kind == REVIEW else None,
         privacy_of=messages.privacy_of(claims) if kind == PRIVACY else None,

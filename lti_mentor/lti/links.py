@@ -1,14 +1,18 @@
-"""The ids under which platforms launch what was placed: a link has one in each course that it was copied to."""
+"""The ids under which platforms launch what was placed: a link has one in each course that it was copied to.
+
+And who can open it there, where somebody asked: a platform may keep an activity for a group of its course.
+"""
 
 import uuid
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ForeignKey, UniqueConstraint, Uuid, bindparam, select, update
+from sqlalchemy import ForeignKey, UniqueConstraint, Uuid, bindparam, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
-from lti_mentor.db import Row, inserting
+from lti_mentor.db import Row, inserting, new_id
 from lti_mentor.lti.deep_linking import PlacedLink
 from lti_mentor.lti.platforms import Deployment
 
@@ -25,7 +29,12 @@ class LaunchedLink(Row):
     deployment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("deployments.id", ondelete="CASCADE"))
     context_id: Mapped[str]
     resource_link_id: Mapped[str]
+    title: Mapped[str | None]  # as the platform calls the activity
     launched_at: Mapped[datetime] = mapped_column(default=clock.now)  # last, to the day
+    people_asked_at: Mapped[datetime | None]  # who can open it; read again with each roster from then on
+    people_read_at: Mapped[datetime | None]  # to the end of the list
+    people_so_far: Mapped[int | None]  # while it is read
+    people_problem: Mapped[str | None]  # a reason code, of the last reading that failed
 
     __table_args__ = (
         UniqueConstraint(
@@ -33,10 +42,30 @@ class LaunchedLink(Row):
         ),
     )
 
+    @property
+    def is_waiting(self) -> bool:
+        """Asked about, and not answered since."""
+        is_new = self.people_read_at is None or (self.people_asked_at or self.people_read_at) > self.people_read_at
+        return self.people_asked_at is not None and self.people_problem is None and is_new
+
+
+class LinkMember(Row):
+    """Somebody of the course who can open a link, as the platform says; nobody is in the course by this."""
+
+    __tablename__ = "link_members"
+
+    launched_link_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("launched_links.id", ondelete="CASCADE"), index=True)
+    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
+    listed_at: Mapped[datetime]  # by the last reading that had them
+
+    __table_args__ = (UniqueConstraint("organization_id", "launched_link_id", "person_id"),)
+
 
 SEEN_AGAIN, GIVEN_UP = timedelta(days=1), timedelta(days=7)
 # Made once: building a statement costs more than running it.
-_IN_CONTEXT = select(LaunchedLink.id, LaunchedLink.resource_link_id, LaunchedLink.launched_at).where(
+_IN_CONTEXT = select(
+    LaunchedLink.id, LaunchedLink.resource_link_id, LaunchedLink.title, LaunchedLink.launched_at
+).where(
     LaunchedLink.organization_id == bindparam("organization_id", type_=Uuid()),
     LaunchedLink.deployment_id == bindparam("deployment_id", type_=Uuid()),
     LaunchedLink.context_id == bindparam("context_id"),
@@ -44,21 +73,33 @@ _IN_CONTEXT = select(LaunchedLink.id, LaunchedLink.resource_link_id, LaunchedLin
 )
 
 
-def launched(db: Session, link: PlacedLink, deployment: Deployment, context_id: str, resource_link_id: str) -> None:
-    """Remember the id that the platform gave to the link in this context; most launches write nothing."""
+def launched(
+    db: Session,
+    link: PlacedLink,
+    deployment: Deployment,
+    context_id: str,
+    resource_link_id: str,
+    *,
+    title: str | None = None,
+) -> None:
+    """Remember what the platform calls the link in this context; most launches write nothing."""
     key: dict[str, Any] = {
         "organization_id": deployment.organization_id,
         "deployment_id": deployment.id,
         "context_id": context_id,
         "placed_link_id": link.id,
     }
-    values = {"resource_link_id": resource_link_id, "launched_at": clock.now()}
+    values: dict[str, Any] = {"resource_link_id": resource_link_id, "title": title, "launched_at": clock.now()}
     known = db.execute(_IN_CONTEXT, key).one_or_none()
     if known is None:
         db.execute(inserting(db, LaunchedLink).values(key | values).on_conflict_do_nothing())
         return
-    row_id, kept_id, launched_at = known
-    if launched_at < clock.now() - (SEEN_AGAIN if kept_id == resource_link_id else GIVEN_UP):
+    row_id, kept_id, kept_title, launched_at = known
+    is_same, age = kept_id == resource_link_id, clock.now() - launched_at
+    if age > (SEEN_AGAIN if is_same else GIVEN_UP) or (is_same and kept_title is None and title is not None):
+        if not is_same:  # who can open it now is not known
+            db.execute(delete(LinkMember).where(LinkMember.launched_link_id == row_id))
+            values |= {"people_read_at": None, "people_problem": None}
         db.execute(update(LaunchedLink).where(LaunchedLink.id == row_id).values(values))
 
 
@@ -89,3 +130,65 @@ def showing(
         .limit(1)
     )
     return db.scalar(wanted)
+
+
+def of_context(
+    db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID, context_id: str
+) -> Sequence[tuple[LaunchedLink, PlacedLink]]:
+    """What was placed in a context and launched from there, by title."""
+    wanted = (
+        select(LaunchedLink, PlacedLink)
+        .join(PlacedLink, PlacedLink.id == LaunchedLink.placed_link_id)
+        .where(
+            LaunchedLink.organization_id == organization_id,
+            LaunchedLink.deployment_id == deployment_id,
+            LaunchedLink.context_id == context_id,
+        )
+        .order_by(LaunchedLink.title, LaunchedLink.id)
+    )
+    return [(link, placed) for link, placed in db.execute(wanted)]
+
+
+# Who can open a link --------------------------------------------------------------------------------------------------
+
+
+def ask_for_people(link: LaunchedLink) -> None:
+    """Read who can open it with the next roster of its context, and with each one after that."""
+    link.people_asked_at, link.people_so_far, link.people_problem = clock.now(), None, None
+
+
+def asked_about(
+    db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID, context_id: str
+) -> list[LaunchedLink]:
+    """The links of a context that somebody asked about; the one that was not read for longest first."""
+    found = of_context(db, organization_id, deployment_id, context_id)
+    asked = [link for link, _ in found if link.people_asked_at is not None]
+    return sorted(asked, key=lambda link: (link.people_read_at is not None, link.people_read_at or clock.now()))
+
+
+def take_people(db: Session, link: LaunchedLink, person_ids: Collection[uuid.UUID], *, at: datetime) -> None:
+    """A page of those who can open it."""
+    mine = {"organization_id": link.organization_id, "launched_link_id": link.id, "listed_at": at}
+    rows = [{"id": new_id(), "person_id": person_id, **mine} for person_id in person_ids]
+    if rows:
+        key = [LinkMember.organization_id, LinkMember.launched_link_id, LinkMember.person_id]
+        db.execute(inserting(db, LinkMember).on_conflict_do_update(index_elements=key, set_={"listed_at": at}), rows)
+
+
+def people_read(db: Session, link: LaunchedLink, *, started_at: datetime, is_whole: bool) -> None:
+    """To its end. Whoever is not on a whole list can open it no more."""
+    link.people_read_at, link.people_so_far, link.people_problem = started_at, None, None
+    if is_whole:
+        gone = (LinkMember.launched_link_id == link.id, LinkMember.listed_at < started_at)
+        db.execute(delete(LinkMember).where(LinkMember.organization_id == link.organization_id, *gone))
+
+
+def people_failed(link: LaunchedLink, reason: str) -> None:
+    """What was known of it stays; it is read again with the next roster."""
+    link.people_so_far, link.people_problem = None, reason
+
+
+def people_of(db: Session, link: LaunchedLink) -> set[uuid.UUID]:
+    """Who can open it, as far as the platform said."""
+    mine = (LinkMember.organization_id == link.organization_id, LinkMember.launched_link_id == link.id)
+    return set(db.scalars(select(LinkMember.person_id).where(*mine)))

@@ -1,9 +1,10 @@
-"""Names and Roles Provisioning 2.0: the members of a context, page by page."""
+"""Names and Roles Provisioning 2.0: the members of a context, or those who can open one link, page by page."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti import quirks, texts
@@ -34,11 +35,17 @@ class RosterPage:
     is_readable: bool  # false: somebody on it could not be made out, so who is missing is not known
 
 
-def read(tool: Tool, platform: Platform, url: str, *, until: datetime) -> Iterator[RosterPage]:
-    """Every page. Raises PlatformError for one without a list of members, which is no empty course, and when there are
-    more after ``until``."""
+def read(
+    tool: Tool, platform: Platform, url: str, *, until: datetime, link_id: str | None = None
+) -> Iterator[RosterPage]:
+    """Every page; with the id of a link only those whom the platform lets open it (``rlid``).
+
+    Raises PlatformError for one without a list of members, which is no empty course, and when there are more after
+    ``until``.
+    """
     service = Service(tool, platform, (SCOPE,))
-    for page in service.pages(with_query(url, "limit", str(PER_PAGE)), accept=MEDIA_TYPE, until=until):
+    only = ("rlid", quote(link_id, safe="")) if link_id is not None else None
+    for page in service.pages(with_query(url, "limit", str(PER_PAGE)), accept=MEDIA_TYPE, until=until, only=only):
         members = page.body.get("members") if isinstance(page.body, Mapping) else None
         if not isinstance(members, list):
             raise PlatformError("platform.no_members")

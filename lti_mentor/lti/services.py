@@ -69,8 +69,13 @@ class Service:
             guarded=self.platform.is_https,
         )
 
-    def pages(self, url: str, *, accept: str, until: datetime | None = None) -> Iterator["Page"]:
+    def pages(
+        self, url: str, *, accept: str, until: datetime | None = None, only: tuple[str, str] | None = None
+    ) -> Iterator["Page"]:
         """Every page from this address on (RFC 8288, ``rel="next"``).
+
+        ``only`` is a parameter that makes the list shorter. Some platforms forget it on the way to the next page, and
+        everybody would be on that one: it is put back there, and an address that has it stays as it is.
 
         Raises PlatformError for a page that leads to another origin or back to one that was read, for too many, and
         when another one is to be asked for after ``until``.
@@ -78,6 +83,7 @@ class Service:
         seen: set[str] = set()
         following: str | None = url
         while following is not None:
+            following = with_query(following, *only) if only is not None else following
             if origin(following) != origin(url):
                 raise PlatformError("platform.foreign_page")
             if following in seen or len(seen) >= MOST_PAGES:

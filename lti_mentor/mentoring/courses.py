@@ -1,7 +1,7 @@
 """Courses of the LMS, their graded items, and the map from items to exam domains."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from lti_mentor.activity.record import record
 from lti_mentor.db import Base, Glance, Row, one_of, same
 from lti_mentor.errors import NotFound, Refused
 from lti_mentor.mentoring import organizations, people
-from lti_mentor.mentoring.people import Person
+from lti_mentor.mentoring.people import Account, Person
 
 SEEN_AGAIN = timedelta(hours=1)
 SOURCES = ("statement", "connector", "grades", "file", "typed")
@@ -320,6 +320,23 @@ def people_of(db: Session, chosen: Sequence[Course]) -> dict[uuid.UUID, Person]:
         .distinct()
     )
     return {person.id: person for person in db.scalars(wanted)}
+
+
+def ids_of(db: Session, course: Course, issuer: str, subjects: Collection[str]) -> Sequence[uuid.UUID]:
+    """Those of whom the LMS of this issuer speaks who are in the course."""
+    wanted = (
+        select(Member.person_id)
+        .join(Account, and_(Account.person_id == Member.person_id, Account.organization_id == Member.organization_id))
+        .where(
+            Member.organization_id == course.organization_id,
+            Member.course_id == course.id,
+            Member.left_at.is_(None),
+            Account.issuer == issuer,
+            Account.subject.in_(subjects),
+        )
+        .distinct()
+    )
+    return db.scalars(wanted).all()
 
 
 @dataclass(frozen=True)

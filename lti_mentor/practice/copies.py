@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from flask import Flask, redirect, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from lti_mentor.practice.deep_links import CourseLink
 from lti_mentor.practice.grades import ToolColumn
-from lti_mentor.practice.world import INSTRUCTOR, LmsCourse
+from lti_mentor.practice.world import INSTRUCTOR, CourseLink, LmsCourse
 
 if TYPE_CHECKING:
     from lti_mentor.practice.lms import Lms
@@ -35,6 +34,8 @@ def copied(lms: "Lms", course: LmsCourse, teacher_id: str) -> LmsCourse:
         title=f"{course.title} (copy)",
         members={teacher_id: course.members[teacher_id]},
         history=[course.id, *course.history],
+        groups={},
+        links=[],
     )
     lms.world.courses.append(copy)
     lms.links[copy.id] = [

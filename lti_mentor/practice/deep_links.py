@@ -1,33 +1,22 @@
 """Deep linking in the practice LMS: the picker of a tool opens, and its signed answer becomes links of the course."""
 
 import secrets
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import jwt
 import requests
-from flask import Flask, Response, jsonify, render_template, request, url_for
+from flask import Flask, Response, abort, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.practice.grades import ToolColumn
 from lti_mentor.practice.services import tool_key
 from lti_mentor.practice.tokens import CLAIM
+from lti_mentor.practice.world import INSTRUCTOR, CourseLink
 
 if TYPE_CHECKING:
     from lti_mentor.practice.lms import Lms
 
 DEEP = "https://purl.imsglobal.org/spec/lti-dl/claim/"
-
-
-@dataclass
-class CourseLink:
-    """A link that a tool placed in a course, with what it wants to be launched with."""
-
-    id: str
-    title: str
-    url: str
-    custom: dict[str, str] = field(default_factory=dict)
-    history: list[str] = field(default_factory=list)  # the links it was copied from, the nearest first
-    column_id: str | None = None  # of the gradebook; copies have none
 
 
 def request_claims(lms: "Lms", course_id: str) -> dict[str, Any]:
@@ -62,6 +51,18 @@ def add_deep_linking(app: Flask, lms: "Lms") -> None:
         links = [_link(lms, course_id, item) for item in claims[f"{DEEP}content_items"]]
         lms.links.setdefault(course_id, []).extend(links)
         return render_template("added.html", links=links)
+
+    @app.post("/as/<person_id>/courses/<course_id>/links/<link_id>/group")
+    def keep_for_group(person_id: str, course_id: str, link_id: str) -> AnyResponse:
+        """Let only a group of the course open the link, or everybody again."""
+        course, group = lms.world.course(course_id), request.form.get("group", "")
+        link = next((each for each in lms.links.get(course_id, []) if each.id == link_id), None)
+        if course is None or link is None or (group and group not in course.groups):
+            abort(404)
+        if INSTRUCTOR not in course.members.get(person_id, ()):
+            abort(403)
+        link.group = group
+        return redirect(url_for("course_page", person_id=person_id, course_id=course_id), 303)
 
 
 def _verified(lms: "Lms", token: str) -> dict[str, Any] | None:

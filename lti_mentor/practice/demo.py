@@ -16,15 +16,27 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from sqlalchemy.orm import Session
 
 from lti_mentor import clock, migrations, settings
 from lti_mentor.activity import record
-from lti_mentor.db import Database, connect
-from lti_mentor.lti import platforms, registration
+from lti_mentor.db import Database, connect, new_id
+from lti_mentor.lti import links, platforms, registration
+from lti_mentor.lti.deep_linking import HISTORIES, PlacedLink
+from lti_mentor.lti.platforms import Deployment
 from lti_mentor.mentoring import organizations
 from lti_mentor.practice.story import cast, other, plan
-from lti_mentor.practice.story.tell import COURSES, tell
-from lti_mentor.practice.world import INSTRUCTOR, LEARNER, OBSERVER, LmsCourse, LmsItem, LmsPerson, World
+from lti_mentor.practice.story.tell import COURSES, Told, tell
+from lti_mentor.practice.world import (
+    INSTRUCTOR,
+    LEARNER,
+    OBSERVER,
+    CourseLink,
+    LmsCourse,
+    LmsItem,
+    LmsPerson,
+    World,
+)
 from lti_mentor.vault import Vault
 from lti_mentor.web.admin import link
 from xapi import keys as lrs_keys
@@ -34,6 +46,7 @@ TITLES = ("Security foundations", "Cluster operations", "Working with data")
 ORGANIZATION, OTHER = "Northwind Learning", "Harbor College"
 SECONDS_TO_START = 30
 LARGE = 3  # the place of the large course among those of the world
+GROUP = "Evening group"
 
 
 def run(port: int, lms_port: int) -> None:
@@ -88,10 +101,26 @@ def prepare(loaded: settings.Settings, lms_port: int) -> World:
     )
     deployments = register(database, world)
     click.echo("Telling the story of twenty weeks …")
-    tell(database, world, deployments, ORGANIZATION, _progress)
+    told = tell(database, world, deployments, ORGANIZATION, _progress)
+    with database.transaction() as db:
+        place(db, told, deployments["1"])
     tell_other(database, world, deployments)
     database.engine.dispose()
     return world
+
+
+def place(db: Session, told: Told, deployment_id: uuid.UUID) -> None:
+    """A teacher placed the program in the first course, keeps it for a group there, and opened it."""
+    if told.program is None:
+        return
+    course, deployment = told.world.courses[0], db.get_one(Deployment, deployment_id)
+    link = PlacedLink(organization_id=told.organization_id, key=new_id(), kind="program", target=str(told.program.id))
+    link.deployment_id, link.context_id = deployment_id, course.id
+    db.add(link)
+    db.flush()
+    address, custom = f"{told.world.launch_url}?link={link.key}", {"mentor_link": str(link.key), **HISTORIES}
+    course.links.append(CourseLink("1", told.program.name, address, custom, group=GROUP))
+    links.launched(db, link, deployment, course.id, "1", title=told.program.name)
 
 
 def invitation(loaded: settings.Settings) -> str:
@@ -162,6 +191,7 @@ def _course(number: int, key: str) -> LmsCourse:
         observed=observed,
         items=_items(),
         lrs_key=key,
+        groups={GROUP: list(learners)[::3]},
     )
 
 
@@ -173,7 +203,14 @@ def _large_course(key: str) -> LmsCourse:
     """Nobody of it is known to the tool before its teacher opens it."""
     members = {cast.TEACHERS[0].key: [INSTRUCTOR]} | {each.key: [LEARNER] for each in cast.NEWCOMERS}
     return LmsCourse(
-        id="9", label="WELCOME", title="Welcome week", deployment_id="1", members=members, items=_items(), lrs_key=key
+        id="9",
+        label="WELCOME",
+        title="Welcome week",
+        deployment_id="1",
+        members=members,
+        items=_items(),
+        lrs_key=key,
+        groups={GROUP: [each.key for each in cast.NEWCOMERS[::20]]},
     )
 
 

@@ -12,13 +12,13 @@ from flask import Flask, Response, abort, jsonify, redirect, render_template, re
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.practice.copies import add_copies, resolved
-from lti_mentor.practice.deep_links import CourseLink, add_deep_linking, request_claims
+from lti_mentor.practice.deep_links import add_deep_linking, request_claims
 from lti_mentor.practice.grades import ToolColumn, add_grade_service, column_address
 from lti_mentor.practice.messages import ADMINISTRATOR, add_privacy, changes_for, is_reviewable, target_of
 from lti_mentor.practice.registration import RegisteredTool, add_registration
 from lti_mentor.practice.services import add_services
 from lti_mentor.practice.tokens import CLAIM, GRADES, SigningKey, claims
-from lti_mentor.practice.world import INSTRUCTOR, LmsCourse, LmsItem, LmsPerson, World
+from lti_mentor.practice.world import INSTRUCTOR, CourseLink, LmsCourse, LmsItem, LmsPerson, World
 
 COOKIE = "practice_person"
 STORAGE_FRAME = "post_message_forwarding"  # as Canvas names it
@@ -48,7 +48,7 @@ class Lms:
         self.log_in_origin: str | None = None  # where it is not that of the courses; of its storage, too
         self.keys = [SigningKey()]
         self.hints: dict[str, Hint] = {}
-        self.links: dict[str, list[CourseLink]] = {}  # by course
+        self.links: dict[str, list[CourseLink]] = {each.id: list(each.links) for each in world.courses if each.links}
         self.asked_links: dict[str, str] = {}  # data of a deep linking request -> course
         base = f"{world.tool_url}/lti"
         first = RegisteredTool(
@@ -64,6 +64,7 @@ class Lms:
         self.shows_pending = False  # numbers that may still change, as Moodle never does
         self.bad_answers: list[Callable[[], Response | None]] = []  # of the services, before they work again
         self.most_members = 50  # in one page of a roster, whatever is asked for
+        self.forgets_link = False  # on the way to the next page of those who can open it
         self.registration_tokens: set[str] = set()
         self.grades: dict[tuple[str, str, str], float] = {}  # course, person, item
         self.key_requests = 0
@@ -160,7 +161,7 @@ def _add_pages(app: Flask, lms: Lms) -> None:
                 course=course,
                 teaches=teaches,
                 tools=lms.tools.values(),
-                links=lms.links.get(course_id, []),
+                links=[each for each in lms.links.get(course_id, []) if person_id in lms.world.opening(course, each)],
             )
         )
         lms.sign_in(page, person_id)
@@ -178,6 +179,8 @@ def _add_pages(app: Flask, lms: Lms) -> None:
         person, course = _member(lms, person_id, course_id)
         given = request.args
         link = next((each for each in lms.links.get(course.id, []) if each.id == given.get("link", "")), None)
+        if link is not None and person_id not in lms.world.opening(course, link):
+            abort(403)
         if given.get("message") == "review" and given.get("column") not in lms.columns:
             abort(404)
         about, column_id = given.get("about", ""), given.get("column", "")

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import jwt
 import requests
@@ -51,7 +52,10 @@ def add_services(app: Flask, lms: "Lms") -> None:
         if course is None:
             return jsonify(error="not_found"), 404
         lms.roster_requests += 1
-        members = list(course.members)
+        link_id = request.args.get("rlid")
+        members = _listed(lms, course, link_id)
+        if members is None:
+            return jsonify(error="not_found"), 404
         limit = max(1, min(request.args.get("limit", 100, type=int), lms.most_members))
         first = request.args.get("from", 0, type=int)
         rows = [_member(lms, course, person_id) for person_id in members[first : first + limit]]
@@ -60,8 +64,18 @@ def add_services(app: Flask, lms: "Lms") -> None:
         answer.content_type = MEMBERSHIPS
         if first + limit < len(members):
             following = f"{lms.world.issuer}/courses/{course.id}/memberships?limit={limit}&from={first + limit}"
+            if link_id is not None and not lms.forgets_link:
+                following += f"&rlid={quote(link_id)}"
             answer.headers["Link"] = f'<{following}>; rel="next"'
         return answer
+
+
+def _listed(lms: "Lms", course: LmsCourse, link_id: str | None) -> list[str] | None:
+    """Everybody, or those who can open the link of this id; none where the course has no such link."""
+    if link_id in (None, f"{course.id}-mentoring"):
+        return list(course.members)
+    link = next((each for each in lms.links.get(course.id, []) if each.id == link_id), None)
+    return lms.world.opening(course, link) if link is not None else None
 
 
 def may(lms: "Lms", scope: str) -> bool:

@@ -26,6 +26,19 @@ class LmsItem:
     due_at: str | None = None
 
 
+@dataclass
+class CourseLink:
+    """A link that a tool placed in a course, with what it wants to be launched with."""
+
+    id: str
+    title: str
+    url: str
+    custom: dict[str, str] = field(default_factory=dict)
+    history: list[str] = field(default_factory=list)  # the links it was copied from, the nearest first
+    column_id: str | None = None  # of the gradebook; copies have none
+    group: str = ""  # whom it is for, besides those who teach; everybody, where it names none
+
+
 @dataclass(frozen=True, kw_only=True)
 class LmsCourse:
     id: str
@@ -38,6 +51,8 @@ class LmsCourse:
     custom: dict[str, str | None] = field(default_factory=dict)
     lrs_key: str | None = None  # "key:secret" of the tool's record store
     history: list[str] = field(default_factory=list)  # the courses it was copied from, the nearest first
+    groups: dict[str, list[str]] = field(default_factory=dict)  # name -> people
+    links: list["CourseLink"] = field(default_factory=list)  # that are there from the beginning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +70,13 @@ class World:
     def course(self, course_id: str) -> LmsCourse | None:
         return next((course for course in self.courses if course.id == course_id), None)
 
+    def opening(self, course: LmsCourse, link: CourseLink | None) -> list[str]:
+        """Who can open the link: everybody of the course, or a group and its teachers."""
+        if link is None or not link.group:
+            return list(course.members)
+        chosen = course.groups.get(link.group, [])
+        return [who for who, roles in course.members.items() if who in chosen or INSTRUCTOR in roles]
+
     @property
     def launch_url(self) -> str:
         return f"{self.tool_url}/lti/launch"
@@ -69,7 +91,10 @@ class World:
 
 def load(path: Path) -> World:
     given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    courses = [
-        LmsCourse(**{**course, "items": [LmsItem(**item) for item in course["items"]]}) for course in given["courses"]
-    ]
+    courses = [LmsCourse(**{**course, **_parts(course)}) for course in given["courses"]]
     return World(**{**given, "people": [LmsPerson(**person) for person in given["people"]], "courses": courses})
+
+
+def _parts(course: dict[str, Any]) -> dict[str, Any]:
+    items, links = (LmsItem(**item) for item in course["items"]), (CourseLink(**link) for link in course["links"])
+    return {"items": list(items), "links": list(links)}

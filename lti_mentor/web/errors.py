@@ -207,6 +207,10 @@ SENTENCES = {
     # courses, certifications, programs
     "course.unknown": "This course is not known here.",
     "course.no_copy": "This course is no copy of another one that is known here.",
+    "activity.unknown": "This activity is not in a course of the program. Go back to People and choose another.",
+    "activity.no_list": "The learning platform gives no list of the people of this course, so it cannot say who can open an activity. Ask its administrator to allow Names and Roles for this tool.",
+    "activity.not_found": "The learning platform does not know this activity any more: it may have been taken out of the course. If it is still there, open it once from the course and ask again.",
+    "activity.not_answered": "The learning platform does not say who can open this activity: it does not answer this question at all, or does not know the activity any more. Choose among everybody.",
     "course.none": "Open this from a course in your learning platform.",
     "course.not_teacher": "Only a teacher of the course or a coordinator of its program may change its map.",
     "item.unknown": "This course item is not known here.",

@@ -167,6 +167,7 @@ DONE = {
     "coordinator.pause_mentor": "The mentor gets no new learners for now.",
     "coordinator.resume_mentor": "The mentor is free for new learners again.",
     "coordinator.read_rosters": "The lists are read as soon as possible.",
+    "coordinator.ask_for_people": "The learning platform is asked as soon as possible.",
     "coordinator.remind": "The cards are on their homes.",
     "coordinator.open_grades": "The column is made and filled as soon as possible.",
     "coordinator.choose_sends": "The choice is saved. Scores that are not final are sent by it as soon as possible.",

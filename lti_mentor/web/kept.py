@@ -19,6 +19,7 @@ KINDS = {
     "pseudonyms": "Pseudonyms in the record store",
     "grants": "Rights in this tool",
     "members": "Courses",
+    "link_members": "Activities of courses that the learning platform lets them open",
     "participants": "Parts in programs",
     "mentorships": "Mentorships",
     "meetings": "Meetings",

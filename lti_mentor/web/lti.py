@@ -186,8 +186,9 @@ def _enter(db: Session, launched: Launch, person: Person) -> Arrival:
     course = joining.enter(db, person, place, teaches=launched.teaches)
     contexts.keep(db, launched.deployment, launched.context.id, launched.services)
     link_id = launched.resource_link_id if launched.review is None else None  # a review names the link as it likes
-    if content.link is not None and placed.has_column(content.link) and link_id is not None:
-        links.launched(db, content.link, launched.deployment, launched.context.id, link_id)
+    if content.link is not None and link_id is not None:
+        title = launched.resource_link_title
+        links.launched(db, content.link, launched.deployment, launched.context.id, link_id, title=title)
     column_url = launched.services.lineitem_url
     if content.link is not None and column_url is not None:
         readiness_columns.found_there(db, course, content.link.key, column_url)

@@ -91,9 +91,10 @@ def _is_there(db: Session, link: PlacedLink) -> bool:
     return kind is not None and kind.is_there(db, link)
 
 
-def has_column(link: PlacedLink) -> bool:
-    """Whether a column of the gradebook shows something of it."""
-    return KINDS[link.kind].has_column
+def title(db: Session, course: Course, link: PlacedLink) -> str | None:
+    """What it shows, as the picker of the course calls it."""
+    choice = offered(db, course).get(f"{link.kind} {link.target}".strip())
+    return choice.title if choice is not None else None
 
 
 def destination(db: Session, link: PlacedLink, person: Person) -> Destination:

@@ -31,9 +31,8 @@ from lti_mentor.mentoring.goals import GoalDraft, LinkDraft
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.mentoring.programs import ProgramDraft
 from lti_mentor.practice.copies import copied
-from lti_mentor.practice.deep_links import CourseLink
 from lti_mentor.practice.grades import ToolColumn
-from lti_mentor.practice.world import INSTRUCTOR, LEARNER
+from lti_mentor.practice.world import INSTRUCTOR, LEARNER, CourseLink
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from tests.lti.test_deep_linking import count, follow, opened, place, sent

@@ -19,9 +19,9 @@ from lti_mentor.mentoring.goals import GoalDraft
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.mentoring.programs import Program, ProgramDraft
 from lti_mentor.practice.copies import copied
-from lti_mentor.practice.deep_links import DEEP, CourseLink
+from lti_mentor.practice.deep_links import DEEP
 from lti_mentor.practice.tokens import CLAIM
-from lti_mentor.practice.world import LEARNER
+from lti_mentor.practice.world import LEARNER, CourseLink
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from tests.conftest import register

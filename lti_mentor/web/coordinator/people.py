@@ -25,6 +25,7 @@ from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.people import Person
 from lti_mentor.mentoring.programs import Program
 from lti_mentor.web import access
+from lti_mentor.web.coordinator import activities
 from lti_mentor.web.coordinator.blueprint import coordinator
 from lti_mentor.web.forms import form
 from lti_mentor.web.lists import page_of
@@ -34,7 +35,7 @@ from lti_mentor.web.visit import current_visit, visit_url
 
 @coordinator.get("/programs/<uuid:program_id>/people")
 def people_(program_id: uuid.UUID, error: Invalid | None = None) -> str:
-    """Everybody met in the program's courses, and the part each has."""
+    """Everybody met in the program's courses, or those who can open an activity there, and the part each has."""
     visit = current_visit()
     with tool().database.reading() as db:
         program = programs.get_for_coordinator(db, visit.person, program_id)
@@ -44,11 +45,18 @@ def people_(program_id: uuid.UUID, error: Invalid | None = None) -> str:
         known = courses.people_of(db, programs.courses_of(db, program))
         enrolled = people.by_ids(db, visit.organization_id, [pid for rows in parts.values() for pid in rows])
         rosters = _rosters(db, program)
+        found = activities.of_program(db, program)
+        chosen = activities.chosen(db, found)
     everybody = sorted({**known, **enrolled}.values(), key=lambda person: person.number)
+    if chosen is not None:
+        everybody = [person for person in everybody if person.id in chosen.people]
     return render_template(
         "coordinator/people.html",
         program=program,
         page=page_of(everybody, _name),
+        activities=found,
+        chosen=chosen,
+        is_part=False,
         parts_of=parts,
         rosters=rosters,
         error=error,
@@ -106,9 +114,7 @@ def enroll_people(db: Session, program_id: uuid.UUID) -> str:
     places = int(capacity) if part == "mentor" and capacity.isdecimal() and len(capacity) < 4 else 0
     for person in chosen:
         joining.enroll(db, program, person, part, capacity=places)
-    return visit_url(
-        "coordinator.people_", program_id=program_id, q=request.args.get("q"), page=request.args.get("page")
-    )
+    return _people_url(program_id)
 
 
 def _people(db: Session, ids: list[str]) -> list[Person]:
@@ -188,7 +194,7 @@ def resume_mentor(db: Session, program_id: uuid.UUID, person_id: uuid.UUID) -> s
 
 def _people_url(program_id: uuid.UUID) -> str:
     """The same page of the list as before."""
-    kept = {name: request.args.get(name) for name in ("q", "page")}
+    kept = {name: request.args.get(name) for name in ("q", "page", "link")}
     return visit_url("coordinator.people_", program_id=program_id, **kept)
 
 

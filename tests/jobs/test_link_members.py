@@ -1,0 +1,391 @@
+"""Who can open an activity: asked of a real platform, kept when it fails, and nobody is in a course by it."""
+
+import re
+import threading
+from datetime import timedelta
+
+import pytest
+from flask import Response
+from sqlalchemy import select
+
+from lti_mentor import clock
+from lti_mentor.jobs import rosters
+from lti_mentor.lti import contexts, links
+from lti_mentor.lti.contexts import ContextServices
+from lti_mentor.lti.links import LaunchedLink, LinkMember
+from lti_mentor.lti.platforms import Deployment
+from lti_mentor.mentoring import people, privacy
+from lti_mentor.mentoring.courses import Course, Member
+from lti_mentor.mentoring.people import Account, Identity, Person
+from lti_mentor.practice.world import LEARNER, LmsPerson
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
+from tests.lti.test_deep_linking import follow, opened, place, sent, with_program
+from tests.lti.test_threats import change
+from tests.support.member import Member as Visiting
+from tests.support.visitor import Visitor
+
+CROWD, GROUP = 120, {f"crowd-{number}" for number in range(0, 120, 2)}
+TEACHER = {"coordinator"}
+
+
+@pytest.fixture
+def tool(both_site):
+    return Tool(both_site.settings, both_site.database, Vault(both_site.settings.secret_key))
+
+
+@pytest.fixture
+def program(both_site):
+    """It runs in a course of many, with a group of half of them."""
+    world = both_site.lms.world
+    for number in range(CROWD):
+        world.people.append(LmsPerson(id=f"crowd-{number}", name=f"Crowd {number}"))
+        world.courses[0].members[f"crowd-{number}"] = [LEARNER]
+    world.courses[0].groups["Evening group"] = sorted(GROUP)
+    return with_program(both_site)
+
+
+@pytest.fixture
+def lms(both_site, program):
+    """The program was placed for the group, and its coordinator opened it."""
+    address, token = sent(place(opened(both_site), f"program {program.id}"))
+    Visitor().request("POST", address, data={"JWT": token})
+    (link,) = both_site.lms.lms.links["1"]
+    link.group = "Evening group"
+    follow(both_site, "coordinator", link.id)
+    return both_site.lms.lms
+
+
+@pytest.fixture
+def coordinator(both_site, lms):
+    with both_site.database.reading() as db:
+        person = db.scalars(select(Person).join(Account).where(Account.subject == "coordinator")).one()
+        course = db.scalars(select(Course)).one()
+    return Visiting(both_site.database, both_site.settings, person, course)
+
+
+@pytest.fixture
+def page(program):
+    return f"coordinator/programs/{program.id}/people"
+
+
+@pytest.fixture
+def only(page, link_of):
+    """The page with those who can open the activity."""
+    return f"{page}?link={link_of().id}"
+
+
+@pytest.fixture
+def link_of(both_site, lms):
+    def now() -> LaunchedLink:
+        with both_site.database.reading() as db:
+            return db.scalars(select(LaunchedLink)).one()
+
+    return now
+
+
+@pytest.fixture
+def ask(coordinator, only, page, link_of):
+    """Press the button."""
+    return lambda: coordinator.post(page.replace("people", f"links/{link_of().id}"), only)
+
+
+def able(database) -> set[str]:
+    """Who can open the activity, by subject."""
+    with database.reading() as db:
+        rows = select(Account.subject).join(LinkMember, LinkMember.person_id == Account.person_id)
+        return set(db.scalars(rows))
+
+
+def names(text) -> set[str]:
+    """Of the people on a page."""
+    return set(re.findall(r'name="person"[^>]*> <span dir="auto">([^<]*)</span>', text))
+
+
+def answering(status=200, body="", **headers):
+    return lambda: Response(body, status, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def nothing():
+    """A page that is as it should be."""
+
+
+ROSTER = [nothing] * 3  # of the course, before anything is asked about an activity
+
+
+def test_a_coordinator_asks_who_can_open_an_activity_and_enrolls_from_a_short_list(
+    both_site, tool, lms, coordinator, page, only, ask
+):
+    assert "Who can open <bdi>Autumn</bdi>" in coordinator.get(page).text
+    shown = coordinator.get(only).text
+    assert "not asked yet" in shown
+    assert names(shown) == set()
+    assert ask().status_code == 303
+    shown = coordinator.get(only).text
+    assert "to be read in a moment" in shown
+    assert 'hx-trigger="every 2s"' in shown
+    assert rosters.run(tool) == 1
+    assert able(both_site.database) == GROUP | TEACHER
+    assert lms.roster_requests == 3 + 2, "the list of the course comes first, so that everybody is known"
+    shown = coordinator.get(only).text
+    assert "61 people" in shown
+    assert "every 2s" not in shown
+    found = names(shown) | set().union(*(names(coordinator.get(f"{only}&page={number}").text) for number in (2, 3, 4)))
+    assert found == {f"Crowd {who.removeprefix('crowd-')}" for who in GROUP} | {"Coordinator"}
+    searched = coordinator.get(f"{only}&q=crowd+11").text
+    assert names(searched) == {"Crowd 110", "Crowd 112", "Crowd 114", "Crowd 116", "Crowd 118"}
+    chosen = re.findall(r'name="person" value="([^"]*)"', searched)
+    enrolled = coordinator.post(f"{only}&q=crowd+11", f"{only}&q=crowd+11", person=chosen, part="mentee")
+    assert enrolled.status_code == 303
+    assert "link=" in enrolled.headers["Location"]
+    assert "q=crowd" in enrolled.headers["Location"]
+    assert coordinator.get(f"{only}&q=crowd+11").text.count("<small>learner </small>") == 5
+
+
+def test_the_part_of_the_page_that_asks_again_leads_to_the_list_once_it_is_there(tool, coordinator, only, ask, page):
+    ask()
+    part = re.search(r'hx-get="/v/[^/]*/([^"]*)"', coordinator.get(only).text)[1]
+    assert "Show them" not in coordinator.get(part).text
+    rosters.run(tool)
+    shown = coordinator.get(part).text
+    assert "Show them" in shown
+    assert "every 2s" not in shown
+    assert "<html" not in shown
+
+
+def test_how_far_the_reading_is_can_be_seen(both_site, tool, lms, coordinator, only, ask):
+    seen = []
+    lms.bad_answers[:] = [lambda: seen.append(coordinator.get(only).text)] * 5
+    ask()
+    rosters.run(tool)
+    words = [re.search(r'<span class="status waiting">◔&nbsp;([^<]*)', each)[1] for each in seen]
+    assert words == [
+        "the list of the course is read first, 0 people so far",
+        "the list of the course is read first, 50 people so far",
+        "the list of the course is read first, 100 people so far",
+        "the list of the course is read first, 124 people so far",
+        "being read, 50 people so far",
+    ]
+
+
+def test_it_is_read_again_with_each_roster_once_somebody_asked(both_site, tool, lms, ask):
+    rosters.run(tool)
+    assert lms.roster_requests == 3, "nobody asked"
+    ask()
+    rosters.run(tool)
+    lms.world.courses[0].groups["Evening group"] = ["crowd-1"]
+    change(both_site, ContextServices, roster_read_at=clock.now() - timedelta(hours=30))
+    rosters.run(tool)
+    assert able(both_site.database) == {"crowd-1"} | TEACHER
+    lms.world.courses[0].groups["Evening group"] = []
+    lms.links["1"][0].group = ""
+    change(both_site, ContextServices, roster_read_at=clock.now() - timedelta(hours=30))
+    rosters.run(tool)
+    assert able(both_site.database) == set(lms.world.courses[0].members)
+
+
+def test_an_activity_for_everybody_says_so(tool, lms, coordinator, only, ask):
+    lms.links["1"][0].group = ""
+    ask()
+    rosters.run(tool)
+    assert "That is everybody in the course" in coordinator.get(only).text
+
+
+def test_an_activity_for_nobody_says_so(tool, lms, coordinator, only, ask):
+    ask()
+    lms.bad_answers[:] = [*ROSTER, answering(body='{"members": []}')]
+    rosters.run(tool)
+    assert "Nobody of the course can open it right now" in coordinator.get(only).text
+
+
+def test_a_platform_that_forgets_on_the_next_page_what_it_was_asked_is_reminded(both_site, tool, lms, ask):
+    lms.forgets_link = True
+    ask()
+    rosters.run(tool)
+    assert able(both_site.database) == GROUP | TEACHER
+
+
+def test_an_id_that_has_to_be_escaped_is_asked_for_as_it_is(both_site, tool, lms, ask):
+    lms.links["1"][0].id = "a&b=c #/ü"
+    change(both_site, LaunchedLink, resource_link_id="a&b=c #/ü")
+    ask()
+    rosters.run(tool)
+    assert able(both_site.database) == GROUP | TEACHER
+
+
+NOT_READ = {
+    "an activity that is gone": (answering(404), "does not know this activity any more"),
+    "a platform that answers no such question": (answering(400), "does not say who can open this activity"),
+    "an error": (answering(500), "answered with an error"),
+    "a page of HTML": (answering(body="<html>"), "cannot be read"),
+    "something else": (answering(body="{}"), "without a list of people"),
+    "a page of another site": (
+        answering(body='{"members": []}', Link='<http://169.254.169.254/latest>; rel="next"'),
+        "led to a page of another site",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOT_READ)
+@pytest.mark.parametrize("page_before", [0, 1])
+def test_a_reading_that_fails_takes_nobody_away_and_says_why(
+    both_site, tool, lms, coordinator, only, ask, link_of, case, page_before
+):
+    answer, words = NOT_READ[case]
+    ask()
+    rosters.run(tool)
+    others = GROUP - {"crowd-0"} | {"crowd-1"}
+    lms.world.courses[0].groups["Evening group"] = sorted(others)
+    lms.bad_answers[:] = [*ROSTER, *[nothing] * page_before, answer]
+    ask()
+    assert rosters.run(tool) == 1, "the list of the course is read all the same"
+    assert able(both_site.database) >= GROUP | TEACHER
+    assert link_of().people_read_at is not None
+    shown = coordinator.get(only).text
+    assert words in shown
+    assert "The list below is from" in shown
+    assert "Ask again" in shown
+    with both_site.database.reading() as db:
+        services = db.scalars(select(ContextServices)).one()
+        assert (services.roster_problem, services.roster_failures, services.is_being_read) == (None, 0, False)
+    ask()
+    rosters.run(tool)
+    assert able(both_site.database) == others | TEACHER
+
+
+def test_a_link_that_was_taken_out_of_the_course_keeps_its_last_list_and_says_it(
+    both_site, tool, lms, coordinator, only, ask
+):
+    ask()
+    rosters.run(tool)
+    lms.links.clear()
+    ask()
+    rosters.run(tool)
+    assert able(both_site.database) == GROUP | TEACHER
+    assert "does not know this activity any more" in coordinator.get(only).text
+
+
+def test_an_activity_that_fails_keeps_no_other_from_being_read(both_site, tool, lms, ask, coordinator, page):
+    ask()
+    address, token = sent(place(opened(both_site), "home"))
+    Visitor().request("POST", address, data={"JWT": token})
+    follow(both_site, "learner", lms.links["1"][1].id)
+    with both_site.database.transaction() as db:
+        other = db.scalars(select(LaunchedLink).where(LaunchedLink.title == "My mentoring")).one()
+        links.ask_for_people(other)
+    lms.bad_answers[:] = [*ROSTER, answering(404)]
+    rosters.run(tool)
+    with both_site.database.reading() as db:
+        found = {link.title: link.people_problem for link in db.scalars(select(LaunchedLink))}
+    assert sorted(found.values(), key=str) == [None, "activity.not_found"]
+    failed = next(title for title, problem in found.items() if problem)
+    assert able(both_site.database) in (GROUP | TEACHER, set(lms.world.courses[0].members))
+    assert failed in coordinator.get(page).text
+
+
+def test_somebody_who_could_not_be_made_out_lets_nobody_be_taken_away(both_site, tool, lms, ask):
+    ask()
+    rosters.run(tool)
+    ask()
+    lms.bad_answers[:] = [*ROSTER, answering(body='{"members": [{"user_id": "crowd-1"}, {"roles": []}]}')]
+    rosters.run(tool)
+    assert able(both_site.database) == GROUP | TEACHER | {"crowd-1"}
+
+
+def test_whoever_is_listed_and_not_in_the_course_is_left_out(both_site, tool, lms, ask):
+    ask()
+    body = """{"members": [{"user_id": "stranger", "name": "Stranger", "roles": ["Learner"]}, {"user_id": "crowd-2"},
+        {"user_id": "crowd-3", "status": "Inactive"}, {"user_id": "outsider"}]}"""
+    lms.bad_answers[:] = [*ROSTER, answering(body=body)]
+    with both_site.database.transaction() as db:
+        organization_id = db.scalars(select(Course)).one().organization_id
+        elsewhere = Identity(issuer=lms.world.issuer, subject="outsider", name="In no course")
+        people.meet(db, organization_id, elsewhere)
+    rosters.run(tool)
+    assert able(both_site.database) == {"crowd-2"}
+    with both_site.database.reading() as db:
+        assert db.scalars(select(Account).where(Account.subject == "stranger")).all() == []
+        members = db.scalars(select(Member)).all()
+        assert len(members) == len(lms.world.courses[0].members)
+        assert {member.left_at for member in members} == {None}, "nobody is gone who is in the course"
+
+
+def test_whoever_left_the_course_can_open_nothing_there(both_site, tool, lms, coordinator, only, ask):
+    ask()
+    rosters.run(tool)
+    lms.world.courses[0].members.pop("crowd-0")
+    ask()
+    rosters.run(tool)
+    assert able(both_site.database) == GROUP - {"crowd-0"} | TEACHER
+    assert "Crowd 0" not in names(coordinator.get(only).text)
+
+
+def test_a_course_without_a_list_says_that_it_cannot_be_asked(both_site, tool, lms, coordinator, only, page, link_of):
+    kept = coordinator.get(only).text
+    change(both_site, ContextServices, memberships_url=None)
+    shown = coordinator.get(only).text
+    assert "gives no list of the people of this course" in shown
+    assert "Ask the learning platform</button>" in kept
+    assert "Ask the learning platform</button>" not in shown
+    assert coordinator.post(page.replace("people", f"links/{link_of().id}"), page).status_code == 404
+
+
+def test_a_list_of_the_course_that_fails_is_said_and_the_activity_waits(both_site, tool, lms, coordinator, only, ask):
+    ask()
+    lms.bad_answers[:] = [answering(500)]
+    assert rosters.run(tool) == 0
+    shown = coordinator.get(only).text
+    assert "The list of the course is read first: The learning platform answered with an error." in shown
+    assert "Ask the learning platform</button>" in shown
+    change(both_site, ContextServices, roster_retry_at=None)
+    rosters.run(tool)
+    assert able(both_site.database) == GROUP | TEACHER
+
+
+def test_a_worker_that_is_stopped_gives_the_reading_back(both_site, tool, lms, ask, link_of):
+    stop = threading.Event()
+    ask()
+    lms.bad_answers[:] = [*ROSTER, stop.set]
+    assert rosters.run(tool, stop) == 0
+    assert able(both_site.database) == set()
+    assert link_of().is_waiting
+    assert rosters.run(tool) == 1
+    assert able(both_site.database) == GROUP | TEACHER
+
+
+def test_erasing_somebody_takes_what_they_can_open(both_site, tool, ask):
+    ask()
+    rosters.run(tool)
+    with both_site.database.transaction() as db:
+        person = db.scalars(select(Person).join(Account).where(Account.subject == "crowd-2")).one()
+        assert len(privacy.kept(db, person)["link_members"]) == 1
+        privacy.erase(db, tool.vault, person, by=None)
+    ask()
+    rosters.run(tool)
+    assert able(both_site.database) == GROUP - {"crowd-2"} | TEACHER
+    with both_site.database.reading() as db:
+        assert len(db.scalars(select(LinkMember)).all()) == len(GROUP | TEACHER) - 1
+
+
+def test_another_activity_in_its_place_knows_nothing_of_who_could_open_the_first(both_site, tool, lms, ask, link_of):
+    ask()
+    rosters.run(tool)
+    with both_site.database.transaction() as db:
+        row = db.scalars(select(LaunchedLink)).one()
+        row.launched_at -= timedelta(days=8)
+        placed = db.get_one(links.PlacedLink, row.placed_link_id)
+        deployment = db.get_one(Deployment, row.deployment_id)
+        links.launched(db, placed, deployment, "1", "another", title="Another")
+    assert able(both_site.database) == set()
+    row = link_of()
+    assert (row.resource_link_id, row.title, row.people_read_at, row.is_waiting) == ("another", "Another", None, True)
+
+
+def test_a_deployment_that_goes_takes_its_activities_along(both_site, tool, ask):
+    ask()
+    rosters.run(tool)
+    with both_site.database.transaction() as db:
+        services = db.scalars(select(ContextServices)).one()
+        assert contexts.of(db, services.organization_id, services.deployment_id, "1") is services
+        db.delete(db.scalars(select(LaunchedLink)).one())
+    assert able(both_site.database) == set()

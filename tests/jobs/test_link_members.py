@@ -14,10 +14,11 @@ from lti_mentor.lti import contexts, links
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.links import LaunchedLink, LinkMember
 from lti_mentor.lti.platforms import Deployment
-from lti_mentor.mentoring import people, privacy
+from lti_mentor.mentoring import people, privacy, programs
 from lti_mentor.mentoring.courses import Course, Member
 from lti_mentor.mentoring.people import Account, Identity, Person
-from lti_mentor.practice.world import LEARNER, LmsPerson
+from lti_mentor.mentoring.programs import ProgramDraft
+from lti_mentor.practice.world import INSTRUCTOR, LEARNER, LmsPerson
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from tests.lti.test_deep_linking import follow, opened, place, sent, with_program
@@ -116,7 +117,7 @@ ROSTER = [nothing] * 3  # of the course, before anything is asked about an activ
 def test_a_coordinator_asks_who_can_open_an_activity_and_enrolls_from_a_short_list(
     both_site, tool, lms, coordinator, page, only, ask
 ):
-    assert "Who can open <bdi>Autumn</bdi>" in coordinator.get(page).text
+    assert "Who can open Autumn" in coordinator.get(page).text
     shown = coordinator.get(only).text
     assert "not asked yet" in shown
     assert names(shown) == set()
@@ -389,3 +390,26 @@ def test_a_deployment_that_goes_takes_its_activities_along(both_site, tool, ask)
         assert contexts.of(db, services.organization_id, services.deployment_id, "1") is services
         db.delete(db.scalars(select(LaunchedLink)).one())
     assert able(both_site.database) == set()
+
+
+def test_a_coordinator_of_another_organization_or_course_finds_no_such_activity(
+    both_site, tool, ask, link_of, coordinator, page, program
+):
+    ask()
+    rosters.run(tool)
+    both_site.lms.world.course("1b").members["outsider"] = [INSTRUCTOR]
+    Visitor().launch(both_site.lms.url, "outsider", "1b")
+    with both_site.database.transaction() as db:
+        course = db.scalars(select(Course).where(Course.context_id == "1b")).one()
+        person = db.scalars(select(Person).join(Account).where(Account.subject == "outsider")).one()
+        today = clock.today()
+        draft = ProgramDraft(name="Theirs", starts_on=today, ends_on=today + timedelta(days=90))
+        theirs = programs.create(db, course, draft, by=person)
+    stranger = Visiting(both_site.database, both_site.settings, person, course)
+    mine = f"coordinator/programs/{theirs.id}"
+    assert stranger.get(f"{mine}/people").status_code == 200
+    for other in (mine, f"coordinator/programs/{program.id}"):
+        assert stranger.get(f"{other}/people?link={link_of().id}").status_code == 404
+        assert stranger.get(f"{other}/links/{link_of().id}").status_code == 404
+        assert stranger.post(f"{other}/links/{link_of().id}", f"{mine}/people").status_code == 404
+    assert coordinator.get(f"{page}?link=nonsense").status_code == 404

@@ -6,14 +6,17 @@ from datetime import timedelta
 
 import pytest
 import requests
+from sqlalchemy import select
 
 from lti_mentor import clock
 from lti_mentor.activity import outside
 from lti_mentor.activity.outside import TargetDraft
 from lti_mentor.app import create_app
 from lti_mentor.db import connect
-from lti_mentor.lti import deep_linking, platforms, registration
-from lti_mentor.lti.deep_linking import Wanted
+from lti_mentor.lti import contexts, deep_linking, links, platforms, registration
+from lti_mentor.lti.contexts import Offered
+from lti_mentor.lti.deep_linking import PlacedLink, Wanted
+from lti_mentor.lti.links import LaunchedLink
 from lti_mentor.lti.platforms import Deployment
 from lti_mentor.mentoring import courses, evidence, goals, meetings, mentorships, notices, people, programs, retention
 from lti_mentor.mentoring.evidence import Submission
@@ -66,6 +69,8 @@ def things_of(sqlite_database, cast, loaded_settings, client_id="c"):
         target = outside.add(db, Vault(loaded_settings.secret_key), cast.learner.organization_id, draft)
         organization_id, hashes = cast.learner.organization_id, lambda text: text[:32]
         key, _ = keys.add(db, tenant=organization_id, label="Warehouse", now=clock.now(), fingerprint=hashes)
+        link = activity_of(db, cast.course, platform)
+        links.take_people(db, link, [cast.learner.id], at=clock.now())
         rule = retention.add(db, organization_id, RetentionRule(days=365, whose="others"))
     return {
         "platform_id": platform.id,
@@ -75,6 +80,7 @@ def things_of(sqlite_database, cast, loaded_settings, client_id="c"):
         "deployment_id": waiting.id,
         "invitation_id": invitation.id,
         "picker_id": picker.id,
+        "link_id": link.id,
         "goal_id": goal.id,
         "evidence_id": piece.id,
         "meeting_id": meeting.id,
@@ -90,6 +96,22 @@ def things_of(sqlite_database, cast, loaded_settings, client_id="c"):
         "reminder_id": card.id,
         "word": "fine",
     }
+
+
+def activity_of(db, course, platform):
+    """Something that was placed in the course and opened there, whose platform says who is in the course."""
+    owner = {"organization_id": course.organization_id}
+    deployment = db.get(Deployment, course.deployment_id)
+    if deployment is None:
+        deployment = Deployment(id=course.deployment_id, platform_id=platform.id, deployment_id="9", **owner)
+        db.add(deployment)
+        db.flush()
+    link = PlacedLink(kind="home", target="", **owner)
+    db.add(link)
+    db.flush()
+    contexts.keep(db, deployment, course.context_id, Offered("https://lms.example.org/members", None, ()))
+    links.launched(db, link, deployment, course.context_id, "1", title="Program")
+    return db.scalars(select(LaunchedLink).where(LaunchedLink.placed_link_id == link.id)).one()
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ ROSTER = [nothing] * 3  # of the course, before anything is asked about an activ
 def test_a_coordinator_asks_who_can_open_an_activity_and_enrolls_from_a_short_list(
     both_site, tool, lms, coordinator, page, only, ask
 ):
-    assert "Who can open Autumn" in coordinator.get(page).text
+    assert "Who can open “Autumn”" in coordinator.get(page).text
     shown = coordinator.get(only).text
     assert "not asked yet" in shown
     assert names(shown) == set()

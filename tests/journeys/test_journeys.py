@@ -13,7 +13,7 @@ from lti_mentor import clock
 from lti_mentor.activity import outside
 from lti_mentor.activity.outside import TargetDraft
 from lti_mentor.db import connect
-from lti_mentor.jobs import grades
+from lti_mentor.jobs import grades, rosters
 from lti_mentor.lti import platforms
 from lti_mentor.mentoring import organizations
 from lti_mentor.practice import demo
@@ -245,6 +245,26 @@ def test_a_teacher_places_four_things_one_with_a_column_and_a_learner_opens_one(
     page.goto(story.course_url("learner-1"))
     page.get_by_role("link", name="CompTIA Security+").first.click()
     expect(page.frame_locator("iframe").get_by_role("heading", name="CompTIA Security+")).to_be_visible()
+
+
+def test_a_coordinator_asks_who_can_open_an_activity_and_sees_them(browser_context, story):
+    page, frame = opened(browser_context, story, "coordinator-1")
+    frame.get_by_role("link", name="People", exact=True).click()
+    frame.get_by_role("link", name="Who can open “Security certification push”").click()
+    expect(frame.get_by_text("not asked yet")).to_be_visible()
+    assert Axe().run(page.frames[-1]).response["violations"] == []
+    frame.get_by_role("button", name="Ask the learning platform").click()
+    expect(frame.get_by_text("to be read in a moment")).to_be_visible()
+    database = connect(story.settings.database_url)
+    rosters.run(Tool(story.settings, database, Vault(story.settings.secret_key)))
+    database.engine.dispose()
+    frame.get_by_role("link", name="Show them").click()
+    group = story.world.courses[0].groups[demo.GROUP]
+    known = {person.id: person.name for person in story.world.people}
+    for name in (known[who] for who in group[:3]):
+        expect(frame.get_by_role("checkbox", name=name)).to_be_visible()
+    expect(frame.get_by_role("checkbox")).to_have_count(len(group) + 3)
+    assert Axe().run(page.frames[-1]).response["violations"] == []
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])

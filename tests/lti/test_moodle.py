@@ -10,8 +10,11 @@ from flask import Response
 from sqlalchemy import select
 
 from lti_mentor.jobs import grades, rosters
+from lti_mentor.lti import links
 from lti_mentor.lti.contexts import ContextServices
-from lti_mentor.lti.platforms import Platform
+from lti_mentor.lti.deep_linking import PlacedLink
+from lti_mentor.lti.links import LaunchedLink, LinkMember
+from lti_mentor.lti.platforms import Deployment, Platform
 from lti_mentor.mentoring.courses import Course, Member
 from lti_mentor.mentoring.gradebook import GradeColumn, LatestScore
 from lti_mentor.mentoring.people import Account, Person
@@ -189,6 +192,31 @@ def test_the_recorded_roster_is_read_page_by_page(site, moodle):
     assert token.form["scope"].endswith("contextmembership.readonly")
     assert {page.headers["Accept"] for page in pages} == {"application/vnd.ims.lti-nrps.v2.membershipcontainer+json"}
     assert [page.address.partition("?")[2] for page in pages] == ["limit=500", "limit=3&from=3", "limit=3&from=6"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem", "able"),
+    [("nrps_rlid", None, {"3", "4", "5", "8", "10"}), ("nrps_rlid_bad", "activity.not_found", set())],
+)
+def test_the_recorded_answer_to_who_can_open_an_activity_is_read_after_the_roster(site, moodle, answer, problem, able):
+    answers, seen = moodle
+    answers.answers["memberships?limit=500"] = ["nrps_limit3", answer]
+    answers.answers["memberships?limit=2&from=2&rlid=1"] = ["nrps_limit3_page3"]
+    with site.database.transaction() as db:
+        services = db.scalars(select(ContextServices)).one()
+        owner, deployment = services.organization_id, db.get_one(Deployment, services.deployment_id)
+        db.add(placed := PlacedLink(organization_id=owner, kind="home", target=""))
+        db.flush()
+        links.launched(db, placed, deployment, services.context_id, "1")
+        links.ask_for_people(db.scalars(select(LaunchedLink)).one())
+    rosters.run(tool_of(site))
+    with site.database.reading() as db:
+        assert db.scalars(select(LaunchedLink.people_problem)).one() == problem
+        listed = select(Account.subject).join(LinkMember, LinkMember.person_id == Account.person_id)
+        assert set(db.scalars(listed)) == able
+        assert len(db.scalars(select(Member)).all()) == 9
+    pages = [call.address.partition("?")[2] for call in seen if "memberships" in call.address][3:]
+    assert pages == ["limit=500&rlid=1", "limit=2&from=2&rlid=1"][: 1 if problem else 2]
 
 
 @pytest.mark.quirk("query_in_columns", "scopes_by_name")

@@ -164,8 +164,13 @@ def _course(db: Session, row: ContextServices) -> Course:
 # Who can open a link --------------------------------------------------------------------------------------------------
 
 # What an answer says of the question. Canvas says 400 of a link that it does not know, as others do of any link.
-REFUSED: dict[object, str] = {400: "activity.not_answered", 405: "activity.not_answered", 501: "activity.not_answered"}
-REFUSED |= {404: "activity.not_found", 410: "activity.not_found"}
+REFUSED: dict[object, str] = {
+    400: "activity.not_answered",
+    404: "activity.not_found",
+    405: "activity.not_answered",
+    410: "activity.not_found",
+    501: "activity.not_answered",
+}
 
 
 def _read_links(tool: Tool, row: ContextServices, platform: Platform, stop: threading.Event) -> None:
@@ -185,12 +190,12 @@ def _read_links(tool: Tool, row: ContextServices, platform: Platform, stop: thre
         except PlatformError as problem:
             status = problem.values.get("status") if problem.reason == "platform.bad_status" else None
             log.warning("people of a link not read", extra={"reason": problem.reason, "status": status})
-            _link_failed(tool, link, REFUSED.get(status, problem.reason))
+            _link_failed(tool, row, link, REFUSED.get(status, problem.reason))
         except Exception as problem:
             if is_away(problem):
                 raise
             log.exception("people of a link not read")
-            _link_failed(tool, link, "error")
+            _link_failed(tool, row, link, "error")
 
 
 def _read_link(
@@ -225,8 +230,9 @@ def _take_link(
     return len(known)
 
 
-def _link_failed(tool: Tool, link: LaunchedLink, reason: str) -> None:
+def _link_failed(tool: Tool, row: ContextServices, link: LaunchedLink, reason: str) -> None:
     with tool.database.transaction() as db:
+        contexts.still_reading(db.get_one(ContextServices, row.id), 0)
         failed = db.get(LaunchedLink, link.id)
         if failed is not None:  # it may be gone with its platform
             links.people_failed(failed, reason)

@@ -5,7 +5,7 @@ And who can open it there, where somebody asked: a platform may keep an activity
 
 import uuid
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ForeignKey, UniqueConstraint, Uuid, bindparam, delete, select, update
@@ -45,8 +45,11 @@ class LaunchedLink(Row):
     @property
     def is_waiting(self) -> bool:
         """Asked about, and not answered since."""
-        is_new = self.people_read_at is None or (self.people_asked_at or self.people_read_at) > self.people_read_at
-        return self.people_asked_at is not None and self.people_problem is None and is_new
+        return (
+            self.people_asked_at is not None
+            and self.people_problem is None
+            and (self.people_read_at is None or self.people_read_at < self.people_asked_at)
+        )
 
 
 class LinkMember(Row):
@@ -61,6 +64,7 @@ class LinkMember(Row):
     __table_args__ = (UniqueConstraint("organization_id", "launched_link_id", "person_id"),)
 
 
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 SEEN_AGAIN, GIVEN_UP = timedelta(days=1), timedelta(days=7)
 # Made once: building a statement costs more than running it.
 _IN_CONTEXT = select(
@@ -97,8 +101,11 @@ def launched(
     row_id, kept_id, kept_title, launched_at = known
     is_same, age = kept_id == resource_link_id, clock.now() - launched_at
     if age > (SEEN_AGAIN if is_same else GIVEN_UP) or (is_same and kept_title is None and title is not None):
-        if not is_same:  # who can open it now is not known
-            db.execute(delete(LinkMember).where(LinkMember.launched_link_id == row_id))
+        if is_same:
+            values["title"] = title or kept_title  # some launches withhold it
+        else:  # who can open it now is not known
+            theirs = (LinkMember.organization_id == deployment.organization_id, LinkMember.launched_link_id == row_id)
+            db.execute(delete(LinkMember).where(*theirs))
             values |= {"people_read_at": None, "people_problem": None}
         db.execute(update(LaunchedLink).where(LaunchedLink.id == row_id).values(values))
 
@@ -160,10 +167,11 @@ def ask_for_people(link: LaunchedLink) -> None:
 def asked_about(
     db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID, context_id: str
 ) -> list[LaunchedLink]:
-    """The links of a context that somebody asked about; the one that was not read for longest first."""
+    """The links of a context that somebody asked about; the one that was not read for longest first, and those last
+    that failed."""
     found = of_context(db, organization_id, deployment_id, context_id)
     asked = [link for link, _ in found if link.people_asked_at is not None]
-    return sorted(asked, key=lambda link: (link.people_read_at is not None, link.people_read_at or clock.now()))
+    return sorted(asked, key=lambda link: (link.people_problem is not None, link.people_read_at or NEVER))
 
 
 def take_people(db: Session, link: LaunchedLink, person_ids: Collection[uuid.UUID], *, at: datetime) -> None:

@@ -52,7 +52,7 @@ class LmsCourse:
     lrs_key: str | None = None  # "key:secret" of the tool's record store
     history: list[str] = field(default_factory=list)  # the courses it was copied from, the nearest first
     groups: dict[str, list[str]] = field(default_factory=dict)  # name -> people
-    links: list["CourseLink"] = field(default_factory=list)  # that are there from the beginning
+    links: list[CourseLink] = field(default_factory=list)  # that are there from the beginning
 
 
 @dataclass(frozen=True, kw_only=True)

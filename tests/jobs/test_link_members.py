@@ -12,6 +12,7 @@ from lti_mentor import clock
 from lti_mentor.jobs import rosters
 from lti_mentor.lti import contexts, links
 from lti_mentor.lti.contexts import ContextServices
+from lti_mentor.lti.deep_linking import PlacedLink
 from lti_mentor.lti.links import LaunchedLink, LinkMember
 from lti_mentor.lti.platforms import Deployment
 from lti_mentor.mentoring import people, privacy, programs
@@ -368,18 +369,58 @@ def test_erasing_somebody_takes_what_they_can_open(both_site, tool, ask):
         assert len(db.scalars(select(LinkMember)).all()) == len(GROUP | TEACHER) - 1
 
 
-def test_another_activity_in_its_place_knows_nothing_of_who_could_open_the_first(both_site, tool, lms, ask, link_of):
+def test_another_activity_in_its_place_knows_nothing_of_who_could_open_the_first(
+    both_site, tool, lms, ask, link_of, coordinator, only
+):
     ask()
     rosters.run(tool)
     with both_site.database.transaction() as db:
         row = db.scalars(select(LaunchedLink)).one()
         row.launched_at -= timedelta(days=8)
-        placed = db.get_one(links.PlacedLink, row.placed_link_id)
+        placed = db.get_one(PlacedLink, row.placed_link_id)
         deployment = db.get_one(Deployment, row.deployment_id)
         links.launched(db, placed, deployment, "1", "another", title="Another")
     assert able(both_site.database) == set()
     row = link_of()
     assert (row.resource_link_id, row.title, row.people_read_at, row.is_waiting) == ("another", "Another", None, True)
+    shown = coordinator.get(only).text
+    assert "to be read with the next list of the course" in shown
+    assert "every 2s" not in shown
+    assert "Ask the learning platform</button>" in shown
+
+
+def test_a_launch_that_withholds_the_title_leaves_the_one_that_is_known(both_site, lms, link_of):
+    def launched(title) -> str | None:
+        with both_site.database.transaction() as db:
+            row = db.scalars(select(LaunchedLink)).one()
+            row.launched_at -= timedelta(days=2)
+            placed, deployment = db.get_one(PlacedLink, row.placed_link_id), db.get_one(Deployment, row.deployment_id)
+            links.launched(db, placed, deployment, "1", row.resource_link_id, title=title)
+        return link_of().title
+
+    assert [launched(title) for title in ("Autumn", None, "Winter")] == ["Autumn", "Autumn", "Winter"]
+
+
+def test_the_one_that_was_not_read_for_longest_comes_first_and_one_that_failed_last(both_site, lms):
+    with both_site.database.transaction() as db:
+        first = db.scalars(select(LaunchedLink)).one()
+        place = (first.organization_id, first.deployment_id, "1")
+        kept = {"organization_id": first.organization_id, "deployment_id": first.deployment_id, "context_id": "1"}
+        for number in range(3):
+            db.add(placed := PlacedLink(organization_id=first.organization_id, kind="home", target=""))
+            db.flush()
+            db.add(LaunchedLink(placed_link_id=placed.id, resource_link_id=str(number), **kept))
+        db.flush()
+        failed, old, new, never = asked = [link for link, _ in links.of_context(db, *place)]
+        assert links.asked_about(db, *place) == []
+        for link in asked:
+            links.ask_for_people(link)
+        links.people_failed(failed, "activity.not_found")
+        for link, days in ((new, 1), (old, 2)):
+            links.people_read(db, link, started_at=clock.now() - timedelta(days=days), is_whole=True)
+        assert links.asked_about(db, *place) == [never, old, new, failed]
+        links.ask_for_people(failed)
+        assert links.asked_about(db, *place)[-1] is new, "asked again, it waits for no other"
 
 
 def test_a_deployment_that_goes_takes_its_activities_along(both_site, tool, ask):

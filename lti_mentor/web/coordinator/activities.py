@@ -38,7 +38,8 @@ class Activity:
     @property
     def is_busy(self) -> bool:
         """Whether something is about to change without anybody doing anything."""
-        return self.is_listed and self.link.is_waiting
+        is_due = self.services is not None and (self.services.is_waiting or self.services.is_being_read)
+        return self.is_listed and self.link.is_waiting and is_due
 
 
 @dataclass(frozen=True)

@@ -77,12 +77,16 @@ class Turns:
     def turn(self, sent: Sent) -> Iterator[list[Sent]]:
         """What to store now: nothing where another one is at it already, and this one alone after a long wait."""
         with self._changed:
+            chosen: list[Sent] = []
             self._waiting.append(sent)
-            self._changed.wait_for(lambda: sent not in self._waiting or not self.is_taken, PATIENCE)
-            is_left = sent in self._waiting
-            has_turn = is_left and not self.is_taken
-            chosen = _together(sent, self._waiting) if has_turn else [sent] if is_left else []
-            self._waiting = [each for each in self._waiting if each not in chosen]
+            try:
+                self._changed.wait_for(lambda: sent not in self._waiting or not self.is_taken, PATIENCE)
+                is_left = sent in self._waiting
+                has_turn = is_left and not self.is_taken
+                if is_left:
+                    chosen = _together(sent, self._waiting) if has_turn else [sent]
+            finally:  # where it is interrupted, nobody stores what nobody waits for
+                self._waiting = [each for each in self._waiting if each is not sent and each not in chosen]
             self.is_taken = self.is_taken or has_turn
         try:
             yield chosen
@@ -148,10 +152,12 @@ def _settle(sents: Sequence[Sent]) -> None:
 
 @contextmanager
 def _telling(sent: Sent) -> Iterator[None]:
-    """What goes wrong is told to whom it concerns."""
+    """What goes wrong is told to whom it concerns: where the database is away, that is everybody."""
     try:
         yield
     except Exception as error:
+        if is_away(error):
+            raise
         sent.outcome.set_exception(error)
 
 
@@ -162,7 +168,7 @@ def _store_together(batches: Sequence[tuple[Sent, Batch]]) -> None:
             taken = _store(drafts.together([batch for _, batch in batches]))
         except Exception as error:
             if is_away(error):
-                raise  # for all of them
+                raise
             log.info("statements of several requests are stored one by one", extra={"reason": type(error).__name__})
         else:
             _tell(taken, batches)

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from sqlalchemy import event
 
+from lti_mentor.db import connect
 from lti_mentor.web import lrs_storing
 from lti_mentor.web.lrs_storing import TURNS, Sent
 from tests.support.record_store import EXAM, ONE, TWO, about, found, one, post, statement
@@ -129,6 +131,42 @@ def test_what_comes_with_attachments_is_stored_alone():
     mixed = replace(plain, media_type="multipart/mixed")
     assert plain.goes_with(replace(plain, version=TWO))
     assert not any(one.goes_with(other) for one, other in ((plain, mixed), (mixed, plain), (mixed, mixed)))
+
+
+def test_a_database_that_is_away_is_waited_for_once(lrs_server, lrs_client):
+    if not lrs_server.database.is_sqlite:
+        pytest.skip("PostgreSQL has no other writer to wait for in vain")
+    given, tries = statement(), []
+    engine = lrs_server.database.engine
+
+    def tried(context):
+        tries.append(context)
+
+    event.listen(engine, "handle_error", tried)
+    post(lrs_client, statement())  # the use of the key is noted
+    other = connect(engine.url.render_as_string(hide_password=False))
+    with other.storing():
+        answers = at_once(*[(lrs_client, given)] * 3)
+    event.remove(engine, "handle_error", tried)
+    other.engine.dispose()
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert len(tries) == 1
+    post(lrs_client, given)
+
+
+def test_nobody_stores_for_a_request_that_was_interrupted_while_it_waited(monkeypatch):
+    class Stopped(BaseException):
+        pass
+
+    def stop(*_):
+        raise Stopped
+
+    with turn():
+        monkeypatch.setattr(TURNS._changed, "wait_for", stop)
+        with pytest.raises(Stopped), turn():
+            pass
+        monkeypatch.undo()
+    assert (TURNS.waiting, TURNS.is_taken) == (0, False)
 
 
 def test_a_sender_who_is_slow_holds_up_nobody(lrs_client):

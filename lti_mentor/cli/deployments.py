@@ -38,7 +38,6 @@ def deployment_approve(deployment_id: uuid.UUID, organization: str) -> None:
     """Let its launches into an organization, also after it was refused."""
     with writing() as session:
         owner = find_organization(session, organization)
-        platform_changes.lock(session, [owner.id])
         platform, approved = _found(session, deployment_id)
         platform_changes.let_in(session, platform, approved, owner.id)
     click.echo(f"Deployment {approved.deployment_id} of {platform.title} launches for {owner.name}.")

@@ -67,7 +67,7 @@ def platform_invite(organization: str, uses: int, hours: int, approve: bool) -> 
 def platform_approve(platform_id: uuid.UUID) -> None:
     """Let its launches in: for the first time, or again after it was disabled."""
     with writing() as session:
-        approved = platform_changes.get_locked(session, platform_id)
+        approved = platforms.get_locked(session, platform_id)
         platform_changes.approve(session, approved)
     click.echo(f"{approved.issuer} may launch.")
 

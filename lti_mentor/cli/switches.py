@@ -62,8 +62,7 @@ def change(
 ) -> None:
     """Change what a platform needs; lists and roles are added to what there is."""
     with writing() as db:
-        joining = [find_organization(db, adopting).id] if adopting is not None else []
-        platform = platform_changes.get_locked(db, platform_id, joining)
+        platform = platforms.get_locked(db, platform_id)
         wanted = {name: value for name, value in single.items() if value not in (None, [])}
         emptied = dict(CLEARED[name] for name in cleared)
         for name, added in (("trusted_audiences", trusted), ("frame_ancestors", ancestors)):
@@ -71,8 +70,8 @@ def change(
                 wanted[name] = list(dict.fromkeys([*emptied.get(name, getattr(platform, name)), *added]))
         if roles:
             wanted["role_map"] = emptied.get("role_map", platform.role_map) | switches.roles(roles)
-        for organization_id in joining:
-            wanted["adopting_id"] = organization_id
+        if adopting is not None:
+            wanted["adopting_id"] = find_organization(db, adopting).id
         changed = platform_changes.switch(db, platform, emptied | wanted, settings.load())
     click.echo(f"{platform.issuer}: {', '.join(changed)} changed." if changed else "Nothing is different.")
 

@@ -1,7 +1,7 @@
 """Platforms (an LMS registration) and their deployments; the organization hangs on the deployment."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import (
     JSON,
     CheckConstraint,
+    ColumnElement,
     Connection,
     CursorResult,
     ForeignKey,
@@ -29,6 +30,7 @@ from lti_mentor import clock
 from lti_mentor.db import Base, inserting, new_id, one_of
 from lti_mentor.errors import LaunchError, NotFound, Refused
 from lti_mentor.lti import quirks
+from lti_mentor.lti.checks import check_address, check_address_of_keys, check_frame_ancestors, check_pasted_keys
 from lti_mentor.lti.origins import is_https, origin
 
 STATES = ("pending", "active", "disabled")
@@ -36,7 +38,6 @@ DEPLOYMENT_STATES = ("pending", "active", "refused")
 PENDING_FOR = timedelta(days=30)  # since it was last tried
 MOST_PENDING = 20  # deployments of one platform that wait at a time
 SEEN_AGAIN = timedelta(hours=1)
-LONGEST = 2000  # characters of an address, an audience or a role
 
 
 class Platform(Base):
@@ -148,13 +149,11 @@ def add(db: Session, registration: Registration, *, organization_id: uuid.UUID) 
     for name in ("issuer", "authorization_endpoint", "token_endpoint"):
         check_address(name, getattr(registration, name))
     check_frame_ancestors(registration.frame_ancestors)
-    platform = find(db, registration.issuer, registration.client_id)
+    platform = find_locked(db, registration.issuer, registration.client_id)
     before = standing(platform) if platform else None
     if platform is None:
         platform = Platform(issuer=registration.issuer, client_id=registration.client_id, frame_ancestors=[])
         db.add(platform)
-    else:
-        lock(db, platform.id)
     for name in ("authorization_endpoint", "token_endpoint"):
         setattr(platform, name, getattr(registration, name))
     for name in ("token_audience", "foreign_azp"):
@@ -163,22 +162,11 @@ def add(db: Session, registration: Registration, *, organization_id: uuid.UUID) 
     take_keys(platform, registration.jwks_uri, registration.pasted_keys)
     platform.frame_ancestors = list(dict.fromkeys([*platform.frame_ancestors, *registration.frame_ancestors]))
     db.flush()
+    _lock_organizations(db, platform.organization_ids | {organization_id})  # at once, for deployments come one by one
     for deployment_id in registration.deployment_ids:
         _deploy(db, platform, deployment_id, organization_id)
     check_alone(db, platform, before)
     return platform
-
-
-def check_address(name: str, url: str) -> None:
-    """Raises Refused."""
-    if origin(url) is None:
-        raise Refused("platform.address", name=name)
-
-
-def check_frame_ancestors(origins: Sequence[str]) -> None:
-    """Raises Refused."""
-    if any(origin(ancestor) is None or any(urlsplit(ancestor)[2:]) for ancestor in origins):
-        raise Refused("platform.frame_ancestor")
 
 
 def take_keys(platform: Platform, jwks_uri: str | None, pasted: Sequence[dict[str, str]]) -> None:
@@ -188,18 +176,6 @@ def take_keys(platform: Platform, jwks_uri: str | None, pasted: Sequence[dict[st
     check_address_of_keys(jwks_uri or None)
     check_pasted_keys(pasted)
     platform.jwks_uri, platform.pasted_keys = jwks_uri or None, list(pasted) or None
-
-
-def check_address_of_keys(url: str | None) -> None:
-    """Raises Refused."""
-    if url is not None and (origin(url) is None or len(url) > LONGEST or not url.isprintable()):
-        raise Refused("platform.address_of_keys")
-
-
-def check_pasted_keys(pasted: Sequence[dict[str, str]]) -> None:
-    """Raises Refused."""
-    if len(pasted) > 1 and len({key.get("kid", "") for key in pasted} - {""}) < len(pasted):
-        raise Refused("key.without_id")
 
 
 def _deploy(db: Session, platform: Platform, deployment_id: str, organization_id: uuid.UUID) -> None:
@@ -237,14 +213,23 @@ def _place(url: str | None, issuer: str) -> str | None:
 def check_alone(db: Session, platform: Platform, before: Standing | None = None) -> None:
     """After a change; of what was so before nothing is said. Raises Refused.
 
-    Of two changes at the same moment one would not see the other: whoever makes them locks the organizations first.
+    Of two changes at the same moment the second sees the first: it waits here for the organizations of both.
     A subject is of one issuer (Core 5.3.6), so people are known by these two. Of two platforms of one issuer at two
     places each could sign in the people of the other: they never serve one organization.
     """
     now = standing(platform)
     was_there = before.organization_ids if before is not None and before.places == now.places else frozenset()
-    if any(others_elsewhere(db, platform, each) for each in now.organization_ids - was_there):
+    coming = now.organization_ids - was_there
+    db.flush()
+    _lock_organizations(db, coming)
+    if any(others_elsewhere(db, platform, each) for each in coming):
         raise Refused("platform.elsewhere")
+
+
+def _lock_organizations(db: Session, organization_ids: Collection[uuid.UUID]) -> None:
+    """After the platform, as a launch of somebody new does it."""
+    ids = Base.metadata.tables["organizations"].c.id
+    db.execute(select(ids).where(ids.in_(organization_ids)).order_by(ids).with_for_update(key_share=True)).all()
 
 
 def others_elsewhere(db: Session, platform: Platform, organization_id: uuid.UUID) -> list[Platform]:
@@ -255,10 +240,6 @@ def others_elsewhere(db: Session, platform: Platform, organization_id: uuid.UUID
     return [
         each for each in others if any(a and b and a != b for a, b in zip(here, standing(each).places, strict=True))
     ]
-
-
-def find(db: Session, issuer: str, client_id: str) -> Platform | None:
-    return db.scalar(select(Platform).where(Platform.issuer == issuer, Platform.client_id == client_id))
 
 
 def listed(db: Session) -> Sequence[Platform]:
@@ -291,7 +272,18 @@ def get_of(db: Session, organization_id: uuid.UUID, platform_id: uuid.UUID) -> P
 
 def lock(db: Session, platform_id: uuid.UUID) -> None:
     """Let nobody else begin to use it before this transaction is over."""
-    db.get(Platform, platform_id, with_for_update=True)
+    _locked(db, Platform.id == platform_id)
+
+
+def _locked(db: Session, *which: ColumnElement[bool]) -> Platform | None:
+    """As it is now, with its deployments, also where the session has read it before."""
+    held = select(Platform).where(*which).with_for_update()
+    return db.scalar(held, execution_options={"populate_existing": True})
+
+
+def find_locked(db: Session, issuer: str, client_id: str) -> Platform | None:
+    """A registration that is known already, for ``lock``."""
+    return _locked(db, Platform.issuer == issuer, Platform.client_id == client_id)
 
 
 def get_locked(db: Session, platform_id: uuid.UUID) -> Platform:

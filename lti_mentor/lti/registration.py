@@ -279,9 +279,7 @@ class Kept:
 
 def keep(db: Session, offer: Offer, granted: Granted, *, organization_id: uuid.UUID, needs_approval: bool) -> Kept:
     """A new platform, or one of the organization brought up to date, with all that was decided here. Raises Refused."""
-    known = platforms.find(db, offer.issuer, granted.client_id)
-    if known is not None:
-        platforms.lock(db, known.id)
+    known = platforms.find_locked(db, offer.issuer, granted.client_id)
     owner_ids = known.organization_ids if known else set()
     if owner_ids - {organization_id}:
         raise Refused("registration.of_others")

@@ -7,16 +7,10 @@ from sqlalchemy.orm import Session
 
 from lti_mentor.errors import Refused
 from lti_mentor.lti import platforms, quirks
+from lti_mentor.lti.checks import LONGEST, check_address_of_keys, check_frame_ancestors, check_pasted_keys
 from lti_mentor.lti.http import may_be_inside
 from lti_mentor.lti.origins import is_https
-from lti_mentor.lti.platforms import (
-    LONGEST,
-    Platform,
-    check_address_of_keys,
-    check_frame_ancestors,
-    check_pasted_keys,
-    take_keys,
-)
+from lti_mentor.lti.platforms import Platform, take_keys
 from lti_mentor.settings import Settings
 
 LONGEST_LEEWAY = 300  # seconds; Security Framework 5.1.3 (7): no more than a few minutes
@@ -35,7 +29,6 @@ def change(db: Session, platform: Platform, wanted: Mapping[str, Any], settings:
             setattr(platform, name, value)
     if KEYS & set(wanted):
         take_keys(platform, wanted.get("jwks_uri"), wanted.get("pasted_keys") or ())
-    db.flush()
     platforms.check_alone(db, platform, standing)
     return [name for name, value in before.items() if getattr(platform, name) != value]
 

@@ -141,8 +141,9 @@ def _open(launched: Launch) -> tuple[visit.Opened, str, dict[str, Any]]:
         if not lost_a_race(error):
             raise
     with tool().database.transaction() as db:
+        consumed = launch.consume(db, launched)
         organizations.lock(db, launched.organization_id)  # after whoever it was
-        return _arrive(db, launch.consume(db, launched))
+        return _arrive(db, consumed)
 
 
 def _arrive(db: Session, launched: Launch) -> tuple[visit.Opened, str, dict[str, Any]]:

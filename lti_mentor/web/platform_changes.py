@@ -19,21 +19,6 @@ from lti_mentor.web import visit
 from lti_mentor.web.visit import Visit
 
 
-def lock(db: Session, organization_ids: Iterable[uuid.UUID]) -> None:
-    """Let one transaction at a time change what launches for these: ``platforms.check_alone`` sees the one before.
-
-    Before their platforms, as launches do it.
-    """
-    for each in sorted(organization_ids):
-        organizations.lock(db, each)
-
-
-def get_locked(db: Session, platform_id: uuid.UUID, joining: Collection[uuid.UUID] = ()) -> Platform:
-    """A platform that is going to be changed, and launch for these organizations too. Raises NotFound."""
-    lock(db, {*platforms.get(db, platform_id).organization_ids, *joining})
-    return platforms.get_locked(db, platform_id)
-
-
 @dataclass(frozen=True)
 class Removal:
     """What goes with a platform: deployments, open visits, columns that are told no more scores; ``courses`` stay."""
@@ -97,9 +82,8 @@ def switch(
 def add(db: Session, registration: Registration, organization_id: uuid.UUID, settings: Settings) -> Platform:
     """Register a platform or more deployments of it, also those that wait. Raises Refused."""
     switches.check_keys(registration.jwks_uri or None, registration.issuer, settings)
-    known = platforms.find(db, registration.issuer, registration.client_id)
+    known = platforms.find_locked(db, registration.issuer, registration.client_id)
     before = known.organization_ids if known else set()
-    lock(db, before | {organization_id})
     added = platforms.add(db, registration, organization_id=organization_id)
     let_in_all(db, added, registration.deployment_ids, organization_id, place=f"{audit.COMMAND}platform add")
     told = before | {organization_id} | added.organization_ids

@@ -50,7 +50,6 @@ def register() -> str | tuple[str, int]:
         granted = rules.register(offer, token, settings)
         with database.transaction() as db:
             guest = invited or _stranger(db, offer)
-            platform_changes.lock(db, [guest.organization_id])
             kept = rules.keep(
                 db, offer, granted, organization_id=guest.organization_id, needs_approval=guest.needs_approval
             )

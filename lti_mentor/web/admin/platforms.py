@@ -133,10 +133,8 @@ def show_platform(platform_id: uuid.UUID) -> str:
 
 def to_change(db: Session, platform_id: uuid.UUID) -> Platform:
     """A platform of this organization alone, which stays so until the change is made."""
-    organization_id = current_visit().organization_id
-    platform_changes.lock(db, [organization_id])
     platforms.lock(db, platform_id)
-    return platforms.get_own(db, organization_id, platform_id)
+    return platforms.get_own(db, current_visit().organization_id, platform_id)
 
 
 @admin.post("/platforms/<uuid:platform_id>/approved")

@@ -20,6 +20,7 @@ from lti_mentor.db import Database, inserting
 from lti_mentor.errors import LaunchError, PlatformError, Refused
 from lti_mentor.lti import http
 from lti_mentor.lti.http import Answer
+from lti_mentor.lti.origins import is_https
 from lti_mentor.lti.platforms import KeySet, Platform
 from lti_mentor.settings import Settings
 
@@ -56,7 +57,7 @@ def verification_key(
 def _published(
     database: Database, settings: Settings, kept: KeySet | None, jwks_uri: str, kid: str, *, guarded: bool
 ) -> Any:
-    now = clock.now()
+    now, kept = clock.now(), _believed(kept, guarded)
     fresh = kept is not None and now - kept.fetched_at < _good_for(kept, settings)
     found = _find(kept, kid)
     if found and fresh:
@@ -68,6 +69,13 @@ def _published(
     if found is None:
         raise LaunchError("launch.unknown_key" if kept and kept.fetched_at > NEVER else "launch.no_keys")
     return _parsed(*found)
+
+
+def _believed(kept: KeySet | None, guarded: bool) -> KeySet | None:
+    """A platform of https believes no plain address that was asked for one of http, which may have the same."""
+    if kept is None or not guarded or is_https(kept.jwks_uri) or kept.body.get("guarded"):
+        return kept
+    return None
 
 
 def _good_for(kept: KeySet, settings: Settings) -> timedelta:
@@ -117,7 +125,7 @@ def _fetch(
         return kept
     try:
         with database.reading() as db:
-            latest = db.get(KeySet, jwks_uri)
+            latest = _believed(db.get(KeySet, jwks_uri), guarded)
         if latest is not None and (kept is None or latest.tried_at > kept.tried_at):
             return latest
         return _ask(database, settings, latest, jwks_uri, guarded=guarded)
@@ -137,11 +145,11 @@ def _ask(database: Database, settings: Settings, kept: KeySet | None, jwks_uri: 
     now = clock.now()
     with database.transaction() as db:
         if usable:
-            values = {"body": _of_use(body), "fetched_at": now, "max_age": _max_age(answer)}
+            values = {"body": {**_of_use(body), "guarded": guarded}, "fetched_at": now, "max_age": _max_age(answer)}
         elif kept is not None:
             values = {"body": kept.body, "fetched_at": kept.fetched_at, "max_age": kept.max_age}
         else:
-            values = {"body": {"keys": []}, "fetched_at": NEVER, "max_age": None}
+            values = {"body": {"keys": [], "guarded": guarded}, "fetched_at": NEVER, "max_age": None}
         _keep(db, {"jwks_uri": jwks_uri, "tried_at": now, **values})
         return db.get(KeySet, jwks_uri) or kept
 

@@ -119,7 +119,7 @@ class KeySet(Base):
     __tablename__ = "key_sets"
 
     jwks_uri: Mapped[str] = mapped_column(primary_key=True)
-    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)  # the keys, and whether they were asked for a platform of https
     fetched_at: Mapped[datetime]
     max_age: Mapped[int | None]  # seconds from then, as the platform said
     tried_at: Mapped[datetime]

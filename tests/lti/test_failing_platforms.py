@@ -6,8 +6,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
+import requests
 from sqlalchemy import select
 
+from lti_mentor import clock
 from lti_mentor.jobs import grades, rosters
 from lti_mentor.lti import connection, contexts, tokens
 from lti_mentor.lti.contexts import ContextServices
@@ -196,6 +198,25 @@ def test_keys_of_a_platform_of_https_do_not_come_in_the_clear(site):
     refused(send(site, {"iss": lambda: encrypted(jwks_uri=f"{OUTSIDE}/jwks")}), "launch.no_keys")
     with site.database.reading() as db:
         kept, platform = db.get(KeySet, f"{OUTSIDE}/jwks"), db.scalars(select(Platform)).first()
-    assert kept.body == {"keys": []}
+    assert kept.body["keys"] == []
     keys, _ = connection.try_out(tool_of(site), platform)
     assert keys.problem.reason == "platform.not_encrypted"
+
+
+def test_keys_that_were_asked_for_a_platform_of_http_are_none_of_one_of_https_at_the_same_address(both_site):
+    site, asked = both_site, []
+    site.lms.lms.before_keys = lambda: asked.append(1)
+
+    def launch_encrypted(**values) -> requests.Response:
+        change(site, Platform, issuer=site.lms.world.issuer)  # which the login says
+        return send(site, {"iss": lambda: change(site, Platform, issuer=issuer, **values) or issuer})
+
+    issuer = "https://lms.example.org"
+    assert [send(site).status_code for _ in range(2)] == [303, 303]
+    assert len(asked) == 1
+    with site.database.transaction() as db:
+        known = db.scalars(select(KeySet)).one()
+        db.add(KeySet(jwks_uri=f"{OUTSIDE}/jwks", body=known.body, fetched_at=clock.now(), tried_at=clock.now()))
+    assert [launch_encrypted().status_code for _ in range(2)] == [303, 303], "http on this machine"
+    assert len(asked) == 2, "once more, and what came then is believed"
+    refused(launch_encrypted(jwks_uri=f"{OUTSIDE}/jwks"), "launch.no_keys")

@@ -107,7 +107,8 @@ def _void(db: Session, tenant: uuid.UUID, target_id: uuid.UUID, *, by: uuid.UUID
         raise VoidingRefused(target_id)
     if authority is not None:
         db.execute(update(StoredStatement).where(*target).values(voided_by=by))
-        count_withdrawal(db, tenant)
+        if whose is None:  # else the target came in with the same key: it is none of our own
+            count_withdrawal(db, tenant)
 
 
 def _find_by(db: Session, seqs: Iterable[int], chain: Iterable[Said]) -> None:

@@ -23,27 +23,34 @@ class Gone:
     attachments: int = 0
 
 
-def remove_naming(db: Session, *, tenant: uuid.UUID, agents: Iterable[str], keyed: Callable[[bytes], bytes]) -> Gone:
+def remove_naming(
+    db: Session, *, tenant: uuid.UUID, agents: Iterable[str], own: str, keyed: Callable[[bytes], bytes]
+) -> Gone:
     """Remove the statements that name somebody themselves, in whatever part."""
     named = select(Facet.seq).where(
         Facet.digest.in_([facet_digest(tenant, RELATED_AGENT, short(agent)) for agent in agents]),
         Facet.source == Facet.seq,
     )
-    return remove(db, tenant=tenant, seqs=set(db.scalars(named)), keyed=keyed)
+    return remove(db, tenant=tenant, seqs=set(db.scalars(named)), own=own, keyed=keyed)
 
 
-def remove(db: Session, *, tenant: uuid.UUID, seqs: Collection[int], keyed: Callable[[bytes], bytes]) -> Gone:
-    """Remove these statements, with the attachments that came along with no other; ``keyed`` hashes of digests stay."""
+def remove(db: Session, *, tenant: uuid.UUID, seqs: Collection[int], own: str, keyed: Callable[[bytes], bytes]) -> Gone:
+    """Remove these statements, with the attachments that came along with no other; ``keyed`` hashes of digests stay.
+
+    ``own`` is the authority of our own statements: of others nothing is remembered that would have to be forgotten.
+    """
     left, enclosed, removed = sorted(seqs), set[str](), 0
     while left:
         some = store.within(db, tenant, left[:500], store.PAGE_BYTES)
         left = left[len(some) :]
         these = (StoredStatement.tenant == tenant, StoredStatement.seq.in_(some))
         enclosed |= set(db.scalars(select(Enclosure.sha2).where(Enclosure.tenant == tenant, Enclosure.seq.in_(some))))
-        bodies = db.execute(select(StoredStatement.seq, StoredStatement.body).where(*these))
-        said = {row.seq: strict.parsed(row.body) for row in bodies}
+        columns = (StoredStatement.seq, StoredStatement.authority, StoredStatement.body)
+        rows = db.execute(select(*columns).where(*these)).all()
+        said = {row.seq: strict.parsed(row.body) for row in rows}
         if said:
             db.execute(insert(RemovedStatement), [_what_is_left(tenant, each, keyed) for each in said.values()])
+        if short(own) in {row.authority for row in rows}:
             count_withdrawal(db, tenant)
         links.forget(db, tenant, said)
         db.execute(delete(StoredStatement).where(*these))

@@ -70,9 +70,9 @@ def waiting(db: Session, *, tenant: uuid.UUID, old: Sequence[Old]) -> dict[int, 
 
 
 def remove(
-    db: Session, *, tenant: uuid.UUID, seqs: Sequence[int], now: datetime, keyed: Callable[[bytes], bytes]
+    db: Session, *, tenant: uuid.UUID, seqs: Sequence[int], now: datetime, own: str, keyed: Callable[[bytes], bytes]
 ) -> Gone:
-    """Remove those of these statements that no target waits for; ``keyed`` hashes of their digests stay.
+    """Remove those of these statements that no target waits for, as ``removal.remove`` does.
 
     Whoever writes statements, changes a target or marks its letters takes turns with us: the head first, then targets.
     """
@@ -80,7 +80,8 @@ def remove(
     lock_targets(db, Target.tenant == tenant)
     old = _these(db, tenant, seqs)
     kept = waiting(db, tenant=tenant, old=old)
-    return removal.remove(db, tenant=tenant, seqs=[each.seq for each in old if each.seq not in kept], keyed=keyed)
+    seqs = [each.seq for each in old if each.seq not in kept]
+    return removal.remove(db, tenant=tenant, seqs=seqs, own=own, keyed=keyed)
 
 
 def attached(db: Session, *, tenant: uuid.UUID, seqs: Sequence[int]) -> Sequence[str]:

@@ -133,7 +133,7 @@ class Head(Base):
     last_stored: Mapped[int] = mapped_column(BigInteger)  # microseconds since 1970, so that one UPDATE can count on
     targets: Mapped[int] = mapped_column(default=0)  # how many there are, so that no writer has to look
     definitions: Mapped[int] = mapped_column(BigInteger, default=0)  # how often a known activity was given another one
-    withdrawals: Mapped[int] = mapped_column(BigInteger, default=0)  # how often something was voided or removed
+    withdrawals: Mapped[int] = mapped_column(BigInteger, default=0)  # how often some of our own went: ``Position``
 
 
 class StoredStatement(Base):
@@ -336,7 +336,7 @@ class Target(Base):
 
 
 def count_withdrawal(db: Session, tenant: uuid.UUID) -> None:
-    """By whoever voids or removes statements: what is remembered of them is not believed any more."""
+    """By whoever voids or removes what may be our own: what is remembered of it is not believed any more."""
     db.execute(update(Head).where(Head.tenant == tenant).values(withdrawals=Head.withdrawals + 1))
 
 

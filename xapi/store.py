@@ -359,7 +359,10 @@ def scan(
 
 @dataclass(frozen=True)
 class Position:
-    """Up to which seq somebody has seen everything, and how often something had been voided or removed by then."""
+    """Up to which seq somebody has seen everything, and how often some of our own had been voided or removed by then.
+
+    That of others is not counted: whoever goes on from a position reads what we said alone.
+    """
 
     seq: int = 0
     withdrawals: int = 0

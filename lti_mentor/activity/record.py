@@ -110,9 +110,14 @@ def authority(db: Session) -> Statement:
     return {"objectType": "Agent", "account": {"homePage": iri_base(db), "name": AUTHORITY}}
 
 
+def authority_key(db: Session) -> str:
+    """The same as the record store asks for it."""
+    return str(agent_key(authority(db)))
+
+
 def last_activity(db: Session, organization_id: UUID, registration: UUID) -> datetime | None:
     """When the newest of our statements about a mentorship was true that counts as activity and is not voided."""
-    own = agent_key({"account": {"homePage": iri_base(db), "name": AUTHORITY}})
+    own = authority_key(db)
     verbs, about = [verb.iri for verb in ACTIVITY_VERBS], str(registration)
     found = store.scan(db, tenant=organization_id, verbs=verbs, registration=about, authority=own, newest_first=True)
     last = next(found, None)

@@ -9,12 +9,11 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from lti_mentor.activity.record import authority, iri_base
+from lti_mentor.activity.record import authority_key, iri_base
 from lti_mentor.insight.figures import Record, gather
 from lti_mentor.mentoring import people
 from lti_mentor.mentoring.programs import Program
 from xapi import store
-from xapi.facets import agent_key
 from xapi.store import Position
 
 MOST = 400_000  # values of all records together: of some 800,000 statements, and about 100 MB
@@ -49,7 +48,7 @@ def record_of(db: Session, program: Program) -> Record:
     if known is None or known.former != former or not known.position.leads_to(position):
         known = Known(Record(), Position(), former)
     if known.position != position:
-        new = store.later(db, tenant=tenant, after=known.position.seq, authority=str(agent_key(authority(db))))
+        new = store.later(db, tenant=tenant, after=known.position.seq, authority=authority_key(db))
         iri = f"{base}/programs/{program.id}"
         record = gather(new, program=iri, base=base, former=former, known=known.record)
         known = Known(record, position, former)

@@ -97,8 +97,8 @@ class _Removal:
         """It may be done twice, so what comes of it is kept by whoever asked."""
         if not retention.are_there(db, self.rules):
             return None
-        keyed = partial(record.statement_hash, db, self.tool.vault)
-        some = store.remove(db, tenant=self.organization_id, seqs=seqs, now=clock.now(), keyed=keyed)
+        own, keyed = record.authority_key(db), partial(record.statement_hash, db, self.tool.vault)
+        some = store.remove(db, tenant=self.organization_id, seqs=seqs, now=clock.now(), own=own, keyed=keyed)
         gone = Gone(self.gone.statements + some.statements, self.gone.attachments + some.attachments)
         return gone, self.note(db, gone) if gone.statements else None
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from lti_mentor import clock
 from lti_mentor.activity import outside
-from lti_mentor.activity.record import account_hash, iri_base, statement_hash
+from lti_mentor.activity.record import account_hash, authority_key, iri_base, statement_hash
 from lti_mentor.db import referring_to
 from lti_mentor.errors import NotFound
 from lti_mentor.mentoring import audit, pairing, people
@@ -180,8 +180,8 @@ def erase(
     for agent in agents:
         record_store.forget_agent(db, tenant=person.organization_id, agent=agent)
     told = outside.forget(db, person.organization_id, agents)
-    keyed = partial(statement_hash, db, vault)
-    removal.remove_naming(db, tenant=person.organization_id, agents=names, keyed=keyed)
+    own, keyed = authority_key(db), partial(statement_hash, db, vault)
+    removal.remove_naming(db, tenant=person.organization_id, agents=names, own=own, keyed=keyed)
     for target in told:
         where = f"{target.label}: {target.endpoint}"
         audit.write(db, person.organization_id, "left_outside", place=where, actor_id=actor_id, subject_id=person.id)

@@ -27,7 +27,7 @@ from lti_mentor.vault import Vault
 from tests.conftest import SECRET, gather_cast, met, url_of
 from tests.support.member import Member
 from tests.support.old_statements import rule
-from xapi import store
+from xapi import removal, store
 from xapi.rows import StoredStatement
 
 DAY = timedelta(days=1)
@@ -244,6 +244,26 @@ def test_a_second_look_reads_no_statement_and_a_third_one_what_is_new_alone(data
     found = remembered(database, cast.program)
     assert found.mentees > lived.mentees
     assert found.achieved == lived.achieved
+
+
+def test_nothing_is_read_anew_when_others_void_theirs_or_it_is_removed(database, cast, lived):
+    with database.transaction() as db:
+        db.execute(update(StoredStatement).values(body="nobody reads this"))
+    client = {"objectType": "Agent", "account": {"homePage": "https://lms.example.org", "name": "lms"}}
+    said = {"actor": client, "verb": {"id": "https://example.org/said"}, "object": {"id": "https://example.org/it"}}
+    with database.transaction() as db:
+        given = {"tenant": cast.course.organization_id, "authority": client, "now": clock.now()}
+        (theirs,) = store.put(db, statements=[said], **given).ids
+        about = {"objectType": "StatementRef", "id": str(theirs)}
+        voided = {"id": "http://adlnet.gov/expapi/verbs/voided"}
+        (voiding,) = store.put(db, statements=[said | {"verb": voided, "object": about}], **given).ids
+    assert remembered(database, cast.program) == lived
+    with database.transaction() as db:
+        these = select(StoredStatement.seq).where(StoredStatement.statement_id.in_([theirs, voiding]))
+        own, seqs = record.authority_key(db), db.scalars(these).all()
+        tenant = cast.course.organization_id
+        assert removal.remove(db, tenant=tenant, seqs=seqs, own=own, keyed=bytes).statements == 2
+    assert remembered(database, cast.program) == lived
 
 
 def test_what_a_writer_has_not_committed_yet_counts_as_soon_as_it_is(database, cast, lived):

@@ -16,6 +16,7 @@ from xapi.rows import Facet, StoredStatement
 TENANT, OTHER = uuid.uuid4(), uuid.uuid4()
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 AUTHORITY = {"account": {"homePage": "https://lms.example.org", "name": "key"}}
+STRANGER = {"account": {"homePage": "https://lms.example.org", "name": "stranger"}}
 
 
 def statement(**changes):
@@ -135,7 +136,7 @@ def test_nothing_is_found_by_a_removed_statement_where_the_middle_of_the_chain_c
         seq = db.scalars(select(StoredStatement.seq).where(StoredStatement.statement_id == first)).one()
         said = select(func.count()).select_from(Facet).where(Facet.source == seq, Facet.seq != seq)
         assert db.scalar(said) > 0
-        removal.remove(db, tenant=TENANT, seqs=[seq], keyed=bytes)
+        removal.remove(db, tenant=TENANT, seqs=[seq], own=agent_key(AUTHORITY), keyed=bytes)
         assert db.scalar(said) == 0
 
 
@@ -143,9 +144,10 @@ def test_only_statements_that_were_there_are_counted_as_removed(database):
     put(database, [statement(), statement()])
     with database.transaction() as db:
         seqs = db.scalars(select(StoredStatement.seq)).all()
-        assert removal.remove(db, tenant=TENANT, seqs=seqs[:1], keyed=bytes) == Gone(1)
-        assert removal.remove(db, tenant=TENANT, seqs=[*seqs, max(seqs) + 1], keyed=bytes) == Gone(1)
-        assert removal.remove(db, tenant=TENANT, seqs=seqs, keyed=bytes) == Gone()
+        given = {"tenant": TENANT, "own": agent_key(AUTHORITY), "keyed": bytes}
+        assert removal.remove(db, seqs=seqs[:1], **given) == Gone(1)
+        assert removal.remove(db, seqs=[*seqs, max(seqs) + 1], **given) == Gone(1)
+        assert removal.remove(db, seqs=seqs, **given) == Gone()
 
 
 def test_what_waited_for_a_statement_finds_it_once_however_many_there_are(database):
@@ -220,10 +222,9 @@ def test_what_came_later_is_read_in_order_without_what_is_voided_or_of_others(da
         voided = StoredStatement.statement_id.in_(first[1:240])
         db.execute(update(StoredStatement).where(voided).values(voided_by=uuid.uuid4()))
     assert own(database)[0] == [first[0], *first[240:]]
-    stranger = {"account": {"homePage": "https://lms.example.org", "name": "stranger"}}
     with database.transaction() as db:
         names_us = statement(context={"instructor": AUTHORITY})
-        store.put(db, tenant=TENANT, statements=[names_us], now=NOW, authority=stranger)
+        store.put(db, tenant=TENANT, statements=[names_us], now=NOW, authority=STRANGER)
     second = put(database, [statement() for _ in range(3)])
     found, now = own(database, after=seen.seq)
     assert found == second
@@ -231,23 +232,44 @@ def test_what_came_later_is_read_in_order_without_what_is_voided_or_of_others(da
     assert not now.leads_to(seen)
 
 
-def test_nobody_goes_on_from_before_something_was_voided_or_removed(database):
+def void(database, statement_id, by=AUTHORITY, *, voids_all=True):
+    with database.transaction() as db:
+        voiding = about(statement_id, verb={"id": "http://adlnet.gov/expapi/verbs/voided"})
+        store.put(db, tenant=TENANT, statements=[voiding], now=NOW, authority=by, voids_all=voids_all)
+
+
+def remove(database, *ids):
+    with database.transaction() as db:
+        seqs = db.scalars(select(StoredStatement.seq).where(StoredStatement.statement_id.in_(ids))).all()
+        assert removal.remove(db, tenant=TENANT, seqs=seqs, own=agent_key(AUTHORITY), keyed=bytes).statements
+
+
+def withdrawals(database):
+    return own(database)[1].withdrawals
+
+
+def test_nobody_goes_on_from_before_something_of_our_own_was_voided_or_removed(database):
     first, second = put(database, [statement(), statement()])
-    _, before = own(database)
-    put(database, [about(uuid.uuid4(), verb={"id": "http://adlnet.gov/expapi/verbs/voided"})])
-    _, unknown = own(database)
-    assert before.leads_to(unknown), "what it voids is not there"
-    put(database, [about(first, verb={"id": "http://adlnet.gov/expapi/verbs/voided"})])
-    _, voided = own(database)
-    assert not unknown.leads_to(voided)
+    void(database, uuid.uuid4())
+    assert withdrawals(database) == 0, "what it voids is not there"
+    void(database, first, by=STRANGER)
+    assert withdrawals(database) == 1
     with database.transaction() as db:
-        removal.remove(db, tenant=TENANT, seqs=[10**6], keyed=bytes)
-    assert own(database)[1] == voided
+        removal.remove(db, tenant=TENANT, seqs=[10**6], own=agent_key(AUTHORITY), keyed=bytes)
+    assert withdrawals(database) == 1, "nothing went"
+    remove(database, second)
+    assert withdrawals(database) == 2
+
+
+def test_what_others_withdraw_of_theirs_keeps_nobody_from_going_on(database):
+    put(database, [statement()])
     with database.transaction() as db:
-        seq = db.scalars(select(StoredStatement.seq).where(StoredStatement.statement_id == second)).one()
-        removal.remove(db, tenant=TENANT, seqs=[seq], keyed=bytes)
-    _, removed = own(database)
-    assert not voided.leads_to(removed)
+        given = {"tenant": TENANT, "now": NOW, "authority": STRANGER}
+        first, second = store.put(db, statements=[statement(), statement()], **given).ids
+    void(database, first, by=STRANGER, voids_all=False)
+    assert withdrawals(database) == 0
+    remove(database, first, second)
+    assert withdrawals(database) == 0
 
 
 def test_several_names_find_what_any_of_them_finds(database):

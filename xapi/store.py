@@ -357,7 +357,7 @@ def scan(
             yield strict.parsed(body)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Position:
     """Up to which seq somebody has seen everything, and how often some of our own had been voided or removed by then.
 
@@ -366,10 +366,6 @@ class Position:
 
     seq: int = 0
     withdrawals: int = 0
-
-    def leads_to(self, other: "Position") -> bool:
-        """Whether what was stored after this one is all that is new there."""
-        return self.withdrawals == other.withdrawals and self.seq <= other.seq
 
 
 _POSITION = select(_HEADS.c.last_seq, _HEADS.c.withdrawals).where(_HEADS.c.tenant == bindparam("of"))

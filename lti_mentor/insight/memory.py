@@ -38,16 +38,17 @@ def record_of(db: Session, program: Program) -> Record:
     """What our statements say about a program; not to be changed. ``db`` is one consistent view that only reads.
 
     Everything is read anew when something was voided or removed, or somebody is called otherwise. What comes late is
-    no such case: a record is the same in whatever order statements are taken.
+    no such case: a record is the same in whatever order statements are taken. A look that began before others read on
+    gets what they found: all figures are of one record, and to read everything anew for an older one takes long.
     """
     tenant, base = program.organization_id, iri_base(db)
     position, former = store.position(db, tenant=tenant), people.former_actor_names(db, tenant)
     memories, place = MEMORIES.setdefault(db.get_bind().engine, {}), (tenant, program.id)
     with _ONE_BY_ONE:
         known = memories.get(place)
-    if known is None or known.former != former or not known.position.leads_to(position):
+    if known is None or known.former != former or known.position.withdrawals != position.withdrawals:
         known = Known(Record(), Position(), former)
-    if known.position != position:
+    if known.position < position:
         new = store.later(db, tenant=tenant, after=known.position.seq, authority=authority_key(db))
         iri = f"{base}/programs/{program.id}"
         record = gather(new, program=iri, base=base, former=former, known=known.record)
@@ -57,10 +58,10 @@ def record_of(db: Session, program: Program) -> Record:
 
 
 def _remember(memories: dict[Place, Known], place: Place, known: Known) -> None:
-    """As the last one to go; those that nobody asked for the longest go first."""
+    """As the last one to go, unless a newer one is there; those that nobody asked for the longest go first."""
     with _ONE_BY_ONE:
-        memories.pop(place, None)
-        memories[place] = known
+        there = memories.pop(place, known)
+        memories[place] = known if there.position <= known.position else there
         total = sum(EMPTY + each.record.size for each in memories.values())
         for other in list(memories)[:-1]:
             if total <= MOST:

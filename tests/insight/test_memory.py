@@ -282,13 +282,22 @@ def test_what_a_writer_gave_up_never_counts(database, cast, lived):
     assert remembered(database, cast.program) == fresh(database, cast.program) != lived
 
 
-def test_a_look_that_began_earlier_finds_what_there_was_then(database, cast, lived):
+def test_a_look_that_began_earlier_finds_what_others_read_meanwhile(database, cast, lived):
     with database.reading() as db:
         memory.record_of(db, cast.program)
         enroll_somebody(database, cast)
         newer = remembered(database, cast.program)
+        assert memory.record_of(db, cast.program) is newer, "nothing is read anew"
+    assert remembered(database, cast.program) is newer
+
+
+def test_a_look_that_began_before_something_was_withdrawn_finds_it_for_itself_alone(database, cast, lived):
+    with database.reading() as db:
+        memory.record_of(db, cast.program)
+        take_the_goal_back(database, cast)
+        newer = remembered(database, cast.program)
         assert memory.record_of(db, cast.program) == lived
-    assert remembered(database, cast.program) == newer
+    assert remembered(database, cast.program) is newer, "the older record does not take its place"
 
 
 def test_neither_another_organization_nor_another_program_gets_it(database, cast, lived):

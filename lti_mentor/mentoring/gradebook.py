@@ -153,7 +153,7 @@ def open_column(db: Session, program: Program, course: Course, certification_id:
     column.status, column.problem, column.retry_at = "open", None, None
     db.flush()
     for score in scores_of(db, column).values():
-        score.refused_at = None
+        score.refused_at = score.problem = None
     return column
 
 
@@ -228,7 +228,7 @@ def choose(db: Session, column: GradeColumn, sends: str) -> None:
     column.sends = sends
     these = (LatestScore.organization_id == column.organization_id, LatestScore.column_id == column.id)
     unfinished = (LatestScore.value.is_not(None), LatestScore.is_complete.is_(False))
-    db.execute(update(LatestScore).where(*these, *unfinished).values(refused_at=None))
+    db.execute(update(LatestScore).where(*these, *unfinished).values(refused_at=None, problem=None))
 
 
 def scores_of(db: Session, column: GradeColumn) -> dict[uuid.UUID, LatestScore]:
@@ -253,7 +253,7 @@ def keep(db: Session, column: GradeColumn, values: Mapping[uuid.UUID, Value]) ->
         elif (score.value, score.is_complete) == (points, is_complete):
             continue
         score.value, score.is_complete, score.changed_at = points, is_complete, clock.now()
-        score.refused_at = None
+        score.refused_at = score.problem = None
     db.flush()
 
 
@@ -389,4 +389,5 @@ def complete(db: Session, organization_id: uuid.UUID, person_id: uuid.UUID, cert
         LatestScore.column_id.in_(columns),
     )
     for score in db.scalars(wanted):
-        score.is_complete, score.changed_at, score.refused_at = True, clock.now(), None
+        score.is_complete, score.changed_at = True, clock.now()
+        score.refused_at = score.problem = None

@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from lti_mentor import clock
 from lti_mentor.jobs import grades
-from lti_mentor.mentoring import gradebook, pursuits
+from lti_mentor.mentoring import gradebook, pursuits, readiness_columns
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.gradebook import GradeColumn
 from lti_mentor.mentoring.pursuits import Pursuit
@@ -31,6 +31,12 @@ def send(site, sends) -> None:
     """The same without a page, of the only column."""
     with site.database.transaction() as db:
         gradebook.choose(db, db.scalars(select(GradeColumn)).one(), sends)
+
+
+def award(site) -> None:
+    with site.database.transaction() as db:
+        ours = db.scalars(select(Pursuit).where(Pursuit.person_id == person_of(db, "learner").id)).one()
+        pursuits.award(db, ours, awarded_on=clock.today(), expires_on=None)
 
 
 def test_a_mean_of_goals_is_seen_by_nobody_before_all_are_achieved(tool, both_site, learner, teacher):
@@ -67,9 +73,7 @@ def test_readiness_is_final_with_the_certificate(tool, both_site):
     assert grades.run(tool) == 1
     assert progress(both_site) == {"learner": "Pending"}
     assert shown_there(both_site.lms.lms) == {"learner": None}
-    with both_site.database.transaction() as db:
-        ours = db.scalars(select(Pursuit).where(Pursuit.person_id == person_of(db, "learner").id)).one()
-        pursuits.award(db, ours, awarded_on=clock.today(), expires_on=None)
+    award(both_site)
     assert grades.run(tool) == 1
     assert progress(both_site) == {"learner": "FullyGraded"}
     assert shown_there(both_site.lms.lms) == {"learner": 12}
@@ -157,6 +161,32 @@ def test_whoever_was_refused_is_told_by_the_new_choice(tool, both_site, when):
         send(both_site, "when_final")
         assert grades.run(tool) == 1
     assert progress(both_site) == {"learner": "Pending"}
+
+
+def show_again(site) -> None:
+    with site.database.transaction() as db:
+        column, by = db.scalars(select(GradeColumn)).one(), person_of(db, "coordinator")
+        gradebook.close_column(column)
+        program, course = readiness_columns.place(db, by, column.program_id, column.course_id)
+        readiness_columns.open_column(db, program, course, column.certification_id, by=by)
+
+
+MADE_TO_WAIT = {
+    "by the choice": lambda site: send(site, "when_final"),
+    "by a rating": lambda site: rate(site.database, 100),
+    "by the certificate": award,
+    "by showing it again": show_again,
+}
+
+
+@pytest.mark.parametrize("again", MADE_TO_WAIT.values(), ids=MADE_TO_WAIT)
+def test_an_old_refusal_is_not_shown_of_what_waits_again(tool, both_site, again):
+    open_column(both_site)
+    both_site.lms.lms.bad_answers[:] = [nothing, nothing, answering(400)]
+    assert grades.run(tool) == 0
+    assert score(both_site).problem == "grades.person_refused"
+    again(both_site)
+    assert score(both_site).problem is None
 
 
 def test_only_what_can_be_chosen_is(both_site, teacher):

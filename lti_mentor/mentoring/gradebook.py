@@ -147,6 +147,16 @@ def columns_of(db: Session, program: Program, course: Course) -> Sequence[GradeC
     return db.scalars(wanted.order_by(GradeColumn.certification_id)).all()
 
 
+def sent_in(db: Session, program: Program, course: Course) -> dict[str | None, str]:
+    """What each column of a program in a course sends, by certification; also of one that is closed."""
+    wanted = select(GradeColumn.certification_id, GradeColumn.sends).where(
+        GradeColumn.organization_id == course.organization_id,
+        GradeColumn.program_id == program.id,
+        GradeColumn.course_id == course.id,
+    )
+    return {row.certification_id: row.sends for row in db.execute(wanted)}
+
+
 def open_column(db: Session, program: Program, course: Course, certification_id: str | None) -> GradeColumn:
     """Make the column, or open one again that was closed: the platform still knows it by the same key."""
     column = _known_or_new(db, program, course, certification_id)

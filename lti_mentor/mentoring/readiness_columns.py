@@ -82,6 +82,15 @@ def found_there(db: Session, course: Course, key: uuid.UUID, lineitem_url: str) 
         _open(db, db.get_one(Program, column.program_id), course, column.certification_id)
 
 
+def not_final_in(db: Session, pursuit: Pursuit) -> list[tuple[Program, Course]]:
+    """Which columns, of a program in a course, are sent the readiness as one that may still change."""
+    if pursuit.status in ("awarded", "abandoned"):
+        return []
+    columns = gradebook.columns_for(db, pursuit.organization_id, [pursuit.person_id], {pursuit.certification_id})
+    pending = [column for _, column in columns if column.sends == "when_final"]
+    return [(db.get_one(Program, each.program_id), db.get_one(Course, each.course_id)) for each in pending]
+
+
 def would_be_sent(
     db: Session, program: Program, course: Course, certification_id: str
 ) -> list[tuple[Pursuit, Standing]]:

@@ -22,6 +22,7 @@ from lti_mentor.mentoring import (
     joining,
     mentorships,
     pursuits,
+    readiness_columns,
     standing,
 )
 from lti_mentor.mentoring.courses import Course
@@ -245,9 +246,11 @@ def pursuit(pursuit_id: uuid.UUID, error: Invalid | None = None) -> str:
         where = standing.of(db, found)
         pieces = evidence.of_pursuit(db, found)
         has_mentor = mentorships.of_mentee(db, visit.person) is not None
+        not_final_in = readiness_columns.not_final_in(db, found)
     return render_template(
         "learner/pursuit.html",
         has_mentor=has_mentor,
+        not_final_in=not_final_in,
         pursuit=found,
         entry=catalog.entry(found.certification_id),
         readiness=where.readiness,

@@ -29,6 +29,7 @@ class ColumnPreview:
 
     label: str
     is_open: bool  # it stands there already
+    sends: str | None  # as it was chosen for it, also when it was there before
     program: Program | None
 
 
@@ -79,15 +80,19 @@ def _columns(db: Session, offered: dict[str, Choice], course: Course | None) -> 
     program = _program(db, course)
     there = gradebook.columns_of(db, program, course) if program and course else []
     labels = {column.certification_id: gradebook.label(db, column) for column in there}
+    sends = gradebook.sent_in(db, program, course) if program and course else {}
     return {
-        key: _preview_of(choice.target or None, labels, program)
+        key: _preview_of(choice.target or None, labels, sends, program)
         for key, choice in offered.items()
         if placed.KINDS[choice.kind].has_column
     }
 
 
-def _preview_of(slug: str | None, labels: dict[str | None, str], program: Program | None) -> ColumnPreview:
-    return ColumnPreview(labels.get(slug) or gradebook.plain_label(slug), slug in labels, program)
+def _preview_of(
+    slug: str | None, labels: dict[str | None, str], sends: dict[str | None, str], program: Program | None
+) -> ColumnPreview:
+    label = labels.get(slug) or gradebook.plain_label(slug)
+    return ColumnPreview(label, slug in labels, sends.get(slug), program)
 
 
 def _program(db: Session, course: Course | None) -> Program | None:

@@ -1,5 +1,7 @@
 """Scores that may still change: sent as they stand, or as pending until they are final, as each column is told to."""
 
+import re
+
 import pytest
 from sqlalchemy import select
 
@@ -8,9 +10,11 @@ from lti_mentor.jobs import grades
 from lti_mentor.mentoring import gradebook, pursuits, readiness_columns
 from lti_mentor.mentoring.audit import AuditEntry
 from lti_mentor.mentoring.gradebook import GradeColumn
+from lti_mentor.mentoring.programs import Program
 from lti_mentor.mentoring.pursuits import Pursuit
 from tests.jobs.test_goal_grades import learner, look, score, set_goal, show_goals, teacher, there, tool
 from tests.jobs.test_grades import answering, crowd, nothing, open_column, person_of, rate, shown_there
+from tests.support.visitor import Visitor
 
 __all__ = ["learner", "teacher", "tool"]
 NOBODY_SEES = "nobody sees a number before it is final"
@@ -77,6 +81,34 @@ def test_readiness_is_final_with_the_certificate(tool, both_site):
     assert grades.run(tool) == 1
     assert progress(both_site) == {"learner": "FullyGraded"}
     assert shown_there(both_site.lms.lms) == {"learner": 12}
+
+
+def pages_of(site) -> tuple[str, str]:
+    """Of the certification, as the learner reads it and the coordinator."""
+    with site.database.reading() as db:
+        ours = db.scalars(select(Pursuit).where(Pursuit.person_id == person_of(db, "learner").id)).one()
+        program = db.scalars(select(Program)).one()
+    found = []
+    for name, path in (
+        ("learner", f"learner/pursuits/{ours.id}"),
+        ("coordinator", f"coordinator/programs/{program.id}/learners/{ours.person_id}"),
+    ):
+        visitor = Visitor()
+        place = re.match(r".*/v/[^/]+", visitor.launch(site.lms.url, name, "1").url)[0]
+        found.append(visitor.get(f"{place}/{path}").text)
+    return found[0], found[1]
+
+
+def test_pages_say_why_the_platform_shows_no_readiness_yet(both_site):
+    open_column(both_site)
+    rate(both_site.database, 100)
+    assert not any("may still change" in page or "not final" in page for page in pages_of(both_site))
+    send(both_site, "when_final")
+    learners, coordinators = pages_of(both_site)
+    assert "Moodle and Canvas show it only once you hold the certificate" in learners
+    assert re.search(r"<p>In the gradebook of [^<]+<span[^>]*>.*not final", coordinators)
+    award(both_site)
+    assert not any("may still change" in page or "not final" in page for page in pages_of(both_site))
 
 
 def test_a_change_of_mind_sends_what_is_not_final_and_nothing_else(tool, both_site, learner, teacher):

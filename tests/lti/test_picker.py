@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from lti_mentor.lti.deep_linking import Choice, PlacedLink
-from lti_mentor.mentoring import readiness_columns
+from lti_mentor.mentoring import gradebook, readiness_columns
 from lti_mentor.mentoring.courses import Course
+from lti_mentor.mentoring.gradebook import GradeColumn
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.web import placed
 from lti_mentor.web.placed import Kind
@@ -80,6 +81,24 @@ def test_a_preview_says_why_no_column_comes_with_a_link(site):
     visitor = choosing(site, activity(site))
     assert "Gradebook No column comes with it." in preview(visitor, "CompTIA Security+")
     assert "In the course" not in preview(visitor, "CompTIA Security+")
+
+
+def test_a_preview_says_what_a_column_that_was_there_before_sends(site):
+    program = with_program(site)
+    assert "As it was chosen for this column" not in preview(opened(site), "CompTIA Security+")
+    with site.database.transaction() as db:
+        teacher = db.scalars(select(Person).join(Account).where(Account.subject == "coordinator")).one()
+        course = db.scalars(select(Course)).one()
+        column = readiness_columns.open_column(db, db.merge(program), course, "comptia-security-plus", by=teacher)
+        readiness_columns.choose(db, column, "when_final", by=teacher)
+    said = "As it was chosen for this column, nobody sees a number in Moodle and Canvas before it is final."
+    assert said in preview(opened(site), "CompTIA Security+")
+    with site.database.transaction() as db:
+        gradebook.close_column(db.scalars(select(GradeColumn)).one())
+    words = preview(opened(site), "CompTIA Security+")
+    assert f"for the learners of Autumn, until {program.ends_on.day}" in words
+    assert said in words
+    assert said not in preview(opened(site), "Set a goal")
 
 
 def test_what_is_ticked_is_still_ticked_after_a_search_and_after_another(both_site):

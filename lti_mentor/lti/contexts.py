@@ -96,6 +96,11 @@ class ContextServices(Row):
             self.roster_read_at is None or self.roster_read_at < self.roster_asked_at
         )
 
+    @property
+    def is_due(self) -> bool:
+        """A worker reads it, or does as soon as one is free: somebody asked, and it did not fail since."""
+        return self.is_being_read or (self.is_waiting and self.roster_retry_at is None)
+
 
 def of(db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID, context_id: str) -> ContextServices | None:
     """The services of a context, if a launch named any."""
@@ -106,6 +111,21 @@ def of(db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID, contex
             ContextServices.context_id == context_id,
         )
     )
+
+
+# Of those alone something is read: the platform is let in, and the deployment may have been refused since.
+_LET_IN = (Platform.status == "active", Deployment.organization_id == ContextServices.organization_id)
+
+
+def is_let_in(db: Session, row: ContextServices) -> bool:
+    """Whether anything is read for it at all."""
+    wanted = (
+        select(ContextServices.id)
+        .join(Deployment, Deployment.id == ContextServices.deployment_id)
+        .join(Platform, Platform.id == Deployment.platform_id)
+        .where(ContextServices.id == row.id, *_LET_IN)
+    )
+    return db.scalar(wanted) is not None
 
 
 # Made once: building a statement costs more than running it.
@@ -177,8 +197,7 @@ def claim_roster(db: Session, *, besides: Collection[uuid.UUID] = ()) -> tuple[C
         .join(Platform, Platform.id == Deployment.platform_id)
         .where(
             ContextServices.memberships_url.is_not(None),
-            Platform.status == "active",
-            Deployment.organization_id == ContextServices.organization_id,  # it may have been refused since
+            *_LET_IN,
             Platform.id.not_in(besides),
             due,
             or_(ContextServices.roster_leased_until.is_(None), ContextServices.roster_leased_until < now),

@@ -5,7 +5,7 @@ Each feature says here what of it can be placed, from the module with its pages:
     placed.add(Kind(name="survey", rank=50, offered=_surveys, is_there=_is_open, destination=_to_survey))
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
@@ -91,9 +91,9 @@ def _is_there(db: Session, link: PlacedLink) -> bool:
     return kind is not None and kind.is_there(db, link)
 
 
-def title(db: Session, course: Course, link: PlacedLink) -> str | None:
-    """What it shows, as the picker of the course calls it."""
-    choice = offered(db, course).get(f"{link.kind} {link.target}".strip())
+def title(choices: Mapping[str, Choice], link: PlacedLink) -> str | None:
+    """What it shows, as the picker of its course calls it among these."""
+    choice = choices.get(f"{link.kind} {link.target}".strip())
     return choice.title if choice is not None else None
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from flask import Response
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from lti_mentor import clock
 from lti_mentor.jobs import rosters
@@ -14,7 +14,7 @@ from lti_mentor.lti import contexts, links
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.deep_linking import PlacedLink
 from lti_mentor.lti.links import LaunchedLink, LinkMember
-from lti_mentor.lti.platforms import Deployment
+from lti_mentor.lti.platforms import Deployment, Platform
 from lti_mentor.mentoring import people, privacy, programs
 from lti_mentor.mentoring.courses import Course, Member
 from lti_mentor.mentoring.people import Account, Identity, Person
@@ -118,7 +118,7 @@ ROSTER = [nothing] * 3  # of the course, before anything is asked about an activ
 def test_a_coordinator_asks_who_can_open_an_activity_and_enrolls_from_a_short_list(
     both_site, tool, lms, coordinator, page, only, ask
 ):
-    assert "Who can open “Autumn”" in coordinator.get(page).text
+    assert "Who can open “<bdi>Autumn</bdi>”</a>" in coordinator.get(page).text
     shown = coordinator.get(only).text
     assert "not asked yet" in shown
     assert names(shown) == set()
@@ -153,6 +153,59 @@ def test_the_part_of_the_page_that_asks_again_leads_to_the_list_once_it_is_there
     assert "Show them" in shown
     assert "every 2s" not in shown
     assert "<html" not in shown
+
+
+@pytest.fixture
+def part(coordinator, only, ask):
+    """Asked for; where the page asks again."""
+    ask()
+    return re.search(r'hx-get="/v/[^/]*/([^"]*)"', coordinator.get(only).text)[1]
+
+
+def test_the_part_of_a_first_reading_that_failed_says_why_and_can_be_asked_from(
+    both_site, tool, lms, coordinator, part
+):
+    lms.bad_answers[:] = [*ROSTER, answering(404)]
+    rosters.run(tool)
+    shown = coordinator.get(part).text
+    assert "does not know this activity any more" in shown
+    assert "every 2s" not in shown
+    assert "Ask the learning platform</button>" in shown
+    assert coordinator.post(part, part).status_code == 303
+    rosters.run(tool)
+    assert able(both_site.database) == GROUP | TEACHER
+
+
+def test_the_page_asks_no_more_when_the_list_of_the_course_failed_until_somebody_asks_anew(
+    both_site, tool, lms, coordinator, page, part
+):
+    lms.bad_answers[:] = [answering(500)]
+    rosters.run(tool)
+    shown = coordinator.get(part).text
+    assert "every 2s" not in shown
+    assert "Ask the learning platform</button>" in shown
+    lists = f"{page.removesuffix('people')}rosters"
+    assert "every 2s" not in coordinator.get(lists).text
+    coordinator.post(part, part)
+    shown = coordinator.get(part).text
+    assert "to be read in a moment" in shown
+    assert "every 2s" in shown
+    assert "every 2s" in coordinator.get(lists).text
+    rosters.run(tool)
+    assert able(both_site.database) == GROUP | TEACHER
+
+
+def test_what_came_of_it_is_announced_once_and_no_number_before(tool, lms, coordinator, page, only, part):
+    lists = f"{page.removesuffix('people')}rosters"
+    seen = []
+    lms.bad_answers[:] = [lambda: seen.extend([coordinator.get(part).text, coordinator.get(lists).text])] * 4
+    rosters.run(tool)
+    assert len(seen) == 8
+    assert [each for each in seen if "#announcer" in each] == []
+    for address, words in ((part, "61 people"), (lists, "121 people|122 people|124 people")):
+        announced = coordinator.get(address).text.partition('hx-swap-oob="innerHTML:#announcer"')[2]
+        assert re.search(words, announced), announced
+    assert "hx-swap-oob" not in coordinator.get(only).text
 
 
 def test_how_far_the_reading_is_can_be_seen(both_site, tool, lms, coordinator, only, ask):
@@ -191,6 +244,44 @@ def test_an_activity_for_everybody_says_so(tool, lms, coordinator, only, ask):
     ask()
     rosters.run(tool)
     assert "That is everybody in the course" in coordinator.get(only).text
+
+
+def test_whoever_came_after_the_reading_or_is_on_no_list_makes_it_no_part_of_the_course(
+    both_site, tool, lms, coordinator, only, ask
+):
+    lms.links["1"][0].group = ""
+    ask()
+    rosters.run(tool)
+    lms.world.people.append(LmsPerson(id="late", name="Late Comer"))
+    lms.world.courses[0].members["late"] = [LEARNER]
+    Visitor().launch(both_site.lms.url, "late", "1")
+    assert "That is everybody in the course" in coordinator.get(only).text
+    lms.links["1"][0].group = "Evening group"
+    ask()
+    rosters.run(tool)
+    assert "That is everybody in the course" not in coordinator.get(only).text
+
+
+def test_whoever_left_since_is_neither_listed_nor_counted(both_site, tool, lms, coordinator, only, ask):
+    ask()
+    rosters.run(tool)
+    with both_site.database.transaction() as db:
+        member = db.scalars(
+            select(Member).join(Account, Account.person_id == Member.person_id).where(Account.subject == "crowd-0")
+        ).one()
+        member.left_at = clock.now()
+    shown = coordinator.get(only).text
+    assert "60 people" in shown
+    assert "of 60" in shown
+    with both_site.database.transaction() as db:
+        for member in db.scalars(select(Member).where(Member.teaches.is_(False))):
+            member.left_at = clock.now()
+        db.execute(
+            delete(LinkMember).where(
+                LinkMember.person_id.not_in(select(Member.person_id).where(Member.left_at.is_not(None)))
+            )
+        )
+    assert "Nobody of the course can open it right now" in coordinator.get(only).text
 
 
 def test_an_activity_for_nobody_says_so(tool, lms, coordinator, only, ask):
@@ -332,6 +423,41 @@ def test_a_course_without_a_list_says_that_it_cannot_be_asked(both_site, tool, l
     assert coordinator.post(page.replace("people", f"links/{link_of().id}"), page).status_code == 404
 
 
+def test_a_platform_that_is_switched_off_is_not_waited_for(both_site, coordinator, page, only, part):
+    change(both_site, Platform, status="disabled")
+    for shown in (coordinator.get(only).text, coordinator.get(part).text):
+        assert "This learning platform is switched off here" in shown
+        assert "to be read in a moment" not in shown
+        assert "every 2s" not in shown
+        assert "Ask the learning platform</button>" not in shown
+    lists = coordinator.get(f"{page.removesuffix('people')}rosters").text
+    assert "This learning platform is switched off here" in lists
+    assert "every 2s" not in lists
+
+
+def test_a_list_of_the_course_that_fails_later_is_said_beside_the_old_answer(
+    tool, lms, both_site, coordinator, only, ask
+):
+    ask()
+    rosters.run(tool)
+    change(both_site, ContextServices, roster_read_at=clock.now() - timedelta(hours=30))
+    lms.bad_answers[:] = [answering(500)]
+    rosters.run(tool)
+    shown = coordinator.get(only).text
+    assert "61 people" in shown
+    assert "not read again since" in shown
+    assert "The learning platform answered with an error." in shown
+    assert "Ask again</button>" in shown
+
+
+def test_an_error_of_ours_is_no_form_that_was_not_saved(both_site, coordinator, page, only, ask):
+    change(both_site, LaunchedLink, people_asked_at=clock.now(), people_problem="error")
+    change(both_site, ContextServices, roster_problem="error")
+    for shown in (coordinator.get(only).text, coordinator.get(page).text):
+        assert "Something went wrong here while it was read." in shown
+        assert "nothing was saved" not in shown
+
+
 def test_a_list_of_the_course_that_fails_is_said_and_the_activity_waits(both_site, tool, lms, coordinator, only, ask):
     ask()
     lms.bad_answers[:] = [answering(500)]
@@ -421,6 +547,48 @@ def test_the_one_that_was_not_read_for_longest_comes_first_and_one_that_failed_l
         assert links.asked_about(db, *place) == [never, old, new, failed]
         links.ask_for_people(failed)
         assert links.asked_about(db, *place)[-1] is new, "asked again, it waits for no other"
+
+
+def test_activities_of_one_name_are_told_apart_and_the_page_says_which_is_chosen(both_site, lms, coordinator, page):
+    with both_site.database.transaction() as db:
+        first = db.scalars(select(LaunchedLink)).one()
+        kept = {"organization_id": first.organization_id, "deployment_id": first.deployment_id, "context_id": "1"}
+        for number in range(3):
+            db.add(placed := PlacedLink(organization_id=first.organization_id, kind="home", target=""))
+            db.flush()
+            title = None if number else "My mentoring"
+            db.add(LaunchedLink(placed_link_id=placed.id, resource_link_id=str(number), title=title, **kept))
+    shown = coordinator.get(page).text
+    named = re.findall(r"link=([^\"&]*)\"[^>]*>Who can open “<bdi>([^<]*)</bdi>”([^<]*)</a>", shown)
+    assert sorted((title, number) for _, title, number in named) == [
+        ("Autumn", ""),
+        ("My mentoring", " (1)"),
+        ("My mentoring", " (2)"),
+        ("My mentoring", " (3)"),
+    ]
+    for link_id, title, number in named:
+        chosen = coordinator.get(f"{page}?link={link_id}").text
+        assert f'<h2 id="chosen-title">Who can open “<bdi>{title}</bdi>”{number}</h2>' in chosen
+
+
+def test_the_activity_of_another_program_of_the_course_is_for_its_own_coordinators(
+    both_site, lms, coordinator, page, only, link_of, program
+):
+    with both_site.database.transaction() as db:
+        course = db.scalars(select(Course)).one()
+        person = db.scalars(select(Person).join(Account).where(Account.subject == "coordinator")).one()
+        today = clock.today()
+        draft = ProgramDraft(name="Another", starts_on=today, ends_on=today + timedelta(days=90))
+        other = programs.create(db, course, draft, by=person)
+        placed = db.scalars(select(PlacedLink).where(PlacedLink.kind == "program")).one()
+    elsewhere = page.replace(str(program.id), str(other.id))
+    assert "Who can open" in coordinator.get(page).text
+    assert "Who can open" not in coordinator.get(elsewhere).text
+    assert coordinator.get(only.replace(str(program.id), str(other.id))).status_code == 404
+    assert coordinator.get(elsewhere.replace("people", f"links/{link_of().id}")).status_code == 404
+    with both_site.database.transaction() as db:
+        db.get_one(PlacedLink, placed.id).kind = "home"
+    assert "Who can open" in coordinator.get(elsewhere).text, "what is of no program is for each"
 
 
 def test_a_deployment_that_goes_takes_its_activities_along(both_site, tool, ask):

@@ -64,16 +64,16 @@ def people_(program_id: uuid.UUID, error: Invalid | None = None) -> str:
     )
 
 
-Roster = tuple[Course, ContextServices]
+Roster = tuple[Course, ContextServices, bool]
 
 
 def _rosters(db: Session, program: Program) -> list[Roster]:
-    """The courses of the program whose platform gives a list of their people."""
+    """The courses of the program whose platform gives a list of their people, and whether it is let in."""
     found = []
     for course in programs.courses_of(db, program):
         services = contexts.of(db, course.organization_id, course.deployment_id, course.context_id)
         if services is not None and services.memberships_url is not None:
-            found.append((course, services))
+            found.append((course, services, contexts.is_let_in(db, services)))
     return found
 
 
@@ -83,7 +83,7 @@ def rosters(program_id: uuid.UUID) -> str:
     with tool().database.reading() as db:
         program = programs.get_for_coordinator(db, current_visit().person, program_id)
         found = _rosters(db, program)
-    return render_template("coordinator/rosters.html", program=program, rosters=found)
+    return render_template("coordinator/rosters.html", program=program, rosters=found, is_part=True)
 
 
 @coordinator.post("/programs/<uuid:program_id>/rosters")
@@ -91,7 +91,7 @@ def rosters(program_id: uuid.UUID) -> str:
 def read_rosters(db: Session, program_id: uuid.UUID) -> str:
     """Read the lists of all courses of the program as soon as a worker is free."""
     program = programs.get_for_coordinator(db, current_visit().person, program_id)
-    for _, services in _rosters(db, program):
+    for _, services, _is_let_in in _rosters(db, program):
         contexts.ask_for_roster(services)
     return visit_url("coordinator.people_", program_id=program_id)
 

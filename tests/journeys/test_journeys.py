@@ -251,6 +251,7 @@ def test_a_coordinator_asks_who_can_open_an_activity_and_sees_them(browser_conte
     page, frame = opened(browser_context, story, "coordinator-1")
     frame.get_by_role("link", name="People", exact=True).click()
     frame.get_by_role("link", name="Who can open “Security certification push”").click()
+    expect(frame.get_by_role("heading", name="Who can open “Security certification push”")).to_be_visible()
     expect(frame.get_by_text("not asked yet")).to_be_visible()
     assert Axe().run(page.frames[-1]).response["violations"] == []
     frame.get_by_role("button", name="Ask the learning platform").click()
@@ -258,6 +259,7 @@ def test_a_coordinator_asks_who_can_open_an_activity_and_sees_them(browser_conte
     database = connect(story.settings.database_url)
     rosters.run(Tool(story.settings, database, Vault(story.settings.secret_key)))
     database.engine.dispose()
+    expect(frame.locator("#announcer")).to_contain_text("people, read")
     frame.get_by_role("link", name="Show them").click()
     group = story.world.courses[0].groups[demo.GROUP]
     known = {person.id: person.name for person in story.world.people}

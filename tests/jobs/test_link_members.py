@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from flask import Response
-from sqlalchemy import delete, select
+from sqlalchemy import delete, event, select
 
 from lti_mentor import clock
 from lti_mentor.jobs import rosters
@@ -569,6 +569,29 @@ def test_activities_of_one_name_are_told_apart_and_the_page_says_which_is_chosen
     for link_id, title, number in named:
         chosen = coordinator.get(f"{page}?link={link_id}").text
         assert f'<h2 id="chosen-title">Who can open “<bdi>{title}</bdi>”{number}</h2>' in chosen
+
+
+def test_the_part_that_asks_again_costs_the_same_however_many_activities_there_are(both_site, coordinator, part):
+    def cost() -> int:
+        asked: list[str] = []
+
+        def note(_connection, _cursor, statement, *_rest) -> None:
+            asked.append(statement)
+
+        event.listen(both_site.database.engine, "before_cursor_execute", note)
+        coordinator.get(part)
+        event.remove(both_site.database.engine, "before_cursor_execute", note)
+        return len(asked)
+
+    before = cost()
+    with both_site.database.transaction() as db:
+        first = db.scalars(select(LaunchedLink)).one()
+        kept = {"organization_id": first.organization_id, "deployment_id": first.deployment_id, "context_id": "1"}
+        for number in range(3):
+            db.add(placed := PlacedLink(organization_id=first.organization_id, kind="home", target=""))
+            db.flush()
+            db.add(LaunchedLink(placed_link_id=placed.id, resource_link_id=str(number), **kept))
+    assert cost() == before
 
 
 def test_the_activity_of_another_program_of_the_course_is_for_its_own_coordinators(

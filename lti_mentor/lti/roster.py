@@ -14,7 +14,7 @@ from lti_mentor.tool import Tool
 
 SCOPE = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"
 MEDIA_TYPE = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
-PER_PAGE = 500  # asked for; a platform may send fewer or more
+PER_PAGE = 500  # asked for; a platform may send fewer, and what it sends more is the next page
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def read(
         if not isinstance(members, list):
             raise PlatformError("platform.no_members")
         found = tuple(listed for each in members if (listed := _listed(each, platform.role_map)))
-        yield RosterPage(found, page.differences, len(found) == len(members))
+        for first in range(0, len(found) or 1, PER_PAGE):  # some send a whole course: too much for one query
+            yield RosterPage(found[first : first + PER_PAGE], page.differences, len(found) == len(members))
 
 
 def _listed(member: Any, role_map: Mapping[str, str]) -> Listed | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote_plus, urldefrag, urljoin, urlsplit
 
 from lti_mentor import clock
 from lti_mentor.errors import PlatformError
@@ -75,7 +75,7 @@ class Service:
         """Every page from this address on (RFC 8288, ``rel="next"``).
 
         ``only`` is a parameter that makes the list shorter. Some platforms forget it on the way to the next page, and
-        everybody would be on that one: it is put back there, and an address that has it stays as it is.
+        everybody would be on that one: it is put back there, in the place of whatever else it was made.
 
         Raises PlatformError for a page that leads to another origin or back to one that was read, for too many, and
         when another one is to be asked for after ``until``.
@@ -83,7 +83,7 @@ class Service:
         seen: set[str] = set()
         following: str | None = url
         while following is not None:
-            following = with_query(following, *only) if only is not None else following
+            following = with_only(following, *only) if only is not None else following
             if origin(following) != origin(url):
                 raise PlatformError("platform.foreign_page")
             if following in seen or len(seen) >= MOST_PAGES:
@@ -149,10 +149,21 @@ def retry_after(answer: Answer, most: int = LONGEST_WAIT) -> int | None:
 
 def with_query(url: str, name: str, value: str) -> str:
     """The address with one more parameter, unless it has it already; what it came with is kept as it is."""
+    url = urldefrag(url).url
     query = urlsplit(url).query
     if any(part.partition("=")[0] == name for part in query.split("&")):
         return url
     return f"{url}{'&' if query else '?'}{name}={value}"
+
+
+def with_only(url: str, name: str, value: str) -> str:
+    """The address with this parameter, and no other value of it; what it came with besides is kept as it is."""
+    address = urlsplit(url)
+    parts = address.query.split("&") if address.query else []
+    theirs = [part for part in parts if unquote_plus(part.partition("=")[0]) == name]
+    if [unquote_plus(part.partition("=")[2]) for part in theirs] != [unquote_plus(value)]:
+        parts = [*(part for part in parts if part not in theirs), f"{name}={value}"]
+    return address._replace(query="&".join(parts), fragment="").geturl()
 
 
 def before_query(url: str, path: str) -> str:

@@ -6,7 +6,7 @@ With a roster comes who can open which link, where a coordinator asked: known pe
 import logging
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -20,6 +20,7 @@ from lti_mentor.lti import contexts, links, roster
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.links import LaunchedLink
 from lti_mentor.lti.platforms import Platform
+from lti_mentor.lti.quirks import TOO_MANY
 from lti_mentor.lti.roster import RosterPage
 from lti_mentor.mentoring import courses, joining, people
 from lti_mentor.mentoring.courses import Course, Listed
@@ -46,6 +47,8 @@ def run(tool: Tool, stop: threading.Event = NEVER) -> int:
     while not stop.is_set():
         with tool.database.transaction() as db:
             claimed = contexts.claim_roster(db, besides=had | failed)
+            if claimed is not None:
+                links.none_so_far(db, *_key(claimed[0]))
         if claimed is not None:
             is_read = read_one(tool, *claimed, stop)
             (had if is_read else failed).add(claimed[1].id)
@@ -61,15 +64,19 @@ class _Stopped(Exception):
     """The worker is told to stop before a list is read to its end."""
 
 
+def _key(row: ContextServices) -> tuple[uuid.UUID, uuid.UUID, str]:
+    return row.organization_id, row.deployment_id, row.context_id
+
+
 def read_one(tool: Tool, row: ContextServices, platform: Platform, stop: threading.Event = NEVER) -> bool:
     """Whether it was read to its end. What was read of one that was not is kept, and nobody is taken away.
 
-    Told to stop, it takes no other page and gives the roster back.
+    Told to stop, it takes no other page and gives the roster back, or has what is left of its links asked again.
     """
     started_at = clock.now()
     try:
         differences = _read(tool, row, platform, started_at, stop)
-        _read_links(tool, row, platform, stop)
+        left = _read_links(tool, row, platform, stop)
     except _Stopped:
         _give_back(tool, row)
         return False
@@ -84,8 +91,10 @@ def read_one(tool: Tool, row: ContextServices, platform: Platform, stop: threadi
         _failed(tool, row, "error")
         return False
     with tool.database.transaction() as db:
-        read = db.get_one(ContextServices, row.id)
-        contexts.roster_read(read, started_at=started_at, differences_url=differences)
+        read = db.get(ContextServices, row.id)
+        if read is not None:  # it may be gone with its platform
+            contexts.roster_read(read, started_at=started_at, differences_url=differences)
+            left(read)
     return True
 
 
@@ -155,7 +164,7 @@ def _close(db: Session, *, row: ContextServices, started_at: datetime, seen_sinc
 
 
 def _course(db: Session, row: ContextServices) -> Course:
-    found = courses.find(db, row.organization_id, row.deployment_id, row.context_id)
+    found = courses.find(db, *_key(row))
     if found is None:
         raise PlatformError("course.unknown")
     return found
@@ -173,66 +182,109 @@ REFUSED: dict[object, str] = {
 }
 
 
-def _read_links(tool: Tool, row: ContextServices, platform: Platform, stop: threading.Event) -> None:
-    """One that fails keeps what is known of it, and neither the roster nor another one from being read."""
+class _Replaced(Exception):
+    """Another activity is in the place of the one that was asked about, or none."""
+
+
+def _none_left(row: ContextServices) -> None:
+    """All were asked about, or those that are left come first the next time."""
+
+
+def _read_links(
+    tool: Tool, row: ContextServices, platform: Platform, stop: threading.Event
+) -> Callable[[ContextServices], None]:
+    """What is to be done with the context for the sake of those that are left.
+
+    One that fails keeps what is known of it, and neither the roster nor another one from being read.
+    """
     until = clock.now() + LONGEST
     with tool.database.reading() as db:
-        asked = links.asked_about(db, row.organization_id, row.deployment_id, row.context_id)
+        asked = links.asked_about(db, *_key(row))
     for link in asked:
+        if stop.is_set():
+            return contexts.ask_for_roster
         if clock.now() > until:
-            break  # the next reading begins with those that are left
+            break
         url, link_id = row.memberships_url or "", link.resource_link_id
         pages = _heeding(stop, roster.read(tool, platform, url, until=until, link_id=link_id))
         try:
             _read_link(tool, row, platform, link, pages)
         except _Stopped:
-            raise
+            return contexts.ask_for_roster
+        except _Replaced:
+            log.info("people of a link not read", extra={"reason": "link.replaced"})
         except PlatformError as problem:
-            status = problem.values.get("status") if problem.reason == "platform.bad_status" else None
+            status, told = problem.values.get("status"), problem.values.get("retry_after")
+            retry_after = told if isinstance(told, int) else None
             log.warning("people of a link not read", extra={"reason": problem.reason, "status": status})
-            _link_failed(tool, row, link, REFUSED.get(status, problem.reason))
+            if status == TOO_MANY or (problem.retryable and retry_after is not None):
+                return partial(contexts.links_put_off, retry_after=retry_after)
+            if problem.reason == "platform.too_slow" and link is not asked[0]:
+                break  # the others had the time
+            is_answer = problem.reason == "platform.bad_status"
+            _link_failed(tool, row, link, REFUSED.get(status, problem.reason) if is_answer else problem.reason)
         except Exception as problem:
             if is_away(problem):
                 raise
             log.exception("people of a link not read")
             _link_failed(tool, row, link, "error")
+    return _none_left
 
 
 def _read_link(
     tool: Tool, row: ContextServices, platform: Platform, link: LaunchedLink, pages: Iterator[RosterPage]
 ) -> None:
-    started_at, is_whole, so_far = clock.now(), True, 0
+    """Nothing is known of a list before its end: half of one would look like a whole one."""
+    started_at, is_whole, listed = clock.now(), True, set[str]()
+    with tool.database.reading() as db:
+        known = courses.ids_of(db, _course(db, row), platform.issuer).keys()
     for page in pages:
-        taken = partial(_take_link, row=row, platform=platform, link=link, page=page, started_at=started_at)
-        so_far += tool.database.write(partial(taken, so_far=so_far))
+        listed |= {each.subject for each in page.members if each.is_active} & known
+        tool.database.write(partial(_so_far, row=row, link=link, people=len(listed)))
         is_whole = is_whole and page.is_readable
-    with tool.database.transaction() as db:
-        links.people_read(db, db.get_one(LaunchedLink, link.id), started_at=started_at, is_whole=is_whole)
+    keep = partial(_keep, row=row, platform=platform, link=link, listed=listed)
+    tool.database.write(partial(keep, started_at=started_at, is_whole=is_whole))
 
 
-def _take_link(
+def _so_far(db: Session, *, row: ContextServices, link: LaunchedLink, people: int) -> None:
+    _as_asked(db, link).people_so_far = people
+    _still_reading(db, row)
+
+
+def _keep(
     db: Session,
     *,
     row: ContextServices,
     platform: Platform,
     link: LaunchedLink,
-    page: RosterPage,
+    listed: set[str],
     started_at: datetime,
-    so_far: int,
-) -> int:
-    """How many of them are known. The others are left out: who is in the course, its roster said a moment ago."""
-    subjects = {each.subject for each in page.members if each.is_active}
-    known = courses.ids_of(db, _course(db, row), platform.issuer, subjects)
-    reading = db.get_one(LaunchedLink, link.id)
-    links.take_people(db, reading, known, at=started_at)
-    reading.people_so_far = so_far + len(known)
-    contexts.still_reading(db.get_one(ContextServices, row.id), 0)
-    return len(known)
+    is_whole: bool,
+) -> None:
+    """Known people alone: who is in the course, its roster said a moment ago."""
+    read, known = _as_asked(db, link), courses.ids_of(db, _course(db, row), platform.issuer)
+    able = {known[subject] for subject in listed & known.keys()}
+    links.take_people(db, read, able, at=started_at)
+    links.people_read(db, read, started_at=started_at, is_whole=is_whole)
+
+
+def _as_asked(db: Session, link: LaunchedLink) -> LaunchedLink:
+    """Raises _Replaced."""
+    now = links.still_same(db, link)
+    if now is None:
+        raise _Replaced
+    return now
+
+
+def _still_reading(db: Session, row: ContextServices) -> None:
+    reading = db.get(ContextServices, row.id)
+    if reading is not None:  # it may be gone with its platform
+        contexts.still_reading(reading, 0)
 
 
 def _link_failed(tool: Tool, row: ContextServices, link: LaunchedLink, reason: str) -> None:
     with tool.database.transaction() as db:
-        contexts.still_reading(db.get_one(ContextServices, row.id), 0)
-        failed = db.get(LaunchedLink, link.id)
-        if failed is not None:  # it may be gone with its platform
+        failed = links.still_same(db, link)
+        if failed is not None:
             links.people_failed(failed, reason)
+        _still_reading(db, row)

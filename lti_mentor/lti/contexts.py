@@ -22,6 +22,7 @@ EVERY = timedelta(hours=24)
 LEASE = timedelta(minutes=5)
 WHOLE_EVERY = 7  # days: the whole list is read then, though a platform offers the differences
 LATEST_RETRY = timedelta(hours=6)
+LINKS_AGAIN = timedelta(minutes=10)  # at the earliest: the whole roster is read before them
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,10 @@ class ContextServices(Row):
 
     @property
     def is_waiting(self) -> bool:
-        """Asked for, and not read since."""
+        """Asked for, and not read since; one that was read may have to wait until its links are asked about."""
+        retry_at = self.roster_retry_at
+        if self.roster_problem is None and retry_at is not None and retry_at > clock.now():
+            return False
         return self.roster_asked_at is not None and (
             self.roster_read_at is None or self.roster_read_at < self.roster_asked_at
         )
@@ -232,6 +236,13 @@ def roster_read(row: ContextServices, *, started_at: datetime, differences_url: 
     row.roster_read_at, row.roster_differences_url = started_at, differences_url
     row.roster_leased_until = row.roster_retry_at = row.roster_problem = None
     row.roster_failures = 0
+
+
+def links_put_off(row: ContextServices, *, retry_after: int | None) -> None:
+    """The platform answers no more about the links of a roster that was read: they are asked about with the next one,
+    which is not read before it said."""
+    wait = max(timedelta(seconds=retry_after or 0), LINKS_AGAIN)
+    row.roster_asked_at, row.roster_retry_at = clock.now(), clock.now() + wait
 
 
 def roster_failed(row: ContextServices, reason: str, *, retry_after: int | None) -> None:

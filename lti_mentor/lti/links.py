@@ -104,10 +104,11 @@ def launched(
         if is_same:
             values["title"] = title or kept_title  # some launches withhold it
         else:  # who can open it now is not known
+            values |= {"people_read_at": None, "people_so_far": None, "people_problem": None}
+        db.execute(update(LaunchedLink).where(LaunchedLink.id == row_id).values(values))
+        if not is_same:  # last: what a reading of the one before is just writing goes too
             theirs = (LinkMember.organization_id == deployment.organization_id, LinkMember.launched_link_id == row_id)
             db.execute(delete(LinkMember).where(*theirs))
-            values |= {"people_read_at": None, "people_problem": None}
-        db.execute(update(LaunchedLink).where(LaunchedLink.id == row_id).values(values))
 
 
 def showing(
@@ -167,15 +168,36 @@ def ask_for_people(link: LaunchedLink) -> None:
 def asked_about(
     db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID, context_id: str
 ) -> list[LaunchedLink]:
-    """The links of a context that somebody asked about; the one that was not read for longest first, and those last
-    that failed."""
+    """The links of a context that somebody asked about; first those that somebody waits for, and those last that
+    failed. Of these, the one that was not read for longest."""
     found = of_context(db, organization_id, deployment_id, context_id)
     asked = [link for link, _ in found if link.people_asked_at is not None]
-    return sorted(asked, key=lambda link: (link.people_problem is not None, link.people_read_at or NEVER))
+    return sorted(asked, key=_turn)
+
+
+def _turn(link: LaunchedLink) -> tuple[bool, bool, datetime]:
+    return link.people_problem is not None, not link.is_waiting, link.people_read_at or NEVER
+
+
+def none_so_far(db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID, context_id: str) -> None:
+    """A reading begins: how far one was that came to no end is of no interest."""
+    theirs = (
+        LaunchedLink.organization_id == organization_id,
+        LaunchedLink.deployment_id == deployment_id,
+        LaunchedLink.context_id == context_id,
+        LaunchedLink.people_so_far.is_not(None),
+    )
+    db.execute(update(LaunchedLink).where(*theirs).values(people_so_far=None))
+
+
+def still_same(db: Session, link: LaunchedLink) -> LaunchedLink | None:
+    """The link as it is now, until the end of the transaction; none when another activity is in its place, or none."""
+    now = db.get(LaunchedLink, link.id, with_for_update=True)
+    return now if now is not None and now.resource_link_id == link.resource_link_id else None
 
 
 def take_people(db: Session, link: LaunchedLink, person_ids: Collection[uuid.UUID], *, at: datetime) -> None:
-    """A page of those who can open it."""
+    """Those who can open it, of a list that was read to its end."""
     mine = {"organization_id": link.organization_id, "launched_link_id": link.id, "listed_at": at}
     rows = [{"id": new_id(), "person_id": person_id, **mine} for person_id in person_ids]
     if rows:

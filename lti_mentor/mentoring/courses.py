@@ -1,7 +1,7 @@
 """Courses of the LMS, their graded items, and the map from items to exam domains."""
 
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -322,21 +322,19 @@ def people_of(db: Session, chosen: Sequence[Course]) -> dict[uuid.UUID, Person]:
     return {person.id: person for person in db.scalars(wanted)}
 
 
-def ids_of(db: Session, course: Course, issuer: str, subjects: Collection[str]) -> Sequence[uuid.UUID]:
-    """Those of whom the LMS of this issuer speaks who are in the course."""
+def ids_of(db: Session, course: Course, issuer: str) -> dict[str, uuid.UUID]:
+    """Everybody who is in the course, by what the LMS of this issuer calls them."""
     wanted = (
-        select(Member.person_id)
+        select(Account.subject, Member.person_id)
         .join(Account, and_(Account.person_id == Member.person_id, Account.organization_id == Member.organization_id))
         .where(
             Member.organization_id == course.organization_id,
             Member.course_id == course.id,
             Member.left_at.is_(None),
             Account.issuer == issuer,
-            Account.subject.in_(subjects),
         )
-        .distinct()
     )
-    return db.scalars(wanted).all()
+    return dict(db.execute(wanted).all())
 
 
 @dataclass(frozen=True)

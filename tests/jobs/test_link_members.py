@@ -2,7 +2,8 @@
 
 import re
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from flask import Response
@@ -10,7 +11,7 @@ from sqlalchemy import delete, event, select
 
 from lti_mentor import clock
 from lti_mentor.jobs import rosters
-from lti_mentor.lti import contexts, links
+from lti_mentor.lti import contexts, links, roster
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.deep_linking import PlacedLink
 from lti_mentor.lti.links import LaunchedLink, LinkMember
@@ -332,7 +333,7 @@ def test_a_reading_that_fails_takes_nobody_away_and_says_why(
     lms.bad_answers[:] = [*ROSTER, *[nothing] * page_before, answer]
     ask()
     assert rosters.run(tool) == 1, "the list of the course is read all the same"
-    assert able(both_site.database) >= GROUP | TEACHER
+    assert able(both_site.database) == GROUP | TEACHER, "as the list before had it, and nobody of half a list"
     assert link_of().people_read_at is not None
     shown = coordinator.get(only).text
     assert words in shown
@@ -370,10 +371,12 @@ def test_an_activity_that_fails_keeps_no_other_from_being_read(both_site, tool, 
     rosters.run(tool)
     with both_site.database.reading() as db:
         found = {link.title: link.people_problem for link in db.scalars(select(LaunchedLink))}
+        read = [link.title for link in db.scalars(select(LaunchedLink)) if link.people_read_at is not None]
+        failed = db.scalars(select(LaunchedLink).where(LaunchedLink.people_problem.is_not(None))).one()
     assert sorted(found.values(), key=str) == [None, "activity.not_found"]
-    failed = next(title for title, problem in found.items() if problem)
+    assert read == [title for title, problem in found.items() if problem is None]
     assert able(both_site.database) in (GROUP | TEACHER, set(lms.world.courses[0].members))
-    assert failed in coordinator.get(page).text
+    assert "does not know this activity any more" in coordinator.get(f"{page}?link={failed.id}").text
 
 
 def test_somebody_who_could_not_be_made_out_lets_nobody_be_taken_away(both_site, tool, lms, ask):
@@ -474,11 +477,172 @@ def test_a_worker_that_is_stopped_gives_the_reading_back(both_site, tool, lms, a
     stop = threading.Event()
     ask()
     lms.bad_answers[:] = [*ROSTER, stop.set]
-    assert rosters.run(tool, stop) == 0
+    assert rosters.run(tool, stop) == 1, "the list of the course was read to its end"
     assert able(both_site.database) == set()
     assert link_of().is_waiting
+    with both_site.database.reading() as db:
+        services = db.scalars(select(ContextServices)).one()
+        assert (services.roster_read_at is not None, services.is_being_read) == (True, False)
     assert rosters.run(tool) == 1
     assert able(both_site.database) == GROUP | TEACHER
+
+
+def several(database, count=3) -> list[str]:
+    """Activities beside the first that the platform does not know, all of them asked about; their titles."""
+    with database.transaction() as db:
+        first = db.scalars(select(LaunchedLink)).one()
+        kept = {"organization_id": first.organization_id, "deployment_id": first.deployment_id, "context_id": "1"}
+        for number in range(count):
+            db.add(placed := PlacedLink(organization_id=first.organization_id, kind="home", target=""))
+            db.flush()
+            db.add(
+                LaunchedLink(placed_link_id=placed.id, resource_link_id=f"gone-{number}", title=f"No. {number}", **kept)
+            )
+        db.flush()
+        for link in db.scalars(select(LaunchedLink)):
+            links.ask_for_people(link)
+    return [f"No. {number}" for number in range(count)]
+
+
+def problems(database) -> dict[str, str | None]:
+    """Why activities were not read, by title."""
+    with database.reading() as db:
+        return {link.title: link.people_problem for link in db.scalars(select(LaunchedLink))}
+
+
+def test_a_worker_that_is_stopped_asks_about_no_other_activity_though_each_of_them_fails(both_site, tool, lms, ask):
+    stop = threading.Event()
+    ask()
+    several(both_site.database)
+    lms.bad_answers[:] = [*ROSTER, lambda: stop.set() or Response(status=404), *[answering(404)] * 3]
+    assert rosters.run(tool, stop) == 1
+    assert len(lms.bad_answers) == 3, "answers that nobody asked for"
+    assert sorted(problems(both_site.database).values(), key=str) == [None] * 3 + ["activity.not_found"]
+    lms.bad_answers.clear()
+    assert rosters.run(tool) == 1
+    assert able(both_site.database) == GROUP | TEACHER
+
+
+def test_a_platform_that_has_enough_is_asked_about_activities_when_it_said(
+    both_site, tool, lms, coordinator, only, ask
+):
+    ask()
+    several(both_site.database)
+    lms.bad_answers[:] = [*ROSTER, answering(429, Retry_After="900"), *[answering(404)] * 3]
+    assert rosters.run(tool) == 1
+    assert len(lms.bad_answers) == 3, "answers that nobody asked for"
+    assert set(problems(both_site.database).values()) == {None}
+    assert rosters.run(tool) == 0
+    with both_site.database.reading() as db:
+        services = db.scalars(select(ContextServices)).one()
+    assert (services.roster_problem, services.is_being_read) == (None, False)
+    assert timedelta(minutes=14) < services.roster_retry_at - clock.now() <= timedelta(minutes=15)
+    shown = coordinator.get(only).text
+    assert "to be read with the next list of the course" in shown
+    assert "every 2s" not in shown
+    lms.bad_answers.clear()
+    change(both_site, ContextServices, roster_retry_at=clock.now() - timedelta(seconds=1))
+    assert rosters.run(tool) == 1
+    assert able(both_site.database) == GROUP | TEACHER
+
+
+def test_an_answer_that_names_more_people_than_a_query_can_have_is_read(both_site, tool, lms, ask, link_of):
+    ask()
+    members = ", ".join(f'{{"user_id": "{number}"}}' for number in range(70_000))
+    lms.bad_answers[:] = [*ROSTER, answering(body=f'{{"members": [{{"user_id": "crowd-3"}}, {members}]}}')]
+    assert rosters.run(tool) == 1
+    assert able(both_site.database) == {"crowd-3"}
+    assert not link_of().is_waiting
+
+
+def test_what_a_platform_sends_at_once_is_taken_in_pages(both_site, tool, lms):
+    members = ", ".join(f'{{"user_id": "{number}"}}' for number in range(1100))
+    lms.bad_answers[:] = [answering(body=f'{{"members": [{members}, {{}}]}}'), answering(body='{"members": []}')]
+    with both_site.database.reading() as db:
+        platform, services = db.scalars(select(Platform)).one(), db.scalars(select(ContextServices)).one()
+    read = partial(roster.read, tool, platform, services.memberships_url, until=clock.now() + timedelta(minutes=5))
+    assert [(len(page.members), page.is_readable) for page in read()] == [(500, False), (500, False), (100, False)]
+    assert [(len(page.members), page.is_readable) for page in read()] == [(0, True)]
+
+
+def test_a_first_reading_that_fails_on_its_way_shows_nobody(both_site, tool, lms, ask, link_of):
+    ask()
+    lms.bad_answers[:] = [*ROSTER, nothing, answering(500)]
+    rosters.run(tool)
+    assert able(both_site.database) == set()
+    assert (link_of().people_read_at, link_of().people_problem) == (None, "platform.bad_status")
+
+
+@pytest.mark.parametrize(("page_before", "then"), [(0, nothing), (1, nothing), (1, answering(404))])
+def test_an_activity_that_is_replaced_while_it_is_read_gets_nothing_of_the_one_before(
+    both_site, tool, lms, ask, link_of, then, page_before
+):
+    def replaced() -> Response | None:
+        with both_site.database.transaction() as db:
+            row = db.scalars(select(LaunchedLink)).one()
+            row.launched_at -= timedelta(days=8)
+            placed, deployment = db.get_one(PlacedLink, row.placed_link_id), db.get_one(Deployment, row.deployment_id)
+            links.launched(db, placed, deployment, "1", "another", title="Another")
+            db.expire(row)
+            assert row.people_so_far is None
+        return then()
+
+    ask()
+    lms.bad_answers[:] = [*ROSTER, *[nothing] * page_before, replaced]
+    assert rosters.run(tool) == 1
+    row = link_of()
+    assert able(both_site.database) == set()
+    assert (row.resource_link_id, row.people_read_at, row.people_so_far, row.people_problem) == ("another", *[None] * 3)
+
+
+def test_one_that_the_time_cuts_is_no_failure_where_others_came_first(both_site, tool, lms, ask, monkeypatch):
+    ask()
+    (title,) = several(both_site.database, 1)
+    with both_site.database.transaction() as db:
+        last = db.scalars(select(LaunchedLink).where(LaunchedLink.title != title)).one()
+        last.people_read_at = clock.now() - timedelta(days=1)
+
+    def late() -> None:
+        monkeypatch.setattr(rosters.clock, "now", lambda: datetime.now(UTC) + timedelta(minutes=6))
+
+    lms.bad_answers[:] = [*ROSTER, answering(404), late]
+    assert rosters.run(tool) == 1
+    assert problems(both_site.database) == {title: "activity.not_found", "Autumn": None}
+
+
+def test_one_that_takes_all_the_time_is_a_failure_and_lets_the_others_go_first(
+    both_site, tool, lms, ask, link_of, monkeypatch
+):
+    ask()
+    lms.bad_answers[:] = [
+        *ROSTER,
+        lambda: monkeypatch.setattr(rosters.clock, "now", lambda: datetime.now(UTC) + timedelta(minutes=6)),
+    ]
+    assert rosters.run(tool) == 1
+    assert link_of().people_problem == "platform.too_slow"
+
+
+def test_how_far_a_reading_was_that_came_to_no_end_is_not_shown_by_the_next_one(
+    both_site, tool, lms, coordinator, only, ask
+):
+    ask()
+    change(both_site, LaunchedLink, people_so_far=50)
+    seen = []
+    lms.bad_answers[:] = [lambda: seen.append(coordinator.get(only).text)]
+    rosters.run(tool)
+    assert "the list of the course is read first, 0 people so far" in seen[0]
+
+
+def test_a_platform_that_goes_while_an_activity_is_read_disturbs_nothing(both_site, tool, lms, ask):
+    def gone() -> Response:
+        with both_site.database.transaction() as db:
+            db.delete(db.scalars(select(ContextServices)).one())
+        return Response(status=404)
+
+    ask()
+    lms.bad_answers[:] = [*ROSTER, gone]
+    rosters.run(tool)
+    assert problems(both_site.database) == {"Autumn": "activity.not_found"}
 
 
 def test_erasing_somebody_takes_what_they_can_open(both_site, tool, ask):
@@ -537,14 +701,20 @@ def test_the_one_that_was_not_read_for_longest_comes_first_and_one_that_failed_l
             db.flush()
             db.add(LaunchedLink(placed_link_id=placed.id, resource_link_id=str(number), **kept))
         db.flush()
-        failed, old, new, never = asked = [link for link, _ in links.of_context(db, *place)]
+        db.add(placed := PlacedLink(organization_id=first.organization_id, kind="home", target=""))
+        db.flush()
+        db.add(LaunchedLink(placed_link_id=placed.id, resource_link_id="3", **kept))
+        db.flush()
+        failed, old, new, never, again = asked = [link for link, _ in links.of_context(db, *place)]
         assert links.asked_about(db, *place) == []
         for link in asked:
             links.ask_for_people(link)
         links.people_failed(failed, "activity.not_found")
-        for link, days in ((new, 1), (old, 2)):
+        for link, days in ((again, 0), (new, 1), (old, 2)):
+            link.people_asked_at -= timedelta(days=3)
             links.people_read(db, link, started_at=clock.now() - timedelta(days=days), is_whole=True)
-        assert links.asked_about(db, *place) == [never, old, new, failed]
+        links.ask_for_people(again)
+        assert links.asked_about(db, *place) == [never, again, old, new, failed]
         links.ask_for_people(failed)
         assert links.asked_about(db, *place)[-1] is new, "asked again, it waits for no other"
 
@@ -620,8 +790,10 @@ def test_a_deployment_that_goes_takes_its_activities_along(both_site, tool, ask)
     with both_site.database.transaction() as db:
         services = db.scalars(select(ContextServices)).one()
         assert contexts.of(db, services.organization_id, services.deployment_id, "1") is services
-        db.delete(db.scalars(select(LaunchedLink)).one())
-    assert able(both_site.database) == set()
+        db.delete(db.get_one(Deployment, services.deployment_id))
+    with both_site.database.reading() as db:
+        assert db.scalars(select(LaunchedLink)).all() == []
+        assert db.scalars(select(LinkMember)).all() == []
 
 
 def test_a_coordinator_of_another_organization_or_course_finds_no_such_activity(

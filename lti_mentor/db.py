@@ -142,13 +142,17 @@ class Database:
             yield connection
 
     def write(self, work: Callable[[Session], Made]) -> Made:
-        """What the work makes in a transaction; in a second one where it lost a race in the first."""
-        try:
-            with self.transaction() as db:
-                return work(db)
-        except Exception as error:
-            if not lost_a_race(error):
-                raise
+        """What the work makes in a transaction; in another one where it lost a race.
+
+        Whoever gave way may be faster than the one it gave way to, and in its way once more: it has three in all.
+        """
+        for _ in range(2):
+            try:
+                with self.transaction() as db:
+                    return work(db)
+            except Exception as error:
+                if not lost_a_race(error):
+                    raise
         with self.transaction() as db:
             return work(db)
 

@@ -348,12 +348,13 @@ def test_only_what_another_transaction_may_have_done_is_a_lost_race(database, ro
     [
         (9, ["New", "Newer"], False, 1),
         (9, ["Home", "New"], False, 2),
-        (9, ["Home", "Home", "New"], True, 2),
+        (9, ["Home", "Home", "New"], False, 3),
+        (9, ["Home", "Home", "Home", "New"], True, 3),
         (0, ["New", "Newer"], True, 1),
     ],
-    ids=["nothing in the way", "lost once", "lost twice", "no race"],
+    ids=["nothing in the way", "lost once", "lost twice", "lost three times", "no race"],
 )
-def test_work_that_lost_a_race_is_done_once_more_and_only_then(database, days, names, is_raised, times):
+def test_work_that_lost_a_race_is_done_again_twice_and_only_then(database, days, names, is_raised, times):
     with database.transaction() as session:
         session.add(home := Organization(name="Home"))
     left = iter(names)

@@ -228,7 +228,7 @@ def _parsed(body: bytes) -> Any:
 
 
 def _store(batch: Batch) -> Taken:
-    """Once more where a form or a roster wrote about the same people: those lock what we lock, the other way round."""
+    """Again where a form or a roster wrote about the same people: those lock what we lock, the other way round."""
     teaches = g.caller.may(keys.DEFINE) and g.caller.activity is None
     said = activities.said([draft.statement for draft in batch.drafts]) if teaches else {}
     taken, learned = tool().database.write(partial(_write, batch, said))

@@ -1,119 +1,39 @@
-"""Who can open an activity: asked of a real platform, kept when it fails, and nobody is in a course by it."""
+"""Who can open an activity, as the page of people says it: how it stands, and what is next."""
 
 import re
-import threading
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import timedelta
 
 import pytest
-from flask import Response
 from sqlalchemy import delete, event, select
 
 from lti_mentor import clock
 from lti_mentor.jobs import rosters
-from lti_mentor.lti import contexts, links, roster
+from lti_mentor.lti import links
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.deep_linking import PlacedLink
 from lti_mentor.lti.links import LaunchedLink, LinkMember
 from lti_mentor.lti.platforms import Deployment, Platform
-from lti_mentor.mentoring import people, privacy, programs
+from lti_mentor.mentoring import programs
 from lti_mentor.mentoring.courses import Course, Member
-from lti_mentor.mentoring.people import Account, Identity, Person
+from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.mentoring.programs import ProgramDraft
 from lti_mentor.practice.world import INSTRUCTOR, LEARNER, LmsPerson
-from lti_mentor.tool import Tool
-from lti_mentor.vault import Vault
-from tests.lti.test_deep_linking import follow, opened, place, sent, with_program
+from tests.lti.test_deep_linking import follow, opened, place, sent
 from tests.lti.test_threats import change
+from tests.support.activities import (
+    GROUP,
+    NOT_READ,
+    ROSTER,
+    TEACHER,
+    able,
+    answering,
+    names,
+    nothing,
+    problems,
+    several,
+)
 from tests.support.member import Member as Visiting
 from tests.support.visitor import Visitor
-
-CROWD, GROUP = 120, {f"crowd-{number}" for number in range(0, 120, 2)}
-TEACHER = {"coordinator"}
-
-
-@pytest.fixture
-def tool(both_site):
-    return Tool(both_site.settings, both_site.database, Vault(both_site.settings.secret_key))
-
-
-@pytest.fixture
-def program(both_site):
-    """It runs in a course of many, with a group of half of them."""
-    world = both_site.lms.world
-    for number in range(CROWD):
-        world.people.append(LmsPerson(id=f"crowd-{number}", name=f"Crowd {number}"))
-        world.courses[0].members[f"crowd-{number}"] = [LEARNER]
-    world.courses[0].groups["Evening group"] = sorted(GROUP)
-    return with_program(both_site)
-
-
-@pytest.fixture
-def lms(both_site, program):
-    """The program was placed for the group, and its coordinator opened it."""
-    address, token = sent(place(opened(both_site), f"program {program.id}"))
-    Visitor().request("POST", address, data={"JWT": token})
-    (link,) = both_site.lms.lms.links["1"]
-    link.group = "Evening group"
-    follow(both_site, "coordinator", link.id)
-    return both_site.lms.lms
-
-
-@pytest.fixture
-def coordinator(both_site, lms):
-    with both_site.database.reading() as db:
-        person = db.scalars(select(Person).join(Account).where(Account.subject == "coordinator")).one()
-        course = db.scalars(select(Course)).one()
-    return Visiting(both_site.database, both_site.settings, person, course)
-
-
-@pytest.fixture
-def page(program):
-    return f"coordinator/programs/{program.id}/people"
-
-
-@pytest.fixture
-def only(page, link_of):
-    """The page with those who can open the activity."""
-    return f"{page}?link={link_of().id}"
-
-
-@pytest.fixture
-def link_of(both_site, lms):
-    def now() -> LaunchedLink:
-        with both_site.database.reading() as db:
-            return db.scalars(select(LaunchedLink)).one()
-
-    return now
-
-
-@pytest.fixture
-def ask(coordinator, only, page, link_of):
-    """Press the button."""
-    return lambda: coordinator.post(page.replace("people", f"links/{link_of().id}"), only)
-
-
-def able(database) -> set[str]:
-    """Who can open the activity, by subject."""
-    with database.reading() as db:
-        rows = select(Account.subject).join(LinkMember, LinkMember.person_id == Account.person_id)
-        return set(db.scalars(rows))
-
-
-def names(text) -> set[str]:
-    """Of the people on a page."""
-    return set(re.findall(r'name="person"[^>]*> <span dir="auto">([^<]*)</span>', text))
-
-
-def answering(status=200, body="", **headers):
-    return lambda: Response(body, status, {name.replace("_", "-"): value for name, value in headers.items()})
-
-
-def nothing():
-    """A page that is as it should be."""
-
-
-ROSTER = [nothing] * 3  # of the course, before anything is asked about an activity
 
 
 def test_a_coordinator_asks_who_can_open_an_activity_and_enrolls_from_a_short_list(
@@ -154,13 +74,6 @@ def test_the_part_of_the_page_that_asks_again_leads_to_the_list_once_it_is_there
     assert "Show them" in shown
     assert "every 2s" not in shown
     assert "<html" not in shown
-
-
-@pytest.fixture
-def part(coordinator, only, ask):
-    """Asked for; where the page asks again."""
-    ask()
-    return re.search(r'hx-get="/v/[^/]*/([^"]*)"', coordinator.get(only).text)[1]
 
 
 def test_the_part_of_a_first_reading_that_failed_says_why_and_can_be_asked_from(
@@ -224,22 +137,6 @@ def test_how_far_the_reading_is_can_be_seen(both_site, tool, lms, coordinator, o
     ]
 
 
-def test_it_is_read_again_with_each_roster_once_somebody_asked(both_site, tool, lms, ask):
-    rosters.run(tool)
-    assert lms.roster_requests == 3, "nobody asked"
-    ask()
-    rosters.run(tool)
-    lms.world.courses[0].groups["Evening group"] = ["crowd-1"]
-    change(both_site, ContextServices, roster_read_at=clock.now() - timedelta(hours=30))
-    rosters.run(tool)
-    assert able(both_site.database) == {"crowd-1"} | TEACHER
-    lms.world.courses[0].groups["Evening group"] = []
-    lms.links["1"][0].group = ""
-    change(both_site, ContextServices, roster_read_at=clock.now() - timedelta(hours=30))
-    rosters.run(tool)
-    assert able(both_site.database) == set(lms.world.courses[0].members)
-
-
 def test_an_activity_for_everybody_says_so(tool, lms, coordinator, only, ask):
     lms.links["1"][0].group = ""
     ask()
@@ -290,34 +187,6 @@ def test_an_activity_for_nobody_says_so(tool, lms, coordinator, only, ask):
     lms.bad_answers[:] = [*ROSTER, answering(body='{"members": []}')]
     rosters.run(tool)
     assert "Nobody of the course can open it right now" in coordinator.get(only).text
-
-
-def test_a_platform_that_forgets_on_the_next_page_what_it_was_asked_is_reminded(both_site, tool, lms, ask):
-    lms.forgets_link = True
-    ask()
-    rosters.run(tool)
-    assert able(both_site.database) == GROUP | TEACHER
-
-
-def test_an_id_that_has_to_be_escaped_is_asked_for_as_it_is(both_site, tool, lms, ask):
-    lms.links["1"][0].id = "a&b=c #/ü"
-    change(both_site, LaunchedLink, resource_link_id="a&b=c #/ü")
-    ask()
-    rosters.run(tool)
-    assert able(both_site.database) == GROUP | TEACHER
-
-
-NOT_READ = {
-    "an activity that is gone": (answering(404), "does not know this activity any more"),
-    "a platform that answers no such question": (answering(400), "does not say who can open this activity"),
-    "an error": (answering(500), "answered with an error"),
-    "a page of HTML": (answering(body="<html>"), "cannot be read"),
-    "something else": (answering(body="{}"), "without a list of people"),
-    "a page of another site": (
-        answering(body='{"members": []}', Link='<http://169.254.169.254/latest>; rel="next"'),
-        "led to a page of another site",
-    ),
-}
 
 
 @pytest.mark.parametrize("case", NOT_READ)
@@ -377,33 +246,6 @@ def test_an_activity_that_fails_keeps_no_other_from_being_read(both_site, tool, 
     assert read == [title for title, problem in found.items() if problem is None]
     assert able(both_site.database) in (GROUP | TEACHER, set(lms.world.courses[0].members))
     assert "does not know this activity any more" in coordinator.get(f"{page}?link={failed.id}").text
-
-
-def test_somebody_who_could_not_be_made_out_lets_nobody_be_taken_away(both_site, tool, lms, ask):
-    ask()
-    rosters.run(tool)
-    ask()
-    lms.bad_answers[:] = [*ROSTER, answering(body='{"members": [{"user_id": "crowd-1"}, {"roles": []}]}')]
-    rosters.run(tool)
-    assert able(both_site.database) == GROUP | TEACHER | {"crowd-1"}
-
-
-def test_whoever_is_listed_and_not_in_the_course_is_left_out(both_site, tool, lms, ask):
-    ask()
-    body = """{"members": [{"user_id": "stranger", "name": "Stranger", "roles": ["Learner"]}, {"user_id": "crowd-2"},
-        {"user_id": "crowd-3", "status": "Inactive"}, {"user_id": "outsider"}]}"""
-    lms.bad_answers[:] = [*ROSTER, answering(body=body)]
-    with both_site.database.transaction() as db:
-        organization_id = db.scalars(select(Course)).one().organization_id
-        elsewhere = Identity(issuer=lms.world.issuer, subject="outsider", name="In no course")
-        people.meet(db, organization_id, elsewhere)
-    rosters.run(tool)
-    assert able(both_site.database) == {"crowd-2"}
-    with both_site.database.reading() as db:
-        assert db.scalars(select(Account).where(Account.subject == "stranger")).all() == []
-        members = db.scalars(select(Member)).all()
-        assert len(members) == len(lms.world.courses[0].members)
-        assert {member.left_at for member in members} == {None}, "nobody is gone who is in the course"
 
 
 def test_whoever_left_the_course_can_open_nothing_there(both_site, tool, lms, coordinator, only, ask):
@@ -473,56 +315,6 @@ def test_a_list_of_the_course_that_fails_is_said_and_the_activity_waits(both_sit
     assert able(both_site.database) == GROUP | TEACHER
 
 
-def test_a_worker_that_is_stopped_gives_the_reading_back(both_site, tool, lms, ask, link_of):
-    stop = threading.Event()
-    ask()
-    lms.bad_answers[:] = [*ROSTER, stop.set]
-    assert rosters.run(tool, stop) == 1, "the list of the course was read to its end"
-    assert able(both_site.database) == set()
-    assert link_of().is_waiting
-    with both_site.database.reading() as db:
-        services = db.scalars(select(ContextServices)).one()
-        assert (services.roster_read_at is not None, services.is_being_read) == (True, False)
-    assert rosters.run(tool) == 1
-    assert able(both_site.database) == GROUP | TEACHER
-
-
-def several(database, count=3) -> list[str]:
-    """Activities beside the first that the platform does not know, all of them asked about; their titles."""
-    with database.transaction() as db:
-        first = db.scalars(select(LaunchedLink)).one()
-        kept = {"organization_id": first.organization_id, "deployment_id": first.deployment_id, "context_id": "1"}
-        for number in range(count):
-            db.add(placed := PlacedLink(organization_id=first.organization_id, kind="home", target=""))
-            db.flush()
-            db.add(
-                LaunchedLink(placed_link_id=placed.id, resource_link_id=f"gone-{number}", title=f"No. {number}", **kept)
-            )
-        db.flush()
-        for link in db.scalars(select(LaunchedLink)):
-            links.ask_for_people(link)
-    return [f"No. {number}" for number in range(count)]
-
-
-def problems(database) -> dict[str, str | None]:
-    """Why activities were not read, by title."""
-    with database.reading() as db:
-        return {link.title: link.people_problem for link in db.scalars(select(LaunchedLink))}
-
-
-def test_a_worker_that_is_stopped_asks_about_no_other_activity_though_each_of_them_fails(both_site, tool, lms, ask):
-    stop = threading.Event()
-    ask()
-    several(both_site.database)
-    lms.bad_answers[:] = [*ROSTER, lambda: stop.set() or Response(status=404), *[answering(404)] * 3]
-    assert rosters.run(tool, stop) == 1
-    assert len(lms.bad_answers) == 3, "answers that nobody asked for"
-    assert sorted(problems(both_site.database).values(), key=str) == [None] * 3 + ["activity.not_found"]
-    lms.bad_answers.clear()
-    assert rosters.run(tool) == 1
-    assert able(both_site.database) == GROUP | TEACHER
-
-
 def test_a_platform_that_has_enough_is_asked_about_activities_when_it_said(
     both_site, tool, lms, coordinator, only, ask
 ):
@@ -546,82 +338,6 @@ def test_a_platform_that_has_enough_is_asked_about_activities_when_it_said(
     assert able(both_site.database) == GROUP | TEACHER
 
 
-def test_an_answer_that_names_more_people_than_a_query_can_have_is_read(both_site, tool, lms, ask, link_of):
-    ask()
-    members = ", ".join(f'{{"user_id": "{number}"}}' for number in range(70_000))
-    lms.bad_answers[:] = [*ROSTER, answering(body=f'{{"members": [{{"user_id": "crowd-3"}}, {members}]}}')]
-    assert rosters.run(tool) == 1
-    assert able(both_site.database) == {"crowd-3"}
-    assert not link_of().is_waiting
-
-
-def test_what_a_platform_sends_at_once_is_taken_in_pages(both_site, tool, lms):
-    members = ", ".join(f'{{"user_id": "{number}"}}' for number in range(1100))
-    lms.bad_answers[:] = [answering(body=f'{{"members": [{members}, {{}}]}}'), answering(body='{"members": []}')]
-    with both_site.database.reading() as db:
-        platform, services = db.scalars(select(Platform)).one(), db.scalars(select(ContextServices)).one()
-    read = partial(roster.read, tool, platform, services.memberships_url, until=clock.now() + timedelta(minutes=5))
-    assert [(len(page.members), page.is_readable) for page in read()] == [(500, False), (500, False), (100, False)]
-    assert [(len(page.members), page.is_readable) for page in read()] == [(0, True)]
-
-
-def test_a_first_reading_that_fails_on_its_way_shows_nobody(both_site, tool, lms, ask, link_of):
-    ask()
-    lms.bad_answers[:] = [*ROSTER, nothing, answering(500)]
-    rosters.run(tool)
-    assert able(both_site.database) == set()
-    assert (link_of().people_read_at, link_of().people_problem) == (None, "platform.bad_status")
-
-
-@pytest.mark.parametrize(("page_before", "then"), [(0, nothing), (1, nothing), (1, answering(404))])
-def test_an_activity_that_is_replaced_while_it_is_read_gets_nothing_of_the_one_before(
-    both_site, tool, lms, ask, link_of, then, page_before
-):
-    def replaced() -> Response | None:
-        with both_site.database.transaction() as db:
-            row = db.scalars(select(LaunchedLink)).one()
-            row.launched_at -= timedelta(days=8)
-            placed, deployment = db.get_one(PlacedLink, row.placed_link_id), db.get_one(Deployment, row.deployment_id)
-            links.launched(db, placed, deployment, "1", "another", title="Another")
-            db.expire(row)
-            assert row.people_so_far is None
-        return then()
-
-    ask()
-    lms.bad_answers[:] = [*ROSTER, *[nothing] * page_before, replaced]
-    assert rosters.run(tool) == 1
-    row = link_of()
-    assert able(both_site.database) == set()
-    assert (row.resource_link_id, row.people_read_at, row.people_so_far, row.people_problem) == ("another", *[None] * 3)
-
-
-def test_one_that_the_time_cuts_is_no_failure_where_others_came_first(both_site, tool, lms, ask, monkeypatch):
-    ask()
-    (title,) = several(both_site.database, 1)
-    with both_site.database.transaction() as db:
-        last = db.scalars(select(LaunchedLink).where(LaunchedLink.title != title)).one()
-        last.people_read_at = clock.now() - timedelta(days=1)
-
-    def late() -> None:
-        monkeypatch.setattr(rosters.clock, "now", lambda: datetime.now(UTC) + timedelta(minutes=6))
-
-    lms.bad_answers[:] = [*ROSTER, answering(404), late]
-    assert rosters.run(tool) == 1
-    assert problems(both_site.database) == {title: "activity.not_found", "Autumn": None}
-
-
-def test_one_that_takes_all_the_time_is_a_failure_and_lets_the_others_go_first(
-    both_site, tool, lms, ask, link_of, monkeypatch
-):
-    ask()
-    lms.bad_answers[:] = [
-        *ROSTER,
-        lambda: monkeypatch.setattr(rosters.clock, "now", lambda: datetime.now(UTC) + timedelta(minutes=6)),
-    ]
-    assert rosters.run(tool) == 1
-    assert link_of().people_problem == "platform.too_slow"
-
-
 def test_how_far_a_reading_was_that_came_to_no_end_is_not_shown_by_the_next_one(
     both_site, tool, lms, coordinator, only, ask
 ):
@@ -631,32 +347,6 @@ def test_how_far_a_reading_was_that_came_to_no_end_is_not_shown_by_the_next_one(
     lms.bad_answers[:] = [lambda: seen.append(coordinator.get(only).text)]
     rosters.run(tool)
     assert "the list of the course is read first, 0 people so far" in seen[0]
-
-
-def test_a_platform_that_goes_while_an_activity_is_read_disturbs_nothing(both_site, tool, lms, ask):
-    def gone() -> Response:
-        with both_site.database.transaction() as db:
-            db.delete(db.scalars(select(ContextServices)).one())
-        return Response(status=404)
-
-    ask()
-    lms.bad_answers[:] = [*ROSTER, gone]
-    rosters.run(tool)
-    assert problems(both_site.database) == {"Autumn": "activity.not_found"}
-
-
-def test_erasing_somebody_takes_what_they_can_open(both_site, tool, ask):
-    ask()
-    rosters.run(tool)
-    with both_site.database.transaction() as db:
-        person = db.scalars(select(Person).join(Account).where(Account.subject == "crowd-2")).one()
-        assert len(privacy.kept(db, person)["link_members"]) == 1
-        privacy.erase(db, tool.vault, person, by=None)
-    ask()
-    rosters.run(tool)
-    assert able(both_site.database) == GROUP - {"crowd-2"} | TEACHER
-    with both_site.database.reading() as db:
-        assert len(db.scalars(select(LinkMember)).all()) == len(GROUP | TEACHER) - 1
 
 
 def test_another_activity_in_its_place_knows_nothing_of_who_could_open_the_first(
@@ -677,46 +367,6 @@ def test_another_activity_in_its_place_knows_nothing_of_who_could_open_the_first
     assert "to be read with the next list of the course" in shown
     assert "every 2s" not in shown
     assert "Ask the learning platform</button>" in shown
-
-
-def test_a_launch_that_withholds_the_title_leaves_the_one_that_is_known(both_site, lms, link_of):
-    def launched(title) -> str | None:
-        with both_site.database.transaction() as db:
-            row = db.scalars(select(LaunchedLink)).one()
-            row.launched_at -= timedelta(days=2)
-            placed, deployment = db.get_one(PlacedLink, row.placed_link_id), db.get_one(Deployment, row.deployment_id)
-            links.launched(db, placed, deployment, "1", row.resource_link_id, title=title)
-        return link_of().title
-
-    assert [launched(title) for title in ("Autumn", None, "Winter")] == ["Autumn", "Autumn", "Winter"]
-
-
-def test_the_one_that_was_not_read_for_longest_comes_first_and_one_that_failed_last(both_site, lms):
-    with both_site.database.transaction() as db:
-        first = db.scalars(select(LaunchedLink)).one()
-        place = (first.organization_id, first.deployment_id, "1")
-        kept = {"organization_id": first.organization_id, "deployment_id": first.deployment_id, "context_id": "1"}
-        for number in range(3):
-            db.add(placed := PlacedLink(organization_id=first.organization_id, kind="home", target=""))
-            db.flush()
-            db.add(LaunchedLink(placed_link_id=placed.id, resource_link_id=str(number), **kept))
-        db.flush()
-        db.add(placed := PlacedLink(organization_id=first.organization_id, kind="home", target=""))
-        db.flush()
-        db.add(LaunchedLink(placed_link_id=placed.id, resource_link_id="3", **kept))
-        db.flush()
-        failed, old, new, never, again = asked = [link for link, _ in links.of_context(db, *place)]
-        assert links.asked_about(db, *place) == []
-        for link in asked:
-            links.ask_for_people(link)
-        links.people_failed(failed, "activity.not_found")
-        for link, days in ((again, 0), (new, 1), (old, 2)):
-            link.people_asked_at -= timedelta(days=3)
-            links.people_read(db, link, started_at=clock.now() - timedelta(days=days), is_whole=True)
-        links.ask_for_people(again)
-        assert links.asked_about(db, *place) == [never, again, old, new, failed]
-        links.ask_for_people(failed)
-        assert links.asked_about(db, *place)[-1] is new, "asked again, it waits for no other"
 
 
 def test_activities_of_one_name_are_told_apart_and_the_page_says_which_is_chosen(both_site, lms, coordinator, page):
@@ -784,18 +434,6 @@ def test_the_activity_of_another_program_of_the_course_is_for_its_own_coordinato
     assert "Who can open" in coordinator.get(elsewhere).text, "what is of no program is for each"
 
 
-def test_a_deployment_that_goes_takes_its_activities_along(both_site, tool, ask):
-    ask()
-    rosters.run(tool)
-    with both_site.database.transaction() as db:
-        services = db.scalars(select(ContextServices)).one()
-        assert contexts.of(db, services.organization_id, services.deployment_id, "1") is services
-        db.delete(db.get_one(Deployment, services.deployment_id))
-    with both_site.database.reading() as db:
-        assert db.scalars(select(LaunchedLink)).all() == []
-        assert db.scalars(select(LinkMember)).all() == []
-
-
 def test_a_coordinator_of_another_organization_or_course_finds_no_such_activity(
     both_site, tool, ask, link_of, coordinator, page, program
 ):
@@ -817,3 +455,10 @@ def test_a_coordinator_of_another_organization_or_course_finds_no_such_activity(
         assert stranger.get(f"{other}/links/{link_of().id}").status_code == 404
         assert stranger.post(f"{other}/links/{link_of().id}", f"{mine}/people").status_code == 404
     assert coordinator.get(f"{page}?link=nonsense").status_code == 404
+
+
+def test_what_a_platform_calls_an_activity_is_text_and_nothing_else(both_site, coordinator, page, only, part):
+    change(both_site, LaunchedLink, title="<img src=x onerror=alert(1)> 100% %(activity)s")
+    for shown in (coordinator.get(page).text, coordinator.get(only).text, coordinator.get(part).text):
+        assert "<img" not in shown
+    assert "&lt;img src=x onerror=alert(1)&gt; 100% %(activity)s</bdi>”" in coordinator.get(only).text

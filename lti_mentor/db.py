@@ -57,6 +57,7 @@ from sqlalchemy.types import TypeDecorator
 from lti_mentor.errors import SettingsError
 
 WAIT_SECONDS = 10  # for others who write to the same file
+ASIDE = 0.05  # seconds, after a lost race
 RECYCLED_AFTER = 600  # seconds: a connection to PostgreSQL may be lost without a word
 OLDEST_SQLITE = (3, 38)  # with functions for JSON
 PAUSE = 0.0002  # seconds, until it is asked again whether they are done
@@ -144,7 +145,8 @@ class Database:
     def write(self, work: Callable[[Session], Made]) -> Made:
         """What the work makes in a transaction; in another one where it lost a race.
 
-        Whoever gave way may be faster than the one it gave way to, and in its way once more: it has three in all.
+        It has three in all. After each it stands aside for a moment: PostgreSQL lets whoever comes have a row that was
+        given up, before it wakes the one who waited for it.
         """
         for _ in range(2):
             try:
@@ -153,6 +155,7 @@ class Database:
             except Exception as error:
                 if not lost_a_race(error):
                     raise
+            time.sleep(ASIDE)
         with self.transaction() as db:
             return work(db)
 

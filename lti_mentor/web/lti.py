@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, url_for
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor.activity.record import account_hash
-from lti_mentor.db import UNREACHABLE, lost_a_race
+from lti_mentor.db import UNREACHABLE
 from lti_mentor.errors import LaunchError, MentorError, TooMany
 from lti_mentor.lti import contexts, deep_linking, keys, launch, links, login, platforms, texts
 from lti_mentor.lti.deep_linking import Picker
@@ -133,17 +134,16 @@ def _tab_of(error: MentorError) -> str | None:
 
 
 def _open(launched: Launch) -> tuple[visit.Opened, str, dict[str, Any]]:
-    """In one transaction; in a second one where the person became one with another account in the same moment."""
-    try:
-        with tool().database.transaction() as db:
-            return _arrive(db, launch.consume(db, launched))
-    except Exception as error:
-        if not lost_a_race(error):
-            raise
-    with tool().database.transaction() as db:
+    """In one transaction; in another one where the person became one with another account in the same moment."""
+    tries = count()
+
+    def arrive(db: Session) -> tuple[visit.Opened, str, dict[str, Any]]:
         consumed = launch.consume(db, launched)
-        organizations.lock(db, launched.organization_id)  # after whoever it was
+        if next(tries):
+            organizations.lock(db, launched.organization_id)  # after whoever it was
         return _arrive(db, consumed)
+
+    return tool().database.write(arrive)
 
 
 def _arrive(db: Session, launched: Launch) -> tuple[visit.Opened, str, dict[str, Any]]:

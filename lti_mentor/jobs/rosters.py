@@ -94,7 +94,8 @@ def read_one(tool: Tool, row: ContextServices, platform: Platform, stop: threadi
         read = db.get(ContextServices, row.id)
         if read is not None:  # it may be gone with its platform
             contexts.roster_read(read, started_at=started_at, differences_url=differences)
-            left(read)
+            if left is not None:
+                left(read)
     return True
 
 
@@ -186,14 +187,10 @@ class _Replaced(Exception):
     """Another activity is in the place of the one that was asked about, or none."""
 
 
-def _none_left(row: ContextServices) -> None:
-    """All were asked about, or those that are left come first the next time."""
-
-
 def _read_links(
     tool: Tool, row: ContextServices, platform: Platform, stop: threading.Event
-) -> Callable[[ContextServices], None]:
-    """What is to be done with the context for the sake of those that are left.
+) -> Callable[[ContextServices], None] | None:
+    """What is to be done with the context for the sake of those that are left, if anything.
 
     One that fails keeps what is known of it, and neither the roster nor another one from being read.
     """
@@ -228,7 +225,7 @@ def _read_links(
                 raise
             log.exception("people of a link not read")
             _link_failed(tool, row, link, "error")
-    return _none_left
+    return None  # those that are left come first the next time
 
 
 def _read_link(

@@ -278,7 +278,8 @@ def _lower(text: str | None) -> str | None:
 def _begin_writing(seconds: int, connection: PoolProxiedConnection) -> None:
     """Wait for the other processes: SQLite by itself sleeps up to a tenth of a second while they come and go."""
     raw: Any = connection.driver_connection
-    for _ in range(int(seconds / PAUSE)):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
         try:
             raw.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
 from lti_mentor.web import measured, request_log
 from lti_mentor.web.measured import SIZE, Measures
@@ -27,7 +28,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self._options: dict[str, Any] = {
             "bind": f"{host}:{port}",
             "workers": workers,
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "threads": 4,
             "loglevel": "warning",
             "timeout": 60,
@@ -48,6 +49,23 @@ class Server(BaseApplication):  # type: ignore[misc]
         gc.freeze()
         gc.set_threshold(COLLECT_AFTER)
         return app
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """One that leaves new connections to the others while all of its threads are busy: nobody waits behind them."""
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled and not self._is_busy)
+
+    def enqueue_req(self, conn: object) -> None:
+        super().enqueue_req(conn)
+        if self._is_busy:
+            self.set_accept_enabled(False)
+
+    @property
+    def _is_busy(self) -> bool:
+        idle = len(self.keepalived_conns) + len(self.pending_conns)
+        return bool(self.nr_conns - idle >= self.cfg.threads)
 
 
 class FileLock:

@@ -3,6 +3,7 @@
 One request of a process checks and stores at a time: threads that compute at once wait for the interpreter at every
 call of the database, and everybody else for the lock that one of them holds. Who has the turn takes along what others
 have sent with the same key meanwhile: all of it is one transaction, or each is one of its own where something is wrong.
+Where several came at once just now, it waits a moment for as many again; who comes alone waits for nobody.
 """
 
 import json
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
-from threading import Condition
+from threading import Condition, RLock
 from typing import Any
 
 from flask import g, request
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 
 JSON, MIXED = "application/json", "multipart/mixed"
 PATIENCE = 0.25  # seconds, for the turn: whoever has it may wait for a lock
+GATHERING = 0.002  # seconds, for as many as there were the last time: a commit costs more than one of them
 MOST_BYTES = 200_000  # that are taken along
 
 
@@ -64,37 +66,50 @@ class Turns:
     """Whose turn it is, and who waits for one."""
 
     def __init__(self) -> None:
-        self._changed = Condition()
+        lock = RLock()
+        self._changed, self._joined = Condition(lock), Condition(lock)
         self._waiting: list[Sent] = []
-        self.is_taken = False
+        self._holder: Sent | None = None
+        self._lately = 0  # how many there were when the last turn ended
 
     @property
     def waiting(self) -> int:
         """How many do."""
         return len(self._waiting)
 
+    @property
+    def is_taken(self) -> bool:
+        return self._holder is not None
+
     @contextmanager
     def turn(self, sent: Sent) -> Iterator[list[Sent]]:
         """What to store now: nothing where another one is at it already, and this one alone after a long wait."""
+        chosen: list[Sent] = []
+        try:
+            chosen = self._chosen(sent)
+            yield chosen
+        finally:
+            with self._changed:
+                if self._holder is sent:
+                    self._holder, self._lately = None, len(chosen) + len(self._waiting)
+                    self._changed.notify_all()
+
+    def _chosen(self, sent: Sent) -> list[Sent]:
         with self._changed:
             chosen: list[Sent] = []
             self._waiting.append(sent)
+            self._joined.notify()
             try:
                 self._changed.wait_for(lambda: sent not in self._waiting or not self.is_taken, PATIENCE)
-                is_left = sent in self._waiting
-                has_turn = is_left and not self.is_taken
-                if is_left:
-                    chosen = _together(sent, self._waiting) if has_turn else [sent]
+                if sent in self._waiting and self.is_taken:
+                    chosen = [sent]
+                elif sent in self._waiting:
+                    self._holder = sent
+                    self._joined.wait_for(lambda: len(self._waiting) >= self._lately, GATHERING)
+                    chosen = _together(sent, self._waiting)
             finally:  # where it is interrupted, nobody stores what nobody waits for
                 self._waiting = [each for each in self._waiting if each is not sent and each not in chosen]
-            self.is_taken = self.is_taken or has_turn
-        try:
-            yield chosen
-        finally:
-            if has_turn:
-                with self._changed:
-                    self.is_taken = False
-                    self._changed.notify_all()
+            return chosen
 
 
 TURNS = Turns()

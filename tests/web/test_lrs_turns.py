@@ -80,6 +80,25 @@ def test_what_waits_with_the_same_key_is_stored_together(lrs_client):
     assert datetime.fromisoformat(through.pop()) >= stored(lrs_client, *given)[-1]
 
 
+def test_who_comes_after_several_waits_a_moment_for_as_many(lrs_client, monkeypatch):
+    at_once((lrs_client, statement()), (lrs_client, statement()))
+    monkeypatch.setattr(lrs_storing, "GATHERING", 20)
+    given = [statement(), statement()]
+    with ThreadPoolExecutor(1) as pool, requests.Session() as session:
+        first = pool.submit(send, lrs_client, given[0])
+        wait_for(1)
+        assert send(replace(lrs_client, session=session), given[1]).status_code == 200
+        assert first.result().status_code == 200
+    assert is_one_transaction(stored(lrs_client, *given))
+
+
+def test_who_comes_alone_waits_for_nobody(lrs_client, monkeypatch):
+    at_once((lrs_client, statement()), (lrs_client, statement()))
+    post(lrs_client, statement())  # which waited for another one
+    monkeypatch.setattr(lrs_storing, "GATHERING", 600)
+    post(lrs_client, statement())
+
+
 def test_what_is_wrong_concerns_nobody_else(lrs_client):
     taken, other, fine, twice = statement(), statement(), statement(), statement()
     post(lrs_client, taken)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import statistics
 import tempfile
 from base64 import b64encode
 from contextlib import ExitStack
@@ -19,8 +20,8 @@ from tests.support import postgres
 from tests.support.record_store import made_key
 
 SECRET = "b" * 40
-ROUNDS = 3
-SIZES = {1: 800, 50: 8000, 500: 24000}  # statements of a round, by how many are sent together
+ROUNDS = 5
+SIZES = {1: 2_400, 50: 16_000, 500: 32_000}  # statements of a round, by how many are sent together
 OURS, BARE = "LTI Mentor", "an insert without validation"
 
 
@@ -50,7 +51,7 @@ def rate(callers: Crowd, port: int, key: str, size: int, chance: random.Random) 
 
 
 def rates(folder: Path, url: str) -> dict[str, dict[int, float]]:
-    """The best of each, in turn, so that a slow moment of the machine meets both."""
+    """The middle one of each, in turn, so that a slow moment of the machine meets both."""
     loaded = settings.load({"LTI_MENTOR_SECRET_KEY": SECRET, "LTI_MENTOR_DATABASE_URL": url})
     database = connect(url)
     migrations.prepare(database, loaded, Vault(loaded.secret_key))
@@ -58,7 +59,7 @@ def rates(folder: Path, url: str) -> dict[str, dict[int, float]]:
     bare = f"sqlite:///{folder}/bare.db" if database.is_sqlite else url
     bare_store.prepare(bare)
     database.engine.dispose()
-    found: dict[str, dict[int, float]] = {BARE: dict.fromkeys(SIZES, 0.0), OURS: dict.fromkeys(SIZES, 0.0)}
+    found: dict[str, dict[int, list[float]]] = {name: {size: [] for size in SIZES} for name in (BARE, OURS)}
     chance = random.Random(1)
     with ExitStack() as stack:
         callers = stack.enter_context(crowd())
@@ -71,8 +72,8 @@ def rates(folder: Path, url: str) -> dict[str, dict[int, float]]:
                 for name, port in ports.items():
                     value = rate(callers, port, key, size, chance)
                     if number:
-                        found[name][size] = max(value, found[name][size])
-    return found
+                        found[name][size].append(value)
+    return {name: {size: statistics.median(values) for size, values in each.items()} for name, each in found.items()}
 
 
 GOALS = {1: 0.5, 50: 0.4, 500: 0.4}
@@ -99,7 +100,8 @@ def lines(folder: Path) -> list[str]:
         "|---|---|---|---|---|---|",
         *rows,
         "",
-        f"Best of {ROUNDS} rounds, the two in turn.",
+        f"Median of {ROUNDS} rounds, the two in turn: {SIZES[1]:,} single statements, {SIZES[50]:,} in batches of 50,"
+        f" {SIZES[500]:,} in batches of 500.",
         "",
     ]
 

@@ -35,7 +35,7 @@ class LearningLocker:
 
     def statements(self) -> list[dict]:
         """In the order in which they came, page by page."""
-        place, found = "/xAPI/statements?ascending=true&limit=100", []
+        place, found = "/xAPI/statements?ascending=true&limit=1000", []
         while place:
             page = requests.get(f"{self.url}{place}", auth=(KEY, SECRET), headers=VERSION, timeout=20).json()
             found += page["statements"]

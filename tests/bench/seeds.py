@@ -1,4 +1,4 @@
-"""Statements in any number, with a stated skew, made by the store's own row builders and put into SQLite in bulk."""
+"""Statements in any number, with a stated skew, made by the store's own row builders and loaded in bulk."""
 
 import random
 import sqlite3
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from heapq import merge
 from typing import Any
 
+import psycopg
 from sqlalchemy import insert
 
 from lti_mentor import clock
@@ -32,7 +33,9 @@ WHOSE = drafts.key_of(AUTHORITY)
 _DIFFERENT = 4000  # each is said again and again, with an id and a registration of its own
 _ID, _REGISTRATION = (str(uuid.UUID(int=place, version=4)) for place in (1, 2))
 COLUMNS = "tenant, seq, statement_id, stored, timestamp, verb, authority, body"
+UNIQUE = "uq_xapi_statements_tenant_statement_id"
 Lists = defaultdict[bytes, "array[int]"]  # seqs by digest
+Line = tuple[Any, ...]
 
 
 def agent(number: int, kind: str = "person") -> dict[str, Any]:
@@ -103,24 +106,45 @@ def fill(database: Database, tenant: uuid.UUID, total: int) -> None:
     with database.transaction() as db:
         db.execute(insert(Head).values(tenant=tenant, last_seq=total, last_stored=store.microseconds(last)))
     database.engine.dispose()
-    unique = "uq_xapi_statements_tenant_statement_id"
+    rows = _rows(tenant, total, last - timedelta(milliseconds=total), found, registrations)
+    load = _load_sqlite if database.is_sqlite else _load_postgresql
+    load(database, rows, _facets(found, registrations))
+
+
+def _load_sqlite(database: Database, rows: Iterator[Line], facets: Iterator[Line]) -> None:
     with closing(sqlite3.connect(database.engine.url.database or "", isolation_level=None)) as raw:
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -200000"):
             raw.execute(f"PRAGMA {pragma}")
         raw.execute("BEGIN")
-        raw.execute(f"DROP INDEX {unique}")
-        rows = _rows(tenant, total, last - timedelta(milliseconds=total), found, registrations)
+        raw.execute(f"DROP INDEX {UNIQUE}")
         raw.executemany(f"INSERT INTO xapi_statements ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        raw.execute(f"CREATE UNIQUE INDEX {unique} ON xapi_statements (tenant, statement_id)")
-        adding = "INSERT INTO xapi_facets (digest, seq, source) VALUES (?, ?, ?)"
-        raw.executemany(adding, _facets(found, registrations))
+        raw.execute(f"CREATE UNIQUE INDEX {UNIQUE} ON xapi_statements (tenant, statement_id)")
+        raw.executemany("INSERT INTO xapi_facets (digest, seq, source) VALUES (?, ?, ?)", facets)
         raw.execute("COMMIT")
         raw.execute("PRAGMA journal_mode = WAL")
 
 
+def _load_postgresql(database: Database, rows: Iterator[Line], facets: Iterator[Line]) -> None:
+    """Indexes are made when the rows are there; then what a server does by itself, sooner or later."""
+    url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True, options="-c timezone=UTC -c maintenance_work_mem=512MB") as raw:
+        raw.execute(f"DROP INDEX {UNIQUE}")
+        raw.execute("ALTER TABLE xapi_facets DROP CONSTRAINT pk_xapi_facets")
+        with raw.cursor().copy(f"COPY xapi_statements ({COLUMNS}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+        with raw.cursor().copy("COPY xapi_facets (digest, seq, source) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(("bytea", "int8", "int8"))
+            for row in facets:
+                copy.write_row(row)
+        raw.execute(f"CREATE UNIQUE INDEX {UNIQUE} ON xapi_statements (tenant, statement_id)")
+        raw.execute("ALTER TABLE xapi_facets ADD CONSTRAINT pk_xapi_facets PRIMARY KEY (digest, seq, source)")
+        raw.execute("VACUUM (ANALYZE) xapi_statements, xapi_facets")
+
+
 def _rows(
     tenant: uuid.UUID, total: int, first: datetime, found: Lists, registrations: list[tuple[bytes, int]]
-) -> Iterator[tuple[Any, ...]]:
+) -> Iterator[Line]:
     chance = random.Random(total)
     known = [_placed(tenant, statement(chance)) for _ in range(_DIFFERENT)]
     placed = {facet_digest(tenant, REGISTRATION, _REGISTRATION)}
@@ -141,7 +165,7 @@ def _placed(tenant: uuid.UUID, said: Statement) -> Draft:
     return drafts.checked([said], tenant=tenant, authority=AUTHORITY).drafts[0]
 
 
-def _facets(found: Lists, registrations: list[tuple[bytes, int]]) -> Iterator[tuple[bytes, int, int]]:
+def _facets(found: Lists, registrations: list[tuple[bytes, int]]) -> Iterator[Line]:
     """In the order of the table: what has many statements, and the registrations, which have one each."""
     many = ((each, seq) for each, seqs in sorted(found.items()) for seq in seqs)
     for each, seq in merge(many, sorted(registrations)):

@@ -1,6 +1,6 @@
 """Each part of the bench with next to nothing to do, for a test of whether it still runs; its figures say nothing.
 
-Left out are PostgreSQL and killed workers, which other tests have.
+Left out are killed workers, and storing in PostgreSQL, which other tests have.
 """
 
 import tempfile
@@ -39,6 +39,8 @@ def prepare_once(folder: Path) -> None:
     prepare = migrations.prepare
 
     def copy(database: Database, settings: Settings, vault: Vault) -> None:
+        if not database.is_sqlite:
+            return prepare(database, settings, vault)
         first = folder / f"first-{settings.secret_key[0]}.db"
         if not first.exists():
             made = connect(f"sqlite:///{first}")

@@ -34,12 +34,14 @@ class LearningLocker:
         return TargetDraft(**{**given, **changes})
 
     def statements(self) -> list[dict]:
-        """In the order in which they came, page by page."""
-        place, found = "/xAPI/statements?ascending=true&limit=1000", []
-        while place:
-            page = requests.get(f"{self.url}{place}", auth=(KEY, SECRET), headers=VERSION, timeout=20).json()
-            found += page["statements"]
-            place = page["more"]
+        """In the order in which they came, on one page: in memory, ``more`` misses some about every seven minutes.
+
+        Its cursors are UUIDs of version 1 compared as texts, which begin with the bits of the clock that come round.
+        """
+        everything = f"{self.url}/xAPI/statements?ascending=true&limit=1000000"
+        page = requests.get(everything, auth=(KEY, SECRET), headers=VERSION, timeout=120).json()
+        assert not page["more"]
+        found: list[dict] = page["statements"]
         return found
 
 

@@ -44,8 +44,6 @@ def statements(kind: str) -> Response:
 
 def _wanted() -> store.Query:
     registration = query.registration()
-    with tool().database.reading() as db:
-        authority = only_mine(db)
     return store.Query(
         agent=agent_key(query.agent()) if "agent" in request.args else None,
         related_agents=True,
@@ -55,7 +53,7 @@ def _wanted() -> store.Query:
         registration=str(registration) if registration else None,
         since=query.moment("since"),
         until=query.moment("until"),
-        authority=authority,
+        authority=only_mine(),
         within=g.caller.activity,
     )
 

@@ -14,9 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
-from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
 from lti_mentor import clock
@@ -228,6 +226,7 @@ def _caller() -> keys.Caller:
     vault = tool().vault
     with tool().database.looking() as db:
         caller = keys.find(db, key=key, secret=secret, fingerprints=lambda text: record.key_hashes(db, vault, text))
+        g.iri_base = record.iri_base(db)
     if caller is None:
         raise Wrong(401, "key.unknown", "This key is not known, or its secret is wrong.")
     now = clock.now()
@@ -255,14 +254,14 @@ def _credentials() -> tuple[str, str]:
     return key, secret or ""
 
 
-def authority(db: Session | Connection) -> Statement:
+def authority() -> Statement:
     """Who vouches for what the caller stores."""
-    return {"objectType": "Agent", "account": {"homePage": record.iri_base(db), "name": f"key-{g.caller.key}"}}
+    return {"objectType": "Agent", "account": {"homePage": g.iri_base, "name": f"key-{g.caller.key}"}}
 
 
-def only_mine(db: Session) -> str | None:
+def only_mine() -> str | None:
     """Whose statements alone are given out, as facets.agent_key writes it, where the key may see no others."""
-    return None if g.caller.may(keys.READ, reading=True) else agent_key(authority(db))
+    return None if g.caller.may(keys.READ, reading=True) else agent_key(authority())
 
 
 # About, and whatever is not here ------------------------------------------------------------------------------------

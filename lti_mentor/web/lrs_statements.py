@@ -95,7 +95,7 @@ def _settle() -> None:
 def _one(db: Session, name: str) -> Answer:
     statement_id = query.uuid_of(name)
     body = _IDS[name](db, tenant=g.caller.tenant, statement_id=statement_id)
-    if body is None or not _is_for(db, json.loads(body)):
+    if body is None or not _is_for(json.loads(body)):
         raise Wrong(404, "statement.unknown", "There is no statement with this id.")
     (text,) = _formatted(db, [body])
     response = _answer(db, text, [body])
@@ -103,19 +103,19 @@ def _one(db: Session, name: str) -> Answer:
     return response
 
 
-def _is_for(db: Session, statement: Statement) -> bool:
+def _is_for(statement: Statement) -> bool:
     """Whether the caller may see it."""
-    return g.caller.may_see(statement) and only_mine(db) in (None, agent_key(statement["authority"]))
+    return g.caller.may_see(statement) and only_mine() in (None, agent_key(statement["authority"]))
 
 
 def _page(db: Session) -> Answer:
-    page = store.query(db, tenant=g.caller.tenant, wanted=_wanted(db))
+    page = store.query(db, tenant=g.caller.tenant, wanted=_wanted())
     more = json.dumps(_more(page.next))
     text = f'{{"statements":[{",".join(_formatted(db, page.statements))}],"more":{more}}}'
     return _answer(db, text, page.statements)
 
 
-def _wanted(db: Session) -> store.Query:
+def _wanted() -> store.Query:
     limit, registration = query.number("limit"), query.registration()
     return store.Query(
         agent=agent_key(query.agent()) if "agent" in request.args else None,
@@ -129,7 +129,7 @@ def _wanted(db: Session) -> store.Query:
         limit=min(limit, store.MAXIMUM) if limit else store.MAXIMUM,
         ascending=query.flag("ascending"),
         after=query.number("after"),
-        authority=only_mine(db),
+        authority=only_mine(),
         within=g.caller.activity,
     )
 
@@ -153,7 +153,7 @@ def _formatted(db: Session, bodies: list[str]) -> list[str]:
     iris = {activity["id"] for each in found for activity in activities_in(each)}
     if g.caller.activity is not None:  # others say of other activities what is not for a bound key
         iris &= {g.caller.activity}
-    known = {} if only_mine(db) else activities.definitions(db, tenant=g.caller.tenant, iris=iris)
+    known = {} if only_mine() else activities.definitions(db, tenant=g.caller.tenant, iris=iris)
     return [strict.written(formats.canonical(each, _languages(), known)) for each in found]
 
 

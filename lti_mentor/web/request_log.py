@@ -36,6 +36,7 @@ class JsonLines(logging.Formatter):
 def to_standard_error(level: str) -> None:
     """Send all logs of this process to standard error as JSON lines; what those do not say is not looked up."""
     logging.logThreads = logging.logMultiprocessing = False
+    logging._srcfile = ""  # as the manual of logging says: nobody looks for the line that called
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)

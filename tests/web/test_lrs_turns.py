@@ -1,6 +1,7 @@
 """One request of a process stores at a time, takes along what waits with the same key, and nobody waits for long."""
 
 import json
+import logging
 import socket
 import threading
 import time
@@ -11,16 +12,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-from sqlalchemy import event
+from sqlalchemy import event, text
 
+from lti_mentor.app import create_app
 from lti_mentor.db import connect
 from lti_mentor.web import lrs_storing
 from lti_mentor.web.lrs_storing import TURNS, Sent
 from tests.support.record_store import EXAM, ONE, TWO, about, found, one, post, statement
+from tests.support.serving import served
 from xapi import keys
 
 
@@ -31,7 +35,7 @@ def turn():
         yield
 
 
-def at_once(*given):
+def at_once(*given, meanwhile=lambda: None):
     """The answers to what each of these clients sends, while all wait for the same turn."""
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(len(given)))
@@ -41,6 +45,7 @@ def at_once(*given):
                 own = replace(client, session=stack.enter_context(requests.Session()))
                 asked.append(pool.submit(send, own, said))
                 wait_for(len(asked))
+            meanwhile()
         return [each.result() for each in asked]
 
 
@@ -171,6 +176,62 @@ def test_a_database_that_is_away_is_waited_for_once(lrs_server, lrs_client):
     assert [answer.status_code for answer in answers] == [503] * 3
     assert len(tries) == 1
     post(lrs_client, given)
+
+
+@contextmanager
+def taken_away(database):
+    """Until it is over; it happens when what this gives is called."""
+    if database.is_sqlite:
+        file = Path(database.engine.url.database)
+        aside = file.with_suffix(".aside")
+
+        def take_away():
+            database.engine.dispose()
+            file.rename(aside)
+            file.mkdir()
+
+        try:
+            yield take_away
+        finally:
+            file.rmdir()
+            aside.rename(file)
+        return
+    name = database.engine.url.database
+    other = connect(database.engine.url.set(database="template1").render_as_string(hide_password=False))
+
+    def ask(*questions):
+        with other.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            for question in questions:
+                connection.execute(text(question))
+
+    ending = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"
+    try:
+        yield lambda: ask(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false", ending)
+    finally:
+        ask(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        other.engine.dispose()
+
+
+def test_a_database_that_goes_away_before_anything_is_stored_is_said_like_everything_else(
+    lrs_server, lrs_client, loaded_settings, caplog
+):
+    given, token = statement(), "a token that is only used by this test"
+    caplog.set_level(logging.INFO, "lti_mentor")
+    made = replace(loaded_settings, metrics_token=token)
+    with served(lambda url: create_app(replace(made, base_url=url), lrs_server.database)) as address:
+        client = replace(lrs_client, address=address)
+        post(client, statement())  # the use of the key is noted
+        with taken_away(lrs_server.database) as take_away:
+            (answer,) = at_once((client, given), meanwhile=take_away)
+        counted = requests.get(f"{address}/metrics", headers={"Authorization": f"Bearer {token}"}, timeout=20).text
+        assert (answer.status_code, answer.json()["error"]) == (503, "database.away")
+        assert answer.headers["X-Experience-API-Version"] == client.version
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "X-Experience-API-Consistent-Through" not in answer.headers
+        assert 'lti_mentor_requests_total{endpoint="lrs_statements.post_statements",status="503"} 1\n' in counted
+        logged = [each.status for each in caplog.records if each.message == "request" and each.method == "POST"]
+        assert logged == [200, 503]
+        post(client, given)
 
 
 def test_nobody_stores_for_a_request_that_was_interrupted_while_it_waited(monkeypatch):

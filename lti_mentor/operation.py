@@ -112,8 +112,10 @@ def _delivery(db: Session) -> Iterator[str]:
     def each(number: Callable[[Standing], float]) -> list[tuple[str, float]]:
         return [(_labels(standing.target), number(standing)) for standing in standings]
 
+    left = each(lambda standing: standing.target.queue_until - standing.target.queued_seq)
     waited = each(lambda standing: (now - standing.oldest).total_seconds() if standing.oldest else 0.0)
     yield from gauge("lti_mentor_delivery_waiting", "Statements that wait.", *each(lambda standing: standing.waiting))
+    yield from gauge("lti_mentor_delivery_not_queued", "Older statements to be looked through before they wait.", *left)
     yield from gauge("lti_mentor_delivery_oldest_seconds", "How long the oldest waits.", *waited)
     yield from gauge("lti_mentor_delivery_dead", "Statements that were refused.", *each(lambda standing: standing.dead))
     yield from gauge("lti_mentor_delivery_down", "1 while nothing gets through.", *each(lambda one: one.is_down))

@@ -17,6 +17,7 @@ from lti_mentor.activity.outside import TargetDraft
 from lti_mentor.app import create_app
 from lti_mentor.db import connect
 from lti_mentor.jobs import worker
+from lti_mentor.mentoring import organizations
 from lti_mentor.operation import gauge
 from lti_mentor.settings import SettingsError, load
 from lti_mentor.tool import Tool
@@ -25,9 +26,10 @@ from lti_mentor.web.measured import SIZE, Measures
 from tests.conftest import SECRET, url_of
 from tests.support import processes
 from tests.support.outside import add, say, statement
+from xapi import outbox
 from xapi.rows import Target
 
-DELIVERY = ("waiting", "oldest_seconds", "dead", "down", "errors_total", "sent_total")
+DELIVERY = ("waiting", "not_queued", "oldest_seconds", "dead", "down", "errors_total", "sent_total")
 TOKEN = "a token that is only used by the tests of the numbers"
 
 
@@ -145,7 +147,29 @@ def test_each_record_store_outside_has_numbers_of_its_own(database, cast, client
     found, labels = numbers(client), f'{{target="{target.id}",label="Ware\\"house"}}'
     said = {name: found[f"lti_mentor_delivery_{name}{labels}"] for name in DELIVERY}
     assert float(said.pop("oldest_seconds")) >= 0
-    assert said == {"waiting": "2", "dead": "0", "down": "0", "errors_total": "7", "sent_total": "40"}
+    others = {"dead": "0", "down": "0", "errors_total": "7", "sent_total": "40"}
+    assert said == {"waiting": "2", "not_queued": "0", **others}
+
+
+def test_older_statements_that_are_asked_for_are_counted_before_they_wait(database, client, loaded_settings):
+    with database.transaction() as db:
+        home = organizations.named(db, "Home").id
+    say(database, home, [statement(number) for number in range(3)])
+    draft = TargetDraft(label="W", endpoint="https://lrs.example.org/xapi", key="us", secret="theirs")
+    target = add(database, loaded_settings, home, replace(draft, since=clock.now() - timedelta(days=1)))
+    say(database, home, [statement(3)])
+
+    def said():
+        found = numbers(client)
+        names = ("waiting", "not_queued")
+        return [found[f'lti_mentor_delivery_{name}{{target="{target.id}",label="W"}}'] for name in names]
+
+    assert said() == ["1", "3"]
+    with database.transaction() as db:
+        outbox.accepted(db, target)
+        now = clock.now()
+        outbox.take(db, outbox.claim(db, now=now, until=now), now=now, until=now)
+    assert said() == ["4", "0"]
 
 
 def test_more_numbers_are_a_function_more(client, monkeypatch):

@@ -92,6 +92,18 @@ def batch(waiting: Sequence[SomeLetter], most: int = MOST) -> list[SomeLetter]:
     return taken
 
 
+def first_of_each(waiting: Sequence[SomeLetter]) -> list[SomeLetter]:
+    """Those that may go ahead of others: the first one of each registration, and all that have none."""
+    taken, seen = [], set[str]()
+    for each in waiting:
+        registration = json.loads(each.body).get("context", {}).get("registration", "").lower()
+        if registration not in seen:
+            taken.append(each)
+        if registration:
+            seen.add(registration)
+    return taken
+
+
 def first_size(failures: int) -> int:
     """How many go together after so many failures in a row: a statement that breaks the other side ends up alone."""
     return max(1, MOST >> failures)

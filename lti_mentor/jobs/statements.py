@@ -154,8 +154,11 @@ class _Turn:
         self._send(letters[half:])
 
     def _get_past(self, letters: Sequence[Letter]) -> None:
-        """Nothing got through for long: where another letter is taken, it is the first alone that breaks them."""
-        first, *others = letters
+        """Nothing got through for long: where another letter is taken, it is the first alone that breaks them.
+
+        The other one overtakes none of its registration but the first, which is put aside then.
+        """
+        first, others = letters[0], delivery.first_of_each(letters[1:])
         try:
             self._send([first])
         except PlatformError as problem:

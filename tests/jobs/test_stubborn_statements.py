@@ -19,6 +19,8 @@ from tests.support.outside import add, say, standing, statement
 from tests.support.recording import recording
 from tests.support.stores import SECRET, Lrs, dead, later, target
 
+REGISTRATION = [f"00000000-0000-4000-a000-{number:012}" for number in range(3)]
+
 
 def resume(database, home, found):
     with database.transaction() as db:
@@ -38,6 +40,42 @@ def test_a_statement_that_breaks_the_other_side_is_put_aside_once_another_is_tak
             later(tool, passed * 2000)
         assert {str(each.statement_id) for each in dead(database, found)} == breaking
         assert sorted(lrs.kept) == [each for each in ids if each not in breaking]
+
+
+@pytest.mark.parametrize("registrations", [1, 3])
+@pytest.mark.parametrize("passed", [11, 13, 16])
+def test_whatever_gets_past_a_stubborn_statement_overtakes_none_of_its_registration(
+    sqlite_database, loaded_settings, registrations, passed
+):
+    database, tool = sqlite_database, Tool(loaded_settings, sqlite_database, Vault(loaded_settings.secret_key))
+    with database.transaction() as db:
+        home = organizations.named(db, "Home").id
+    given = [statement(number, context={"registration": REGISTRATION[number % registrations]}) for number in range(9)]
+    lrs = Lrs(lambda batch: 500)
+    with target(database, loaded_settings, home, lrs) as found:
+        ids = say(database, home, given)
+        for number in range(passed):
+            later(tool, number * 2000)
+        lrs.judge = lambda batch: 200 if ids[0] not in batch else 500
+        later(tool, passed * 2000)
+        assert [str(each.statement_id) for each in dead(database, found)] == [ids[0]]
+    assert sorted(lrs.kept) == ids[1:]
+    for own in (ids[first::registrations] for first in range(registrations)):
+        assert [each for each in lrs.kept if each in own] == [each for each in own if each != ids[0]]
+
+
+def test_statements_without_a_registration_get_past_a_stubborn_one(sqlite_database, loaded_settings):
+    database, tool = sqlite_database, Tool(loaded_settings, sqlite_database, Vault(loaded_settings.secret_key))
+    with database.transaction() as db:
+        home = organizations.named(db, "Home").id
+    breaking = {statement(number)["id"] for number in (0, 1)}
+    lrs = Lrs(lambda batch: 200 if breaking.isdisjoint(batch) else 500)
+    with target(database, loaded_settings, home, lrs) as found:
+        say(database, home, [statement(number, context={}) for number in range(4)])
+        for passed in range(40):
+            later(tool, passed * 2000)
+        assert {str(each.statement_id) for each in dead(database, found)} == breaking
+    assert len(lrs.kept) == 2
 
 
 def test_a_statement_that_gets_no_answer_holds_the_others_up_for_a_while_only(sqlite_database, loaded_settings):

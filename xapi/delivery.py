@@ -79,6 +79,11 @@ class Letter(Protocol):
 SomeLetter = TypeVar("SomeLetter", bound=Letter)
 
 
+def is_too_new(letter: Letter, version: str) -> bool:
+    """Whether a record store that is spoken to in this version has to refuse it (1.0.3 Part Two, 2.4.10)."""
+    return version == ONE and not json.loads(letter.body)["version"].startswith("1.")
+
+
 def batch(waiting: Sequence[SomeLetter], most: int = MOST) -> list[SomeLetter]:
     """As many of the first ones as go together; at least one. One with attachments goes alone, for they may be long."""
     taken, size = list(waiting[:1]), sum(len(each.body.encode()) for each in waiting[:1])

@@ -202,12 +202,23 @@ def delivered(db: Session, target: Target, letters: Iterable[Letter], *, now: da
 
 def refused(db: Session, target: Target, letter: Letter, *, status: int | None, answer: str, now: datetime) -> None:
     """Put it aside with the answer; not where it was erased meanwhile."""
-    if _remove(db, target, [letter.seq]):
-        values = {"status": status, "answer": answer, "at": now}
-        key = {"tenant": target.tenant, "target_id": target.id, "seq": letter.seq}
-        kept = inserting(db, DeadLetter).values(key | values)
-        db.execute(kept.on_conflict_do_update(index_elements=list(key), set_=values))
+    if _put_aside(db, target, letter, status=status, answer=answer, at=now):
         _change(db, target, errors=Target.errors + 1, failures=0, retry_at=None, problem=None, failed_at=None)
+
+
+def unfit(db: Session, target: Target, letters: Iterable[Letter], reason: str, *, now: datetime) -> None:
+    """Put aside, with a code, what it would not take whatever it says: it is not asked, so nothing is known of it."""
+    for letter in letters:
+        _put_aside(db, target, letter, status=None, answer=reason, at=now)
+
+
+def _put_aside(db: Session, target: Target, letter: Letter, **values: Any) -> bool:
+    if not _remove(db, target, [letter.seq]):
+        return False
+    key = {"tenant": target.tenant, "target_id": target.id, "seq": letter.seq}
+    kept = inserting(db, DeadLetter).values(key | values)
+    db.execute(kept.on_conflict_do_update(index_elements=list(key), set_=values))
+    return True
 
 
 def _remove(db: Session, target: Target, seqs: list[int]) -> int:

@@ -375,7 +375,7 @@ class DeadLetter(Base):
     target_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     status: Mapped[int | None]  # of HTTP; none where no answer came
-    answer: Mapped[str] = mapped_column(Text)
+    answer: Mapped[str] = mapped_column(Text)  # without a status, the code of why it was not sent, or nothing
     at: Mapped[datetime]
 
     __table_args__ = (

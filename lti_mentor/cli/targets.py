@@ -188,8 +188,8 @@ def dead_list(organization: str, label: str) -> None:
         last = 0
         while letters := outside.dead_letters(db, target, most=A_READ, after=last):
             for each in letters:
-                status = each.status or "no answer"
-                click.echo(f"{each.statement_id}  {each.at:%Y-%m-%d %H:%M} UTC  {status}  {each.answer}")
+                answer = f"{each.status}  {each.answer}" if each.status else SENTENCES.get(each.answer, "no answer")
+                click.echo(f"{each.statement_id}  {each.at:%Y-%m-%d %H:%M} UTC  {answer}")
             last = letters[-1].seq
 
 

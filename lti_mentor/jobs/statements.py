@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 8  # targets
 TURN = timedelta(seconds=10)  # of one target: it sends on until then
 A_LOOK = 0.5  # seconds between two looks for targets that became due while others are sent to
-REFUSES_ALL = "target.refuses_all"
+REFUSES_ALL, TOO_NEW = "target.refuses_all", "target.statement_too_new"
 LASTING = (
     "target.shut_out",
     "target.no_token",
@@ -126,8 +126,15 @@ class _Turn:
                 self._send(delivery.batch(letters, most))
 
     def _next(self) -> list[Letter] | None:
+        """Without those that the target has to refuse: ten of them in a row would stop it."""
+        now, version = clock.now(), self.target.version
         with self.tool.database.transaction() as db:
-            return outbox.take(db, self.target, now=clock.now(), until=_lease(self.tool))
+            letters = outbox.take(db, self.target, now=now, until=_lease(self.tool))
+            if letters is None:
+                return None
+            unfit = [each for each in letters if delivery.is_too_new(each, version)]
+            outbox.unfit(db, self.target, unfit, TOO_NEW, now=now)
+        return [each for each in letters if each not in unfit]
 
     def _send(self, letters: Sequence[Letter]) -> None:
         """Whatever cannot go together goes in halves, in the same order."""

@@ -168,6 +168,7 @@ SENTENCES = {
     "target.address_refused": "The address is private or not a web address, so nothing is sent there. Put its network into LTI_MENTOR_ALLOWED_NETWORKS, then resume.",
     "target.not_encrypted": "The address begins with http and is on no network of yours, so key and statements could be read on the way: nothing is sent there. Remove it and add it anew with https, or put its network into LTI_MENTOR_ALLOWED_NETWORKS, then resume.",
     "target.refuses_all": "The record store refused ten statements in a row and took none, so nothing more is sent. Put right what its answer complains about, then resume and send again what it refused; to resume without that lets it refuse more.",
+    "target.statement_too_new": "Not sent: this statement is of xAPI 2.0, and this record store gets 1.0.3. If it speaks 2.0.0, add it anew with that version and the day from which it is to get statements; if not, give this statement up.",
     "target.no_address": "The host of the record store cannot be found right now. It is tried again.",
     "target.no_answer": "The record store does not answer right now. It is tried again.",
     "target.bad_status": "The record store answers with an error. It is tried again.",

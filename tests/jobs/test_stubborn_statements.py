@@ -159,6 +159,41 @@ def test_whoever_has_looked_and_resumes_lets_it_refuse_more(database, home, tool
         assert standing(database, home).dead == 30
 
 
+def test_statements_that_are_too_new_are_put_aside_unsent_and_the_others_arrive(database, home, tool, loaded_settings):
+    lrs = Lrs(lambda batch: 200 if newer.isdisjoint(batch) else 400)
+    with target(database, loaded_settings, home, lrs) as found:
+        newer = set(say(database, home, [statement(number) for number in range(150)], version="2.0.0"))
+        older = say(database, home, [statement(number) for number in range(150, 153)])
+        newer |= set(say(database, home, [statement(153)], version="2.0.0"))
+        assert statements.run(tool) == 3
+        assert (lrs.kept, lrs.batches) == (older, [3])
+        now = standing(database, home)
+        assert (now.state, now.is_down, now.waiting, now.dead, now.target.errors) == ("idle", False, 0, 151, 0)
+        assert {(each.status, each.answer) for each in dead(database, found)} == {(None, "target.statement_too_new")}
+        with database.transaction() as db:
+            assert outside.replay(db, found) == 151
+        assert statements.run(tool) == 0
+        assert standing(database, home).dead == 151
+
+
+def test_statements_that_are_too_new_say_nothing_of_a_target_that_is_down(database, home, tool, loaded_settings):
+    with target(database, loaded_settings, home, Lrs(lambda batch: 503)):
+        say(database, home, [statement(1)])
+        for passed in (0, 100):
+            later(tool, passed)
+        say(database, home, [statement(2)], version="2.0.0")
+        later(tool, 200)
+        now = standing(database, home)
+        assert (now.dead, now.waiting, now.target.failures, now.is_down) == (1, 1, 3, True)
+
+
+def test_a_target_of_the_new_version_gets_statements_of_both(database, home, tool, warehouse, loaded_settings):
+    add(database, loaded_settings, home, warehouse.draft(version="2.0.0"))
+    ids = say(database, home, [statement(1)], version="2.0.0") + say(database, home, [statement(2)])
+    assert statements.run(tool) == 2
+    assert warehouse.ids() == ids
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "is_there"),
     [

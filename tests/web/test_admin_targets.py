@@ -153,6 +153,20 @@ def test_however_many_statements_are_refused_each_can_be_seen(site, tool, home, 
     assert [each for each in ids if each in listed] == ids
 
 
+def test_a_statement_that_is_too_new_for_a_record_store_is_shown_with_what_to_do(site, tool, home):
+    with recording(judged([Response("[]")])) as (base, _):
+        found = add(
+            site.database, site.settings, home, outside.TargetDraft(label="W", endpoint=base, key="us", secret="s")
+        )
+        say(site.database, home, [statement(1)], version="2.0.0")
+        assert statements.run(tool) == 0
+    said = "Not sent: this statement is of xAPI 2.0, and this record store gets 1.0.3."
+    page = Administrator(site).open(f"targets/{found.id}")
+    assert said in page.text
+    assert "no answer" not in page.text
+    assert said in run(site, "dead", "list", "W").output
+
+
 def test_older_statements_are_sent_from_the_page_and_a_record_store_is_removed_there(site, tool, home):
     say(site.database, home, [statement(1), statement(2)])
     with recording(judged([Response("[]")])) as (base, _):

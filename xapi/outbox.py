@@ -132,14 +132,18 @@ class Letter:
         return '"attachments":' in self.body
 
 
-def claim(db: Session, *, now: datetime, until: datetime) -> Target | None:
-    """The target that waits longest for its turn, of those with something to do; ours until the lease ends."""
+def claim(db: Session, *, now: datetime, until: datetime, but: Iterable[uuid.UUID] = ()) -> Target | None:
+    """The target that waits longest for its turn, of those with something to do; ours until the lease ends.
+
+    None of those that are named: it is not their turn.
+    """
     free = or_(Target.leased_until.is_(None), Target.leased_until <= now)
     due = or_(Target.retry_at.is_(None), Target.retry_at <= now)
     has_letters = exists().where(Outbound.tenant == Target.tenant, Outbound.target_id == Target.id)
     has_work = or_(has_letters, Target.queued_seq < Target.queue_until)
     works = or_(Target.status == NEW, and_(Target.status == ACTIVE, has_work))
-    wanted = select(Target).where(free, due, works).order_by(Target.leased_until.asc().nulls_first(), Target.created_at)
+    wanted = select(Target).where(free, due, works, Target.id.not_in(list(but)))
+    wanted = wanted.order_by(Target.leased_until.asc().nulls_first(), Target.created_at)
     # a writer that queues for this target does not wait for us
     target = db.scalar(wanted.limit(1).with_for_update(skip_locked=True, key_share=True))
     if target is not None:

@@ -4,7 +4,8 @@ import json
 import logging
 import secrets
 import threading
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -24,8 +25,10 @@ from xapi.outbox import Letter
 from xapi.rows import Target
 
 log = logging.getLogger(__name__)
-AT_ONCE = 8  # targets
+AT_ONCE, LONG_AT_ONCE = 16, 8  # targets, and those of them whose last turn was long
 TURN = timedelta(seconds=10)  # of one target: it sends on until then
+LONG = timedelta(seconds=2)  # of a turn
+_LONG: set[uuid.UUID] = set()  # targets of this process whose last turn was long: they are slow, or get very much
 A_LOOK = 0.5  # seconds between two looks for targets that became due while others are sent to
 REFUSES_ALL, TOO_NEW = "target.refuses_all", "target.statement_too_new"
 LASTING = (
@@ -54,23 +57,35 @@ def deliver(tool: Tool, stop: threading.Event) -> None:
 def run(tool: Tool, stop: threading.Event | None = None) -> int:
     """Until nothing is due, or ``stop`` is set; how many statements were delivered.
 
-    Each target has a thread and a connection of its own, so that one that is slow holds up no other.
+    Each target has a thread and a connection of its own, so that one that is slow holds up no other; and however many
+    are slow, threads are left for those that are not.
     """
     total, stop = 0, stop or threading.Event()
-    turns: set[Future[int]] = set()
+    turns: dict[Future[int], tuple[uuid.UUID, datetime]] = {}
     with ThreadPoolExecutor(AT_ONCE, "target") as threads:
         while True:
-            while len(turns) < AT_ONCE and not stop.is_set() and (target := _claim(tool)):
-                turns.add(threads.submit(copy_context().run, send_some, tool, target, stop))
+            while len(turns) < AT_ONCE and not stop.is_set() and (target := _claim(tool, turns.values())):
+                turns[threads.submit(copy_context().run, send_some, tool, target, stop)] = target.id, clock.now()
             if not turns:
                 return total
-            done, turns = wait(turns, A_LOOK, FIRST_COMPLETED)
-            total += sum(turn.result() for turn in done)
+            done, _ = wait(turns, A_LOOK, FIRST_COMPLETED)
+            for turn in done:
+                _note(*turns.pop(turn))
+                total += turn.result()
 
 
-def _claim(tool: Tool) -> Target | None:
+def _note(target_id: uuid.UUID, began: datetime) -> None:
+    """How long the turn was that is over now."""
+    if clock.now() - began < LONG:
+        _LONG.discard(target_id)
+    else:
+        _LONG.add(target_id)
+
+
+def _claim(tool: Tool, turns: Iterable[tuple[uuid.UUID, datetime]]) -> Target | None:
+    others = _LONG if sum(target_id in _LONG for target_id, _ in turns) >= LONG_AT_ONCE else ()
     with tool.database.transaction() as db:
-        return outbox.claim(db, now=clock.now(), until=_lease(tool))
+        return outbox.claim(db, now=clock.now(), until=_lease(tool), but=others)
 
 
 def _lease(tool: Tool) -> datetime:

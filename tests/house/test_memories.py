@@ -35,6 +35,7 @@ MEMORIES = {
     "lti_mentor/activity/record.py _DEFINED": "activities that are known, by organization and IRI",
     "lti_mentor/insight/memory.py MEMORIES": "records, by organization and program",
     "lti_mentor/jobs/outside.py _TOKENS": "tokens, by target and its sealed secret",
+    "lti_mentor/jobs/statements.py _LONG": "ids of targets that took long",
     "lti_mentor/lti/grades.py _scores": "lives as long as the gradebook of one column",
     "xapi/activities.py MEMORIES": "what is known of activities, by tenant",
     # nothing is kept in them but who waits

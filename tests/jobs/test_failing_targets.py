@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
@@ -171,6 +172,45 @@ def test_one_that_is_slow_holds_up_no_other(database, home, tool, warehouse, loa
         ids = say(database, home, [statement(number) for number in range(3)])
         assert statements.run(tool) == 8
     assert warehouse.ids() == lrs.kept == ids
+
+
+def test_however_many_are_slow_one_that_is_not_does_not_wait_for_them(
+    database, home, tool, loaded_settings, monkeypatch
+):
+    """Three are, and there are three threads; two of them are at it when something is said for the fourth."""
+    monkeypatch.setattr(statements, "AT_ONCE", 3)
+    monkeypatch.setattr(statements, "LONG_AT_ONCE", 2)
+    monkeypatch.setattr(statements, "LONG", timedelta(minutes=1))  # also on a loaded machine
+    is_there, at_it, waited = threading.Event(), [], []
+    other = "http://adlnet.gov/expapi/verbs/passed"
+
+    def slow(batch):
+        at_it.append(batch)
+        if len(at_it) == 2:
+            say(database, home, [statement(9, verb={"id": other})])
+        waited.append(is_there.wait(20))
+        return 200
+
+    def take(batch):
+        is_there.set()
+        return 200
+
+    many, quick = [Lrs() for _ in range(3)], Lrs(take)
+    with ExitStack() as stack:
+        for number, lrs in enumerate(many):
+            verbs = (statement()["verb"]["id"],)
+            stack.enter_context(target(database, loaded_settings, home, lrs, label=f"Slow {number}", verbs=verbs))
+        say(database, home, [statement(1)])
+        with monkeypatch.context() as patch:
+            patch.setattr(statements, "LONG", timedelta(0))
+            assert statements.run(tool) == 3
+        stack.enter_context(target(database, loaded_settings, home, quick, label="Quick", verbs=(other,)))
+        assert statements.run(tool) == 0
+        for lrs in many:
+            lrs.judge = slow
+        say(database, home, [statement(2)])
+        assert statements.run(tool) == 4
+    assert (len(quick.kept), waited) == (1, [True] * 3)
 
 
 def test_a_target_is_worked_on_once_and_again_when_the_lease_ends(database, home, tool, warehouse, loaded_settings):

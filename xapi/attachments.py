@@ -76,6 +76,20 @@ def enclosed(db: Session, *, tenant: uuid.UUID, statements: Iterable[Statement])
     return {sha2: kind for sha2, kind in named.items() if sha2 in here}
 
 
+def listed(db: Session, *, tenant: uuid.UUID, statement: Statement) -> list[dict[str, Any]]:
+    """What a statement names, in short, and whether its content is here."""
+    here = enclosed(db, tenant=tenant, statements=[statement])
+    return [
+        {
+            "type": each["contentType"],
+            "size": each["length"],
+            "sha2": each["sha2"],
+            "is_kept": each["sha2"].lower() in here,
+        }
+        for _, each in _of(statement)
+    ]
+
+
 def _enclosed(db: Session, tenant: uuid.UUID, statement_ids: Sequence[uuid.UUID]) -> set[str]:
     statement = and_(StoredStatement.tenant == Enclosure.tenant, StoredStatement.seq == Enclosure.seq)
     wanted = select(Enclosure.sha2).join(StoredStatement, statement).where(StoredStatement.tenant == tenant)

@@ -35,7 +35,7 @@ from xapi.drafts import Batch, Draft, checked, draft_of, indexed, key_of
 from xapi.errors import Conflict
 from xapi.facets import AGENT, REGISTRATION, RELATED_ACTIVITY, RELATED_AGENT, Statement, facet_digest, short
 from xapi.inserts import Written
-from xapi.rows import Head, StoredStatement, inserting, metadata
+from xapi.rows import Facet, Head, StoredStatement, inserting, metadata
 from xapi.search import MAXIMUM, Query
 
 __all__ = ["MAXIMUM", "Query"]
@@ -355,6 +355,30 @@ def scan(
     for seqs in db.scalars(ordered).partitions():
         for body in bodies(db, tenant, seqs).values():
             yield strict.parsed(body)
+
+
+def naming(db: Session, *, tenant: uuid.UUID, related: Iterable[str], direct: Iterable[str]) -> Iterator[Kept]:
+    """What itself names one of these agents, in whatever part or as one that did something or that it is about.
+
+    Voided statements are among them, each is there once, in the order of storing. No more than a few are in memory.
+    """
+    wanted, last = _naming(tenant, related, direct).order_by(Facet.seq).limit(AT_ONCE), 0
+    while seqs := within(db, tenant, db.scalars(wanted.where(Facet.seq > last)).all(), PAGE_BYTES):
+        whole = select(StoredStatement.seq, StoredStatement.body, StoredStatement.voided_by)
+        of_these = whole.where(StoredStatement.tenant == tenant, StoredStatement.seq.in_(seqs))
+        yield from (Kept(*row) for row in db.execute(of_these.order_by(StoredStatement.seq)))
+        last = seqs[-1]
+
+
+def count_naming(db: Session, *, tenant: uuid.UUID, related: Iterable[str], direct: Iterable[str]) -> int:
+    """How many those are."""
+    return db.scalars(select(func.count()).select_from(_naming(tenant, related, direct).subquery())).one()
+
+
+def _naming(tenant: uuid.UUID, related: Iterable[str], direct: Iterable[str]) -> Select[int]:
+    said = [(kind, agent) for kind, agents in ((RELATED_AGENT, related), (AGENT, direct)) for agent in agents]
+    digests = [facet_digest(tenant, kind, short(agent)) for kind, agent in said]
+    return select(Facet.seq).where(Facet.digest.in_(digests), Facet.source == Facet.seq).distinct()
 
 
 @dataclass(frozen=True, order=True)

@@ -1,7 +1,5 @@
 """Organizations, and the rights of their people."""
 
-import json
-
 import click
 from sqlalchemy.orm import Session
 
@@ -89,7 +87,8 @@ def person_export(person: str, organization: str) -> None:
         found = find_person(session, organization, person)
         place = f"{audit.COMMAND}person export"
         audit.write(session, found.organization_id, "exported", place=place, subject_id=found.id)
-        click.echo(json.dumps(privacy.export(session, found), ensure_ascii=False, indent=1))
+        for piece in privacy.export(session, found):
+            click.echo(piece, nl=False)
 
 
 @person.command("erase")

@@ -7,11 +7,12 @@ says of somebody only that they were erased: no name, no mail address, no accoun
 
 import base64
 import hashlib
+import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from sqlalchemy import Column, CursorResult, RowMapping, delete, func, or_, select
 from sqlalchemy.orm import Session
@@ -25,8 +26,8 @@ from lti_mentor.mentoring import audit, pairing, people
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.people import Account, Person, Pseudonym
 from lti_mentor.vault import Vault
+from xapi import attachments, removal, store, strict
 from xapi import documents as record_store
-from xapi import removal, store
 from xapi.facets import agent_key
 from xapi.rows import Document, FormerTarget, Target
 
@@ -73,15 +74,26 @@ def kept(db: Session, person: Person) -> dict[str, list[RowMapping]]:
     return {name: list(rows.values()) for name, rows in found.items() if rows}
 
 
-def export(db: Session, person: Person) -> dict[str, Any]:
-    """All of it in plain values, with the statements and the documents of the person in the record store."""
+def export(db: Session, person: Person) -> Iterator[str]:
+    """All of it as JSON, with the statements and the documents of the person in the record store.
+
+    In pieces: no more than a few statements are in memory.
+    """
     rows = {name: [_plain(row) for row in rows] for name, rows in kept(db, person).items()}
-    return {
-        "exported_at": clock.now().isoformat(),
-        "rows": rows,
-        "statements": list(statements(db, person)),
-        "documents": [_readable(each) for each in documents(db, person)],
-    }
+    yield f'{{"exported_at": {_written(clock.now().isoformat())},\n"rows": {_written(rows)},\n"statements": ['
+    yield from _listed(statements(db, person))
+    yield '],\n"documents": ['
+    yield from _listed(_readable(each) for each in documents(db, person))
+    yield "]}\n"
+
+
+def _listed(values: Iterable[Any]) -> Iterator[str]:
+    for place, value in enumerate(values):
+        yield f"{',' if place else ''}\n{_written(value)}"
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1)
 
 
 def _plain(row: RowMapping) -> dict[str, Any]:
@@ -105,9 +117,30 @@ def _readable(document: Document) -> dict[str, Any]:
 
 
 def statements(db: Session, person: Person) -> Iterator[dict[str, Any]]:
-    """What the person did: our own statements under their pseudonyms, those of others under account or mail address."""
-    for agent in agents_of(db, person):
-        yield from store.scan(db, tenant=person.organization_id, agent=agent)
+    """Each as it is kept, with what voided it and what came along: all that erasing removes, and what stays.
+
+    Those are the statements that name an account or the mail address in whatever part, and under the pseudonyms what
+    the person did and had done to them. Not what our own say of somebody else and name the mentor of: that person may
+    keep it from their mentor.
+    """
+    for kept in store.naming(db, **_called(db, person)):
+        said = strict.parsed(kept.body)
+        attached = attachments.listed(db, tenant=person.organization_id, statement=said)
+        yield {"statement": said, "voided_by": _value(kept.voided_by), "attachments": attached}
+
+
+def count_statements(db: Session, person: Person) -> int:
+    return store.count_naming(db, **_called(db, person))
+
+
+class _Called(TypedDict):
+    tenant: uuid.UUID
+    related: list[str]
+    direct: list[str]
+
+
+def _called(db: Session, person: Person) -> _Called:
+    return {"tenant": person.organization_id, "related": _names(db, person), "direct": _pseudonyms(db, person)}
 
 
 def documents(db: Session, person: Person) -> Iterator[Document]:

@@ -1,8 +1,8 @@
 """What is kept about somebody: counted in words, and as one file."""
 
-import json
+import tempfile
 
-from flask import Response
+from flask import Response, send_file
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
@@ -47,7 +47,7 @@ KINDS = {
 def counted(db: Session, person: Person) -> list[tuple[str, int]]:
     """Each kind of data with how much there is of it, in the order of KINDS."""
     found = {name: len(rows) for name, rows in privacy.kept(db, person).items()}
-    found["statements"] = sum(1 for _statement in privacy.statements(db, person))
+    found["statements"] = privacy.count_statements(db, person)
     found["documents"] = sum(1 for _document in privacy.documents(db, person))
     named = [(_(label), found.pop(name)) for name, label in KINDS.items() if found.get(name)]
     return named + sorted((name, count) for name, count in found.items() if count)
@@ -55,12 +55,12 @@ def counted(db: Session, person: Person) -> list[tuple[str, int]]:
 
 def download(person: Person, *, place: str) -> Response:
     """Everything as JSON to keep; on record."""
-    visit = current_visit()
+    visit, file = current_visit(), tempfile.TemporaryFile()  # noqa: SIM115 (open until it is sent)
     with tool().database.reading() as db:
-        text = json.dumps(privacy.export(db, person), ensure_ascii=False, indent=1)
+        file.writelines(piece.encode() for piece in privacy.export(db, person))
     with tool().database.transaction() as db:
         about = {"actor_id": visit.person_id, "subject_id": person.id}
         audit.write(db, visit.organization_id, "exported", place=place, **about)
-    answer = Response(text, mimetype="application/json")
-    answer.headers["Content-Disposition"] = f'attachment; filename="mentoring-data-{clock.today().isoformat()}.json"'
-    return answer
+    file.seek(0)
+    name = f"mentoring-data-{clock.today().isoformat()}.json"
+    return send_file(file, "application/json", as_attachment=True, download_name=name)

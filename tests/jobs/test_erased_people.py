@@ -19,8 +19,10 @@ from tests.conftest import SECRET
 from tests.support.outside import add, say, standing, statement
 from tests.support.recording import recording
 from tests.support.stores import Lrs
+from xapi import store
 from xapi.facets import AGENT, RELATED_AGENT, agent_key, facet_digest
 from xapi.rows import Attachment, Facet, StoredStatement
+from xapi.vocabulary import Verbs
 
 VAULT = Vault((SECRET,))
 ACCOUNT = {"account": {"homePage": "https://lms.example.org", "name": "learner"}}
@@ -54,6 +56,12 @@ def erase(database, person):
         return privacy.erase(db, VAULT, people.get(db, person.organization_id, person.id), by=None)
 
 
+def given_out(database, person):
+    """The statements in the file that a person gets."""
+    with database.reading() as db:
+        return json.loads("".join(privacy.export(db, person)))["statements"]
+
+
 def bodies(database):
     with database.reading() as db:
         return [json.loads(body) for body in db.scalars(select(StoredStatement.body).order_by(StoredStatement.seq))]
@@ -77,9 +85,8 @@ def test_statements_that_name_whoever_is_erased_are_gone_and_those_of_others_sta
     others = [about(7), about(8, object=voided), about(9, object={**voided, "id": about(8)["id"]})]
     say(database, home, theirs + others)
     set_goal(database, cast.learner, "Write")
-    with database.reading() as db:
-        given = [each["id"] for each in privacy.export(db, learner)["statements"]]
-    assert {each["id"] for each in (*theirs[:4], theirs[5])} < set(given)
+    given = [each["statement"]["id"] for each in given_out(database, learner)]
+    assert {each["id"] for each in theirs} < set(given)
     erase(database, learner)
     ids = {each["id"] for each in bodies(database)}
     assert ids.isdisjoint(each["id"] for each in theirs)
@@ -95,12 +102,53 @@ def test_statements_that_name_whoever_is_erased_are_gone_and_those_of_others_sta
     assert facet_digest(home, AGENT, agent_key(SOMEBODY)) in found
 
 
+def test_the_file_has_whatever_names_somebody_once_with_what_voided_it_and_what_came_along(
+    database, home, learner, monkeypatch
+):
+    monkeypatch.setattr(store, "AT_ONCE", 2)
+    content = b"of the learner"
+    usage = {"usageType": "http://id.tincanapi.com/attachment/supporting_media", "display": {"en": "x"}}
+    text = {**usage, "contentType": "text/plain", "length": len(content), "sha2": hashlib.sha256(content).hexdigest()}
+    film = {**usage, "contentType": "video/mp4", "length": 7, "sha2": "0" * 64, "fileUrl": "https://example.org/film"}
+    mail, group = {"mbox": "mailto:learner@example.org"}, {"objectType": "Group", "member": [SOMEBODY, ACCOUNT]}
+    agents = [{"objectType": "contextAgent", "agent": ACCOUNT}]
+    said = [
+        about(1, actor=ACCOUNT, attachments=[text, film]),
+        about(2, context={"instructor": mail}),
+        about(3, context={"team": group}),
+        about(4, actor=ACCOUNT, object={"objectType": "Agent", **mail}),
+        about(5, context={"contextAgents": agents}),
+    ]
+    ids = say(database, home, said, {text["sha2"]: content}, version="2.0.0")
+    voiding = about(6, verb={"id": Verbs.VOIDED.iri}, object={"objectType": "StatementRef", "id": ids[1]})
+    say(database, home, [about(7), voiding, about(8, object={"objectType": "StatementRef", "id": ids[0]})])
+    given = [each for each in given_out(database, learner) if each["statement"]["actor"] in (SOMEBODY, ACCOUNT)]
+    assert [each["statement"]["id"] for each in given] == ids
+    assert [each["voided_by"] for each in given] == [None, voiding["id"], None, None, None]
+    assert [each["attachments"] for each in given[1:]] == [[]] * 4
+    assert given[0]["attachments"] == [
+        {"type": "text/plain", "size": len(content), "sha2": text["sha2"], "is_kept": True},
+        {"type": "video/mp4", "size": 7, "sha2": film["sha2"], "is_kept": False},
+    ]
+    with database.reading() as db:
+        assert privacy.count_statements(db, learner) == len(given_out(database, learner))
+
+
+def test_the_file_of_a_mentor_says_nothing_of_what_a_learner_keeps_private(database, cast):
+    draft = GoalDraft(
+        title="Read", baseline=0, target=9, due_on=clock.today() + timedelta(days=9), visibility="private"
+    )
+    with database.transaction() as db:
+        goal = goals.set_goal(db, cast.learner, draft)
+    said = [json.dumps(given_out(database, person)) for person in (cast.learner, cast.mentor)]
+    assert [str(goal.id) in each for each in said] == [True, False]
+
+
 def test_a_mail_address_that_somebody_else_has_too_says_nothing(database, cast, home, learner):
     with database.transaction() as db:
         people.get(db, home, cast.mentor.id).email = MAIL.lower()
     ids = say(database, home, [about(1, actor={"mbox": f"mailto:{MAIL}"})])
-    with database.reading() as db:
-        assert ids[0] not in [each["id"] for each in privacy.export(db, learner)["statements"]]
+    assert ids[0] not in [each["statement"]["id"] for each in given_out(database, learner)]
     erase(database, learner)
     assert ids[0] in [each["id"] for each in bodies(database)]
 

@@ -25,7 +25,8 @@ def parsed(text: str | bytes) -> Any:
 
 def _slowly(text: str | bytes) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse)
+        said = text if isinstance(text, str) else text.decode("utf-8-sig")  # json would take UTF-16 and UTF-32, too
+        return json.loads(said, parse_constant=_refuse)
     except RecursionError:
         raise ValueError("nested too deep") from None
 

@@ -82,10 +82,12 @@ def _begin() -> Answer | None:
     return None
 
 
+_PATCHES = {ONE: re.compile(r"1\.0(\.[0-9]+)?"), TWO: re.compile(r"2\.0(\.[0-9]+)?")}
+
+
 def _version(given: str | None) -> str:
-    for version in (ONE, TWO):
-        series = version.rpartition(".")[0]
-        if given is not None and (given == series or given.startswith(f"{series}.")):
+    for version, patches in _PATCHES.items():
+        if given is not None and patches.fullmatch(given):
             return version
     return NEITHER
 

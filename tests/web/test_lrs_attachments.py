@@ -139,7 +139,7 @@ def test_a_signed_statement_is_taken_when_the_signature_is_over_it(lrs_client):
 
 
 def test_a_signature_over_something_else_is_refused(lrs_client):
-    """XAPI-00115 to XAPI-00117."""
+    """XAPI-00115, XAPI-00116, XAPI-00117."""
     other_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     given = statement()
     whole, sent = signed(given)

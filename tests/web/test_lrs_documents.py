@@ -1,4 +1,4 @@
-"""State, profiles, agents and activities over HTTP. The ids are those of the xAPI LRS conformance requirements."""
+"""State and profiles over HTTP. The ids are those of the xAPI LRS conformance requirements."""
 
 import json
 import threading
@@ -64,7 +64,10 @@ RESOURCES = (STATE, AGENTS, ACTIVITIES)
 
 
 def test_a_document_is_kept_given_out_and_deleted(both):
-    """XAPI-00187 to 00192, 00230, 00231, 00259, 00269, 00271 to 00274, 00282, 00283, 00285 to 00292, 00311, 00312."""
+    """XAPI-00187, XAPI-00188, XAPI-00189, XAPI-00190, XAPI-00191, XAPI-00192, XAPI-00230, XAPI-00231, XAPI-00259,
+    XAPI-00269, XAPI-00271, XAPI-00272, XAPI-00273, XAPI-00274, XAPI-00282, XAPI-00283, XAPI-00285, XAPI-00286,
+    XAPI-00287, XAPI-00288, XAPI-00289, XAPI-00290, XAPI-00291, XAPI-00292, XAPI-00311, XAPI-00312.
+    """
     for client in both:
         for path in RESOURCES:
             for method in ("PUT", "POST"):
@@ -80,33 +83,39 @@ def test_a_document_is_kept_given_out_and_deleted(both):
                 assert client.ask("DELETE", path, query).status_code == 204
 
 
+# All that is in an address is text, but for what is empty, there twice, or kept by no database.
+NO_TEXTS: list[str | list[str]] = ["", ["a", "b"], "a\0b"]
+
 # What each requirement takes away from a good request, or puts into it: (id of PUT, POST, GET, DELETE), path, change.
 WRONG = [
-    ("00210 00209 00208 00207", STATE, "activityId", None),
-    ("00215 00214 00213 00212", STATE, "agent", None),
-    ("00199 00198 00197 00196", STATE, "agent", "not JSON"),
-    ("00199 00198 00197 00196", STATE, "agent", "true"),
-    ("00235", STATE, "agent", '{"account": {"homePage"":""https://lms.example.org"}}'),
-    ("00203 00202 00201 00200", STATE, "registration", "true"),
-    ("00206 00211", STATE, "stateId", None),
-    ("", STATE, "stateId", ""),
+    ("XAPI-00210 XAPI-00209 XAPI-00208 XAPI-00207", STATE, "activityId", None),
+    ("XAPI-00215 XAPI-00214 XAPI-00213 XAPI-00212", STATE, "agent", None),
+    ("XAPI-00199 XAPI-00198 XAPI-00197 XAPI-00196", STATE, "agent", "not JSON"),
+    ("XAPI-00199 XAPI-00198 XAPI-00197 XAPI-00196", STATE, "agent", "true"),
+    ("XAPI-00235", STATE, "agent", '{"account": {"homePage"":""https://lms.example.org"}}'),
+    ("XAPI-00203 XAPI-00202 XAPI-00201 XAPI-00200", STATE, "registration", "true"),
+    ("XAPI-00206 XAPI-00211", STATE, "stateId", None),
+    *(("XAPI-00228 XAPI-00226 XAPI-00225 XAPI-00224", STATE, "stateId", each) for each in NO_TEXTS),
     ("", STATE, "activityId", "no IRI"),
     ("", STATE, "StateId", "a"),
-    ("00264 00263 00261 00262", AGENTS, "agent", None),
-    ("00257 00256 00258 00255", AGENTS, "agent", "true"),
-    ("00284", AGENTS, "agent", '{"account"'),
+    ("XAPI-00264 XAPI-00263 XAPI-00261 XAPI-00262", AGENTS, "agent", None),
+    ("XAPI-00257 XAPI-00256 XAPI-00258 XAPI-00255", AGENTS, "agent", "true"),
+    ("XAPI-00284", AGENTS, "agent", '{"account"'),
     ("", AGENTS, "agent", '{"objectType": "Group", "member": []}'),
     ("", AGENTS, "activityId", COURSE),
-    ("00267 00266 00265", AGENTS, "profileId", None),
-    ("00299 00298 00296 00297", ACTIVITIES, "activityId", None),
-    ("00302 00301 00300", ACTIVITIES, "profileId", None),
+    ("XAPI-00267 XAPI-00266 XAPI-00265", AGENTS, "profileId", None),
+    *(("XAPI-00277 XAPI-00276", AGENTS, "profileId", each) for each in NO_TEXTS),
+    ("XAPI-00299 XAPI-00298 XAPI-00296 XAPI-00297", ACTIVITIES, "activityId", None),
+    ("XAPI-00302 XAPI-00301 XAPI-00300", ACTIVITIES, "profileId", None),
+    *(("XAPI-00307 XAPI-00306 XAPI-00305", ACTIVITIES, "profileId", each) for each in NO_TEXTS),
     ("", ACTIVITIES, "agent", json.dumps(AGENT)),
+    ("XAPI-00304", ACTIVITIES, "agent", "not JSON"),
 ]
 MAY_BE_MISSING = {("GET", "stateId"), ("GET", "profileId"), ("DELETE", "stateId")}
 
 
 def test_what_is_missing_unknown_or_not_what_it_should_be_is_refused(both):
-    """The requirements of WRONG, XAPI-00324 and 00325; and nothing is kept or lost."""
+    """The requirements of WRONG, XAPI-00324, XAPI-00325; and nothing is kept or lost."""
     accepted = []
     for client in both:
         kept = {path: place(path) for path in RESOURCES}
@@ -126,27 +135,32 @@ def test_what_is_missing_unknown_or_not_what_it_should_be_is_refused(both):
 
 
 def test_the_ids_of_what_changed_after_a_time_are_listed(both):
-    """XAPI-00193, 00195, 00204, 00221, 00260, 00268, 00270, 00275, 00289, 00293, 00295, 00303."""
+    """XAPI-00141, XAPI-00193, XAPI-00195, XAPI-00204, XAPI-00205, XAPI-00221, XAPI-00222, XAPI-00260, XAPI-00268,
+    XAPI-00270, XAPI-00275, XAPI-00289, XAPI-00293, XAPI-00294, XAPI-00295, XAPI-00303.
+    """
     for client in both:
         for path in RESOURCES:
             first, second = place(path), place(path)
             name = "stateId" if path == STATE else "profileId"
-            for query in (first, second):
-                client.ask("PUT", path, query, {"a": 1}, **NEW)
+            client.ask("PUT", path, first, {"a": 1}, **NEW)
+            between = clock.now().isoformat()
+            client.ask("PUT", path, second, {"a": 1}, **NEW)
             context = without(first, name)
             listed = client.get(path, context)
             assert {first[name], second[name]} <= set(listed.json())
             assert listed.headers["Last-Modified"] == client.get(path, second).headers["Last-Modified"]
             before, after = clock.now().replace(year=2020).isoformat(), clock.now().replace(year=2099).isoformat()
             assert client.get(path, context | {"since": before}).json() == listed.json()
+            assert client.get(path, context | {"since": between}).json() == [second[name]]
             assert client.get(path, context | {"since": after}).json() == []
             assert client.get(path, context | {"since": "not a timestamp"}).status_code == 400
             assert client.get(path, first | {"since": "not a timestamp"}).status_code == 400
-            assert client.ask("DELETE", path, first | {"since": before}).status_code == 400
+            for since in (before, "not a timestamp"):
+                assert client.ask("DELETE", path, first | {"since": since}).status_code == 400
 
 
 def test_state_is_kept_for_each_registration_and_forgotten_all_at_once(both):
-    """XAPI-00194, 00216 to 00220, 00227."""
+    """XAPI-00194, XAPI-00216, XAPI-00217, XAPI-00218, XAPI-00219, XAPI-00220, XAPI-00227."""
     for client in both:
         free = place(STATE) | {"activityId": f"{COURSE}/{client.version}"}
         bound = free | {"registration": str(uuid.uuid4())}
@@ -163,7 +177,7 @@ def test_state_is_kept_for_each_registration_and_forgotten_all_at_once(both):
 
 
 def test_a_post_merges_the_top_level_of_json_objects(both):
-    """XAPI-00183, 00184, 00233, 00234, 00279, 00280, 00308, 00310."""
+    """XAPI-00183, XAPI-00184, XAPI-00233, XAPI-00234, XAPI-00279, XAPI-00280, XAPI-00308, XAPI-00310."""
     for client in both:
         for path in RESOURCES:
             query = place(path)
@@ -173,7 +187,9 @@ def test_a_post_merges_the_top_level_of_json_objects(both):
 
 
 def test_a_post_that_cannot_be_merged_is_refused_and_changes_nothing(both):
-    """XAPI-00182, 00229, 00232, 00278, 00281, 00309, 00313, 00314."""
+    """XAPI-00182, XAPI-00229, XAPI-00232, XAPI-00235, XAPI-00278, XAPI-00281, XAPI-00284, XAPI-00309, XAPI-00313,
+    XAPI-00314.
+    """
     good, binary = {"Content-Type": "application/json"}, {"Content-Type": "application/octet-stream"}
     for client in both:
         for path in RESOURCES:
@@ -364,58 +380,6 @@ def statement(**changes) -> dict:
         "verb": {"id": "http://adlnet.gov/expapi/verbs/scored"},
         "object": {"objectType": "Activity", "id": COURSE, "definition": {"name": {"en-US": "example meeting"}}},
     } | changes
-
-
-def test_an_activity_has_everything_that_statements_said_of_it(both):
-    """XAPI-00250 to 00254; xAPI 2.0, 4.1.6.4: an unknown one is an activity all the same."""
-    for client in both:
-        iri = f"{COURSE}/{uuid.uuid4()}"
-        unknown = client.get("activities", {"activityId": iri})
-        assert (unknown.status_code, unknown.json()) == (200, {"objectType": "Activity", "id": iri})
-        for name in ({"en-US": "example meeting"}, {"fr-FR": "réunion"}):
-            thing = {"id": iri, "definition": {"name": name, "type": "http://adlnet.gov/expapi/activities/meeting"}}
-            assert client.ask("POST", "statements", {}, statement(object=thing)).status_code == 200
-        assert client.get("activities", {"activityId": iri}).json() == {
-            "objectType": "Activity",
-            "id": iri,
-            "definition": {
-                "name": {"en-US": "example meeting", "fr-FR": "réunion"},
-                "type": "http://adlnet.gov/expapi/activities/meeting",
-            },
-        }
-        head = client.ask("HEAD", "activities", {"activityId": iri})
-        assert (head.status_code, head.content) == (200, b"")
-        for query in ({}, {"activityId": "no IRI"}, {"activityId": iri, "agent": AGENT}):
-            assert client.get("activities", query).status_code == 400
-        assert client.ask("PUT", "activities", {"activityId": iri}, {}).status_code == 405
-
-
-def test_an_agent_is_a_person_of_lists(both):
-    """XAPI-00236 to 00249."""
-    for client in both:
-        for name, value in (
-            ("mbox", "mailto:a@example.org"),
-            ("mbox_sha1sum", "ebd31e95054c018b10727ccffd2ef2ec3a016ee9"),
-            ("openid", "https://id.example.org/a"),
-            ("account", {"homePage": "https://lms.example.org", "name": str(uuid.uuid4())}),
-        ):
-            agent = {name: value, "objectType": "Agent"}
-            unknown = client.get("agents", {"agent": agent})
-            assert (unknown.status_code, unknown.json()["objectType"]) == (200, "Person")
-            assert unknown.json()[name] == [value]
-            client.ask("POST", "statements", {}, statement(actor=agent | {"name": client.version}))
-            assert client.version in client.get("agents", {"agent": agent}).json()["name"]
-            head = client.ask("HEAD", "agents", {"agent": agent})
-            assert (head.status_code, head.content) == (200, b"")
-        for query in (
-            {},
-            {"agent": "nobody"},
-            {"agent": {"objectType": "Agent"}},
-            {"agent": AGENT | {"objectType": "Group"}},
-            {"agent": AGENT, "Agent": "x"},
-        ):
-            assert client.get("agents", query).status_code == 400
-        assert client.ask("POST", "agents", {"agent": AGENT}, {}).status_code == 405
 
 
 def test_a_method_that_a_resource_does_not_have_is_refused_and_pages_elsewhere_may_ask(one):

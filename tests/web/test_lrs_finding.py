@@ -26,7 +26,9 @@ from xapi.rows import Key
 
 
 def test_each_filter_finds_what_fits(lrs_client):
-    """XAPI-00164, XAPI-00173 to XAPI-00181."""
+    """XAPI-00164, XAPI-00173, XAPI-00174, XAPI-00175, XAPI-00176, XAPI-00177, XAPI-00178, XAPI-00179, XAPI-00180,
+    XAPI-00181.
+    """
     registration = str(uuid.uuid4())
     plain = statement()
     grouped = statement(actor={"objectType": "Group", "member": [BEN]}, verb={"id": CONFIRMED})
@@ -58,8 +60,25 @@ def test_each_filter_finds_what_fits(lrs_client):
     assert which(agent=ANN, verb=CONFIRMED) == []
 
 
+def test_a_question_that_nothing_fits_is_answered_with_an_empty_list(lrs_client):
+    """XAPI-00112, XAPI-00149, XAPI-00154, XAPI-00165."""
+    empty = {"statements": [], "more": ""}
+    for query in ({}, {"verb": CONFIRMED}):
+        answer = lrs_client.get("statements", query)
+        assert (answer.status_code, answer.json()) == (200, empty)
+        assert answer.headers["Content-Type"] == "application/json"
+    given = statement()
+    post(lrs_client, given)
+    assert lrs_client.get("statements", {"verb": CONFIRMED}).json() == empty
+    everything = lrs_client.get("statements", {}).json()
+    assert [each["id"] for each in everything.pop("statements")] == [given["id"]]
+    assert everything == {"more": ""}
+
+
 def test_times_are_those_of_storing_and_pages_lead_to_the_end(lrs_client):
-    """XAPI-00108 to XAPI-00114, XAPI-00166, XAPI-00173 to XAPI-00175."""
+    """XAPI-00108, XAPI-00109, XAPI-00110, XAPI-00111, XAPI-00112, XAPI-00113, XAPI-00114, XAPI-00166, XAPI-00173,
+    XAPI-00174, XAPI-00175.
+    """
     given = [statement(timestamp="2020-01-01T00:00:00Z") for _ in range(5)]
     post(lrs_client, given[:2])
     middle = one(lrs_client, given[1]["id"]).json()["stored"]
@@ -132,6 +151,7 @@ NO_QUESTIONS = [
     {"agent": json.dumps({"objectType": "Group", "member": [ANN]})},
     {"verb": "scored"},
     {"activity": ""},
+    {"activity": "exams/7"},
     {"registration": "7"},
     {"related_agents": "yes"},
     {"since": "yesterday"},
@@ -141,13 +161,14 @@ NO_QUESTIONS = [
     {"attachments": "1"},
     {"ascending": "TRUE"},
     {"statementId": "7"},
+    {"voidedStatementId": "7"},
     {"statementId": str(uuid.uuid4()), "voidedStatementId": str(uuid.uuid4())},
     *({"statementId": str(uuid.uuid4()), "limit": "1"}, {"voidedStatementId": str(uuid.uuid4()), "verb": SCORED}),
 ]
 
 
 def test_a_question_that_is_not_right_is_refused(lrs_client):
-    """XAPI-00150, XAPI-00151; with the time through which everything can be found: XAPI-00153."""
+    """XAPI-00012, XAPI-00150, XAPI-00151; with the time through which everything can be found: XAPI-00153."""
     for query in NO_QUESTIONS:
         answer = lrs_client.get("statements", query)
         assert answer.status_code == 400, query
@@ -155,7 +176,7 @@ def test_a_question_that_is_not_right_is_refused(lrs_client):
 
 
 def test_everything_up_to_now_can_be_found(lrs_client):
-    """XAPI-00153, XAPI-00160: on every answer, errors included, and never far behind."""
+    """XAPI-00152, XAPI-00153, XAPI-00160: on every answer, errors included, and never far behind."""
     for ask in (
         lambda: lrs_client.get("statements", {}),
         lambda: lrs_client.ask("HEAD", "statements", {}),
@@ -168,6 +189,8 @@ def test_everything_up_to_now_can_be_found(lrs_client):
     answer = post(lrs_client, given)
     assert moment(answer) == datetime.fromisoformat(one(lrs_client, given["id"]).json()["stored"])
     assert moment(post(lrs_client, {}, 400))
+    page = lrs_client.get("statements", {})
+    assert moment(page) >= max(datetime.fromisoformat(each["stored"]) for each in page.json()["statements"])
 
 
 def test_nobody_is_told_that_all_is_there_while_a_writer_is_at_work(lrs_server, lrs_client):

@@ -39,7 +39,7 @@ from xapi.rows import Key, StoredStatement
 
 
 def test_what_is_stored_comes_back_with_what_the_store_adds(lrs_client):
-    """XAPI-00097, XAPI-00099, XAPI-00143, XAPI-00146, XAPI-00156, XAPI-00332."""
+    """XAPI-00097, XAPI-00099, XAPI-00143, XAPI-00146, XAPI-00156, XAPI-00158, XAPI-00332."""
     given = statement(version=lrs_client.version, timestamp="2026-05-01T10:00:00.123456Z")
     put(lrs_client, given)
     unnamed = {name: value for name, value in statement().items() if name != "id"}
@@ -53,6 +53,41 @@ def test_what_is_stored_comes_back_with_what_the_store_adds(lrs_client):
     other = one(lrs_client, made).json()
     assert other["timestamp"] == other["stored"] > kept["stored"]
     assert other["version"] == ("1.0.0" if lrs_client.version == ONE else TWO)
+
+
+def test_a_statement_without_an_id_gets_one(lrs_client):
+    """XAPI-00026, XAPI-00027; by PUT the one of the address."""
+    unnamed = {name: value for name, value in statement().items() if name != "id"}
+    ids = post(lrs_client, [unnamed, unnamed]).json()
+    assert len({str(uuid.UUID(each)) for each in ids} & set(ids)) == 2
+    wanted = str(uuid.uuid4())
+    assert lrs_client.ask("PUT", "statements", {"statementId": wanted}, unnamed).status_code == 204
+    for each in (*ids, wanted):
+        assert one(lrs_client, each).json()["id"] == each
+
+
+WORDS = {"de": "erfüllte", "ja": "受けた", "ar": "أكمل", "he": "סיים", "x-signs": "𝄞 🎓👩🏽‍🎓 e\u0301 \u2028 \\u00e9"}
+
+
+def test_letters_of_every_script_come_back_as_they_were(lrs_client):
+    """XAPI-00015: as UTF-8, and in no other encoding."""
+    verb = "https://lms.example.org/vérb/受けた"
+    given = statement(verb={"id": verb, "display": WORDS}, actor=BEN | {"name": "Bén Ж"})
+    kind = {"Content-Type": "application/json"}
+    for escaped in (False, True):
+        given["id"] = str(uuid.uuid4())
+        text = json.dumps(given, ensure_ascii=escaped).encode()
+        assert lrs_client.ask("POST", "statements", {}, text, **kind).status_code == 200
+        kept = json.loads(one(lrs_client, given["id"]).content.decode("utf-8"))
+        assert (kept["verb"], kept["actor"]) == (given["verb"], given["actor"])
+        assert given["id"] in found(lrs_client, verb=verb)
+    del given["id"]
+    for wrong in ("latin-1", "utf-16"):
+        text = json.dumps(
+            given | {"verb": {"id": SCORED, "display": {"de": "erfüllte"}}, "actor": ANN}, ensure_ascii=False
+        )
+        assert lrs_client.ask("POST", "statements", {}, text.encode(wrong, "replace"), **kind).status_code == 400, wrong
+    assert len(found(lrs_client)) == 2
 
 
 def test_a_single_context_activity_comes_back_in_a_list(lrs_client):
@@ -207,7 +242,7 @@ def test_a_body_over_the_limit_is_refused(lrs_client, loaded_settings):
 
 
 def test_a_voided_statement_is_found_by_its_own_question_alone(lrs_client):
-    """XAPI-00016, XAPI-00018, XAPI-00155, XAPI-00162, XAPI-00163."""
+    """XAPI-00016, XAPI-00018, XAPI-00019, XAPI-00020, XAPI-00155, XAPI-00157, XAPI-00162, XAPI-00163."""
     given = statement()
     reference, void = about(given), voiding(given)
     post(lrs_client, [given, reference])
@@ -222,7 +257,7 @@ def test_a_voided_statement_is_found_by_its_own_question_alone(lrs_client):
 
 
 def test_a_statement_that_comes_after_the_one_that_voids_it_is_voided(lrs_client):
-    """XAPI-00018"""
+    """XAPI-00018, XAPI-00020: what is to be voided need not be there yet."""
     given = statement()
     post(lrs_client, voiding(given))
     post(lrs_client, given)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from lti_mentor import clock
 from lti_mentor.db import Base, fewer_than, insert_if, same, try_insert
 from lti_mentor.errors import LaunchError, TooMany
-from lti_mentor.lti import platforms
+from lti_mentor.lti import platforms, quirks
 from lti_mentor.lti.platforms import Door
 from lti_mentor.settings import Settings
 from lti_mentor.tool import Tool
@@ -37,15 +37,15 @@ class Login(Base):
     browser_hash: Mapped[str]
     platform_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("platforms.id", ondelete="CASCADE"))
     deployment_id: Mapped[str | None]
+    institution: Mapped[str]  # whose launches count together: on a shared client the deployment, else nothing
     address_hash: Mapped[str | None]
-    caller_hash: Mapped[str | None]  # of login hint and address together
     failures: Mapped[int] = mapped_column(default=0)  # tokens that were refused
     created_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]  # by a launch that was verified
     again: Mapped[str | None]  # its parameters, where it began in a frame: for a tab of its own
 
     __table_args__ = (
-        Index("ix_logins_platform_id_used_at", "platform_id", "used_at"),
+        Index("ix_logins_platform_id_institution_used_at", "platform_id", "institution", "used_at"),
         Index(
             "ix_logins_waiting",
             "platform_id",
@@ -62,13 +62,12 @@ WITHIN = timedelta(minutes=1)
 _OF_PLATFORM = same(_LOGINS.c.platform_id)
 _FROM_ADDRESS = (_LOGINS.c.created_at, _OF_PLATFORM, _LOGINS.c.used_at.is_(None), same(_LOGINS.c.address_hash))
 # Anybody may send a login, so of an address only those count that no launch has followed, and of a platform only
-# launches: a stranger uses up what the own address has. Of a login hint fewer may wait, so that a page that loops stops
-# before the others behind its address have to.
+# launches: a stranger uses up what the own address has. A login hint says nothing about who comes (see the quirk
+# one_hint_for_all), so a page that loops without a launch is stopped with its address; a person is known at the launch.
 _KEEP = insert_if(
     _LOGINS,
     fewer_than("of_address", *_FROM_ADDRESS),
-    fewer_than("of_caller", *_FROM_ADDRESS, same(_LOGINS.c.caller_hash)),
-    fewer_than("of_platform", _LOGINS.c.used_at, _OF_PLATFORM),
+    fewer_than("of_platform", _LOGINS.c.used_at, _OF_PLATFORM, same(_LOGINS.c.institution)),
 )
 
 
@@ -109,8 +108,8 @@ def begin(db: Connection, tool: Tool, given: Mapping[str, str], *, address: str,
         "browser_hash": hashed(browser_secret),
         "platform_id": platform.id,
         "deployment_id": given.get("lti_deployment_id") or None,
+        "institution": given.get("lti_deployment_id", "") if platform.issuer in quirks.SHARED_CLIENTS else "",
         "address_hash": tool.vault.recognizable(PURPOSE, address),
-        "caller_hash": tool.vault.recognizable(PURPOSE, f"{given['login_hint']} {address}"),
         "failures": 0,
         "created_at": clock.now(),
         "used_at": None,
@@ -142,14 +141,13 @@ def _again(given: Mapping[str, str]) -> str | None:
 
 
 def _keep(db: Connection, settings: Settings, values: Mapping[str, Any]) -> None:
-    """Raises TooMany when the address, the caller or the platform had so many within a minute already."""
+    """Raises TooMany when the address or the platform had so many within a minute already."""
     kept = try_insert(
         db,
         _KEEP,
         values,
         since=values["created_at"] - WITHIN,
         of_address=settings.logins_a_minute_of_address,
-        of_caller=settings.launches_a_minute_of_person,
         of_platform=settings.launches_a_minute_of_platform,
     )
     if not kept:

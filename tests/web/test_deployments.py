@@ -461,8 +461,8 @@ def test_the_database_keeps_every_active_deployment_in_an_organization(alone):
             )
 
 
-def test_launches_that_announce_count_for_their_caller_and_not_for_the_platform(both_site):
-    limits = {"launches_a_minute_of_person": 3, "launches_a_minute_of_platform": 2}
+def test_launches_that_announce_count_for_their_address_and_not_for_the_platform(both_site):
+    limits = {"logins_a_minute_of_address": 3, "launches_a_minute_of_platform": 2}
     stranger, elsewhere = (Desk(both_site, address=f"192.0.2.{number}", **limits) for number in (1, 2))
     claim = {f"{launch.CLAIM}deployment_id": "new"}
     assert [stranger.launch("stranger", **claim).status_code for _ in range(4)] == [400, 400, 400, 429]

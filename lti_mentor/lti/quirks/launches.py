@@ -112,6 +112,13 @@ QUIRKS = (
         "The issuer of the token differed from that of the login. Nothing here believes such a token.",
     ),
     Quirk(
+        "one_hint_for_all",
+        "Sakai",
+        "2026-11",
+        "https://github.com/sakaiproject/sakai/blob/master/lti/lti-impl/src/java/org/sakaiproject/lti/impl/LTISecurityServiceImpl.java",
+        "The login hint is the path of the link, encoded: the same for everybody who opens it.",
+    ),
+    Quirk(
         "short_roles",
         "Moodle, the certification suite",
         "2026-11",

@@ -1,0 +1,19 @@
+"""Logins are limited by no login hint, and of a shared client by institution"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0037"
+down_revision = "0035"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("logins", schema=None) as batch_op:
+        batch_op.drop_column("caller_hash")
+        batch_op.add_column(sa.Column("institution", sa.String(), nullable=False, server_default=""))
+        batch_op.drop_index("ix_logins_platform_id_used_at")
+        batch_op.create_index(
+            "ix_logins_platform_id_institution_used_at", ["platform_id", "institution", "used_at"], unique=False
+        )

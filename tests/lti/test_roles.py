@@ -24,6 +24,7 @@ def teaches(site) -> bool:
 
 
 SUB_ROLES = ("PrimaryInstructor", "SecondaryInstructor", "Lecturer", "GuestInstructor", "ExternalInstructor")
+SHORT = ("Administrator", "ContentDeveloper", "Instructor", "Learner", "Manager", "Member", "Mentor", "Officer")
 WHO_TEACHES = [
     *(([f"{LIS}/membership/Instructor#{name}"], True) for name in SUB_ROLES),
     ([PRIMARY, LEARNER], True),
@@ -37,6 +38,8 @@ WHO_TEACHES = [
     (["membership/Instructor#PrimaryInstructor"], False),
     ([DEVELOPER], False),
     ([f"{LIS}/institution/person#Administrator", DEVELOPER], False),
+    *(([name], name in ("Instructor", "Administrator")) for name in SHORT),
+    *(([f"{LIS}/institution/person#Administrator", name], name in ("Instructor", "Administrator")) for name in SHORT),
 ]
 
 
@@ -55,6 +58,9 @@ def test_a_sub_role_of_instructor_teaches_when_it_comes_alone(site, roles, is_te
         ({PRIMARY: "learner"}, [INSTRUCTOR, PRIMARY], True),
         ({ASSISTANT: "teacher"}, [ASSISTANT], True),
         ({DEVELOPER: "teacher"}, [DEVELOPER], True),
+        ({DEVELOPER: "teacher"}, ["ContentDeveloper"], True),
+        ({"Instructor": "learner"}, [INSTRUCTOR], False),
+        ({"Mentor": "teacher"}, [f"{LIS}/membership#Mentor"], True),
     ],
 )
 def test_what_an_administrator_says_of_a_role_counts_for_its_sub_roles_too(site, role_map, roles, is_teacher):

@@ -1,6 +1,6 @@
 """What a launch says, and who opens it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lti_mentor.lti.quirks.quirk import UNKNOWN, Quirk
@@ -141,13 +141,8 @@ QUIRKS = (
     ),
 )
 
-INSTRUCTORS = frozenset(
-    {
-        "http://purl.imsglobal.org/vocab/lis/v2/membership#Instructor",
-        "http://purl.imsglobal.org/vocab/lis/v2/membership#Administrator",
-        "Instructor",
-    }
-)
+_CONTEXT_ROLE = "http://purl.imsglobal.org/vocab/lis/v2/membership"
+INSTRUCTORS = frozenset(f"{_CONTEXT_ROLE}#{name}" for name in ("Instructor", "Administrator"))
 ADMINISTRATORS = frozenset(
     {
         "http://purl.imsglobal.org/vocab/lis/v2/institution/person#Administrator",
@@ -157,33 +152,49 @@ ADMINISTRATORS = frozenset(
 TEACHERS = INSTRUCTORS | ADMINISTRATORS
 # Sub-roles of Instructor who teach; graders and teaching assistants do where a registration says so.
 LECTURERS = frozenset(
-    f"http://purl.imsglobal.org/vocab/lis/v2/membership/Instructor#{name}"
+    f"{_CONTEXT_ROLE}/Instructor#{name}"
     for name in ("PrimaryInstructor", "SecondaryInstructor", "Lecturer", "GuestInstructor", "ExternalInstructor")
 )
 # They build the course, as designers of Canvas do, and see nothing of its people.
 DEVELOPERS = frozenset(
     {
-        "http://purl.imsglobal.org/vocab/lis/v2/membership#ContentDeveloper",
-        "http://purl.imsglobal.org/vocab/lis/v2/membership/ContentDeveloper#ContentDeveloper",
-        "http://purl.imsglobal.org/vocab/lis/v2/membership/ContentDeveloper#ContentExpert",
-        "http://purl.imsglobal.org/vocab/lis/v2/membership/ContentDeveloper#ExternalContentExpert",
-        "ContentDeveloper",
+        f"{_CONTEXT_ROLE}#ContentDeveloper",
+        f"{_CONTEXT_ROLE}/ContentDeveloper#ContentDeveloper",
+        f"{_CONTEXT_ROLE}/ContentDeveloper#ContentExpert",
+        f"{_CONTEXT_ROLE}/ContentDeveloper#ExternalContentExpert",
     }
 )
-OBSERVERS = frozenset({"http://purl.imsglobal.org/vocab/lis/v2/membership#Mentor", "Mentor"})
-_CONTEXT_ROLE = "http://purl.imsglobal.org/vocab/lis/v2/membership"
-_SHORT = frozenset({"Instructor", "Learner"})
+OBSERVER = f"{_CONTEXT_ROLE}#Mentor"
+# Core A.2.3: these roles of the course may come by their names alone.
+_WHOLE = {
+    name: f"{_CONTEXT_ROLE}#{name}"
+    for name in (
+        "Administrator",
+        "ContentDeveloper",
+        "Instructor",
+        "Learner",
+        "Manager",
+        "Member",
+        "Mentor",
+        "Officer",
+    )
+}
 
 
-def teaches(roles: list[str], role_map: Mapping[str, str]) -> bool:
+def teaches(roles: Sequence[str], role_map: Mapping[str, str]) -> bool:
     """Whether the LMS calls the person a teacher of the course.
 
     Roles of the course count alone; an administrator of the institution who has none there is let in as a teacher.
     ``role_map`` says of single roles, by exact name, whether they make a "teacher" or a "learner" here. A sub-role may
     come without its principal role (Core A.2.3.1), and is what that one is unless it is mapped itself.
     """
-    counted = [role for role in roles if role.startswith(_CONTEXT_ROLE) or role in _SHORT] or roles
-    return any(_makes(role, role_map) == "teacher" for role in counted)
+    given, said = _whole(roles), dict(zip(_whole(role_map), role_map.values(), strict=True))
+    counted = [role for role in given if role.startswith(_CONTEXT_ROLE)] or given
+    return any(_makes(role, said) == "teacher" for role in counted)
+
+
+def _whole(roles: Iterable[str]) -> list[str]:
+    return [_WHOLE.get(role, role) for role in roles]
 
 
 def _makes(role: str, role_map: Mapping[str, str]) -> str:
@@ -192,10 +203,10 @@ def _makes(role: str, role_map: Mapping[str, str]) -> str:
     return role_map.get(role, "teacher" if role in TEACHERS else "learner")
 
 
-def may_place(roles: list[str], role_map: Mapping[str, str]) -> bool:
+def may_place(roles: Sequence[str], role_map: Mapping[str, str]) -> bool:
     """Whether the person may put something into the course: who teaches it, and who builds it."""
-    builds = any(role in DEVELOPERS and role_map.get(role) != "learner" for role in roles)
-    return builds or teaches(roles, role_map)
+    learners = _whole(name for name, standing in role_map.items() if standing == "learner")
+    return not DEVELOPERS.isdisjoint(set(_whole(roles)) - set(learners)) or teaches(roles, role_map)
 
 
 def administers(roles: Sequence[Any]) -> bool:
@@ -205,7 +216,7 @@ def administers(roles: Sequence[Any]) -> bool:
 
 def observes(roles: Sequence[str]) -> bool:
     """Whether the LMS calls the person a mentor of others in the course, as it does parents and advisers."""
-    return bool(OBSERVERS & set(roles))
+    return OBSERVER in _whole(roles)
 
 
 def custom(values: Any) -> dict[str, str]:

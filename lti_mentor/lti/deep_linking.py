@@ -119,6 +119,11 @@ class PlacedLink(Row):
         UniqueConstraint("organization_id", "deployment_id", "resource_link_id", name="uq_placed_links_of_activity"),
     )
 
+    @property
+    def place(self) -> tuple[uuid.UUID, str] | None:
+        """The deployment and the context it was placed in first, as long as that deployment is there."""
+        return (self.deployment_id, self.context_id) if self.deployment_id and self.context_id else None
+
 
 def open_picker(db: Session, deployment: Deployment, wanted: Wanted, *, visit_key: str) -> Picker:
     """Keep what the platform asked for until the teacher has chosen."""

@@ -332,6 +332,12 @@ def refuse(deployment: Deployment) -> None:
     deployment.status, deployment.organization_id = "refused", None
 
 
+def has(db: Session, platform: Platform, deployment_id: uuid.UUID) -> bool:
+    """Whether the deployment is one of the platform, by our id of it."""
+    wanted = select(Deployment.id).where(Deployment.id == deployment_id, Deployment.platform_id == platform.id)
+    return db.scalar(wanted) is not None
+
+
 def of_deployment(db: Session, deployment_id: uuid.UUID) -> Platform | None:
     """The platform of a deployment, by our id of it; none when it was removed."""
     wanted = select(Platform).join(Deployment, Deployment.platform_id == Platform.id)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint, select
+from sqlalchemy import ForeignKey, UniqueConstraint, select, tuple_
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -35,12 +35,12 @@ class CourseCopy(Row):
     __table_args__ = (UniqueConstraint("organization_id", "course_id"),)
 
 
-def recognize(db: Session, course: Course, context_ids: Sequence[str], *, by: Person) -> CourseCopy | None:
-    """The copy this course is, made once: when it has no set-up yet and one of these contexts is known.
+def recognize(db: Session, course: Course, places: Sequence[tuple[uuid.UUID, str]], *, by: Person) -> CourseCopy | None:
+    """The copy this course is, made once: when it has no set-up yet and the course of one of these places is known.
 
-    ``context_ids`` are of the course's own deployment, the nearest original first, as the platform says.
+    ``places`` are a deployment and an id of a context there, the nearest original first.
     """
-    others = [context_id for context_id in context_ids if context_id != course.context_id]
+    others = [place for place in places if place != (course.deployment_id, course.context_id)]
     if not others:
         return None
     known = of(db, course)
@@ -62,13 +62,14 @@ def of(db: Session, course: Course) -> CourseCopy | None:
     )
 
 
-def _nearest(db: Session, course: Course, context_ids: Sequence[str]) -> Course | None:
+def _nearest(db: Session, course: Course, places: Sequence[tuple[uuid.UUID, str]]) -> Course | None:
     wanted = select(Course).where(
         Course.organization_id == course.organization_id,
-        Course.deployment_id == course.deployment_id,
-        Course.context_id.in_(context_ids),
+        tuple_(Course.deployment_id, Course.context_id).in_(places),
     )
-    return min(db.scalars(wanted), key=lambda found: context_ids.index(found.context_id), default=None)
+    return min(
+        db.scalars(wanted), key=lambda found: places.index((found.deployment_id, found.context_id)), default=None
+    )
 
 
 def _copy(db: Session, original: Course, course: Course, by: Person) -> CourseCopy:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, Response, g, jsonify, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
@@ -193,13 +194,27 @@ def _enter(db: Session, launched: Launch, person: Person) -> Arrival:
     column_url = launched.services.lineitem_url
     if content.link is not None and column_url is not None:
         readiness_columns.found_there(db, course, content.link.key, column_url)
-    originals = [*launched.context_history, *([content.placed_in] if content.placed_in else [])]
-    copy = course_copies.recognize(db, course, originals, by=person) if launched.teaches else None
+    copy = (
+        course_copies.recognize(db, course, _originals(db, launched, content), by=person) if launched.teaches else None
+    )
     return Arrival(content, course, copy is not None and copy.settled_at is None)
 
 
 def _first_page(
     db: Session, launched: Launch, person: Person, opened: visit.Opened, arrival: Arrival
+def _originals(db: Session, launched: Launch, content: Content) -> list[tuple[UUID, str]]:
+    """The places this course may be a copy of, the nearest first.
+
+    Ids of contexts are of the deployment; a key of ours is of the platform, where a copy may be a new deployment (see
+    the quirk new_deployments).
+    """
+    here, placed_in = launched.deployment.id, content.placed_in
+    originals = [(here, context_id) for context_id in launched.context_history]
+    if placed_in is not None and (placed_in[0] == here or platforms.has(db, launched.platform, placed_in[0])):
+        originals.append(placed_in)
+    return originals
+
+
 ) -> tuple[str, dict[str, Any]]:
     if launched.deep_link is not None:
         picker = deep_linking.open_picker(db, launched.deployment, launched.deep_link, visit_key=opened.key)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -63,7 +64,7 @@ class Content:
     link: PlacedLink | None
     is_kept: bool  # by the platform, with its key
     is_lost: bool
-    placed_in: str | None  # the context it was placed in first, in the deployment of the launch
+    placed_in: tuple[UUID, str] | None  # deployment and context it was placed in first
 
 
 def content(db: Session, launched: Launch) -> Content:
@@ -72,8 +73,7 @@ def content(db: Session, launched: Launch) -> Content:
         iter(parse_qs(urlsplit(launched.target_link_uri).query).get("link", [])), None
     )
     kept = deep_linking.placed(db, launched.organization_id, key) if key else None
-    is_here = kept is not None and kept.deployment_id == launched.deployment.id
-    placed_in = kept.context_id if kept is not None and is_here else None
+    placed_in = kept.place if kept is not None else None
     if kept is not None and _is_there(db, kept):
         return Content(kept, True, False, placed_in)
     chosen = None

@@ -13,12 +13,14 @@ from sqlalchemy import func, select
 from lti_mentor import clock
 from lti_mentor.errors import NotAllowed
 from lti_mentor.jobs import grades
+from lti_mentor.lti.platforms import Deployment, Platform
 from lti_mentor.mentoring import (
     course_copies,
     course_map,
     courses,
     goals,
     gradebook,
+    organizations,
     programs,
     pursuits,
     readiness_columns,
@@ -32,7 +34,7 @@ from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.mentoring.programs import ProgramDraft
 from lti_mentor.practice.copies import copied
 from lti_mentor.practice.grades import ToolColumn
-from lti_mentor.practice.world import INSTRUCTOR, LEARNER, CourseLink
+from lti_mentor.practice.world import INSTRUCTOR, LEARNER, CourseLink, LmsCourse
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from tests.lti.test_deep_linking import count, follow, opened, place, sent
@@ -193,7 +195,7 @@ def test_ids_mean_the_courses_of_one_deployment_alone(site):
         first = db.scalars(select(Course).where(Course.context_id == "1")).one()
         same = {"organization_id": first.organization_id, "label": None, "title": None}
         other = courses.meet(db, deployment_id=first.id, context_id="9", **same)  # a deployment of its own
-        assert course_copies.recognize(db, other, ["1"], by=person(db, "coordinator")) is None
+        assert course_copies.recognize(db, other, [(first.id, "1")], by=person(db, "coordinator")) is None
 
 
 @pytest.mark.quirk("copies_without_history")
@@ -214,7 +216,51 @@ def test_a_copy_without_history_is_recognized_by_the_key_of_a_placed_link(site):
     assert by_title(site, copy.id) == MAP
 
 
-def test_a_key_of_another_deployment_says_nothing_about_copies(site):
+def in_a_new_deployment(site, *, history) -> LmsCourse:
+    """A copy of the course as Canvas makes it where the tool was installed in the course, with what was placed."""
+    set_up(site)
+    visitor = opened(site)
+    address, token = sent(place(visitor, "home"))
+    visitor.request("POST", address, data={"JWT": token})
+    with site.database.transaction() as db:
+        platform = db.scalars(select(Platform)).one()
+        home = organizations.named(db, "Home").id
+        db.add(Deployment(platform_id=platform.id, organization_id=home, deployment_id="of the copy"))
+    copy = replace(copy_of(site), deployment_id="of the copy", history=history)
+    site.lms.world.courses[-1] = copy
+    return copy
+
+
+@pytest.mark.quirk("new_deployments")
+def test_a_copy_in_a_new_deployment_is_recognized_by_the_key_of_a_placed_link(both_site):
+    copy = in_a_new_deployment(both_site, history=["1"])
+    assert "is a copy of" not in Visitor().launch(both_site.lms.url, "coordinator", copy.id).text, "of an id alone"
+    (link,) = both_site.lms.lms.links[copy.id]
+    page = follow(both_site, "coordinator", link.id, course=copy.id)
+    assert "This course is a copy of Course one" in page.text
+    assert by_title(both_site, copy.id) == MAP
+    assert "This course is a copy of Course one" in follow(both_site, "coordinator", link.id, course=copy.id).text
+    assert count(both_site, CourseCopy) == 1
+
+
+def test_a_key_of_another_platform_says_nothing_about_copies(site):
+    copy = in_a_new_deployment(site, history=[])
+    with site.database.transaction() as db:
+        values = {"authorization_endpoint": "https://x.example.org/a", "token_endpoint": "https://x.example.org/t"}
+        other = Platform(
+            issuer="https://x.example.org", client_id="other", jwks_uri="https://x.example.org/k", **values
+        )
+        other.frame_ancestors = []
+        db.add(other)
+        db.flush()
+        first = db.scalars(select(Deployment).where(Deployment.deployment_id == "1")).one()
+        first.platform_id = other.id
+    (link,) = site.lms.lms.links[copy.id]
+    assert "is a copy of" not in follow(site, "coordinator", link.id, course=copy.id).text
+    assert count(site, CourseCopy) == 0
+
+
+def test_a_key_of_another_organization_says_nothing_about_copies(site):
     set_up(site)
     visitor = opened(site)
     address, token = sent(place(visitor, "home"))

@@ -181,6 +181,7 @@ SENTENCES = {
     "admin.no_right": "%(person)s is no administrator. Give the right with lti-mentor grant first.",
     "admin.link_over": "This link was used already or is too old. Make a new one with lti-mentor admin link.",
     "keys.one_is_coming": "A new key is published already and has not begun to sign. Wait for it, so that every platform knows it before the next.",
+    "admin.other_page": "The link came from another page, so it was not used. Open the address of the link yourself, in a window of its own.",
     "keys.shared": "Several organizations use this installation, so its keys are changed on the command line: lti-mentor keys rotate.",
     "log.many_people": "More than 200 people fit. Write more of the name.",
     "statements.nobody": "Nobody here is called so. Write a part of the name, or the whole pseudonym.",

@@ -57,7 +57,9 @@ class Visitor:
     def submit(self, action_part: str, typed: dict[str, object] | None = None) -> requests.Response:
         """Fill in the form of the page and follow where it leads."""
         url, fields = self.form(action_part)
-        answer = self.request("POST", url, data={**fields, **(typed or {})})
+        is_own = urlsplit(url).netloc == urlsplit(self.page.url).netloc
+        site = {"Sec-Fetch-Site": "same-origin"} if is_own else {}  # as a browser says it
+        answer = self.request("POST", url, data={**fields, **(typed or {})}, headers=site)
         if answer.is_redirect:
             return self.get(urljoin(url, answer.headers["Location"]))
         return answer

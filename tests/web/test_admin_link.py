@@ -23,6 +23,8 @@ from lti_mentor.web.visit import VisitRow
 from tests.conftest import SECRET, url_of
 from tests.support.visitor import Visitor
 
+OWN_PAGE = {"Sec-Fetch-Site": "same-origin"}
+
 
 def command(database, *arguments, **environment):
     chosen = {"LTI_MENTOR_DATABASE_URL": url_of(database), "LTI_MENTOR_SECRET_KEY": SECRET, **environment}
@@ -48,7 +50,7 @@ def test_a_new_installation_is_entered_from_the_command_line(sqlite_database, lo
     done = command(sqlite_database)
     secret = done.output.splitlines()[-1].rpartition("#")[2]
     client = create_app(loaded_settings, sqlite_database).test_client()
-    answer = client.post("/admin", data={"link": secret}, base_url="http://localhost:8000")
+    answer = client.post("/admin", data={"link": secret}, base_url="http://localhost:8000", headers=OWN_PAGE)
     page = client.get(answer.headers["Location"], base_url="http://localhost:8000")
     assert "Connect your first learning platform" in page.text
     assert "Learning platforms of Default" in page.text
@@ -66,9 +68,8 @@ def test_the_link_opens_one_visit_and_no_second_of_many_at_the_same_moment(both_
 
     def use() -> None:
         gate.wait()
-        answers.append(
-            requests.post(f"{both_site.url}/admin", data={"link": secret}, timeout=20, allow_redirects=False)
-        )
+        sent = {"data": {"link": secret}, "headers": OWN_PAGE}
+        answers.append(requests.post(f"{both_site.url}/admin", timeout=20, allow_redirects=False, **sent))
 
     threads = [threading.Thread(target=use) for _ in range(6)]
     for thread in threads:
@@ -126,9 +127,37 @@ def test_a_link_is_over_after_fifteen_minutes_and_then_goes_away(site):
 
 @pytest.mark.parametrize("typed", ["", "nonsense", "#", "\0", "ü" * 3000])
 def test_what_is_no_link_opens_nothing(site, typed):
-    answer = requests.post(f"{site.url}/admin", data={"link": typed}, timeout=5, allow_redirects=False)
+    sent = {"data": {"link": typed}, "headers": OWN_PAGE}
+    answer = requests.post(f"{site.url}/admin", timeout=5, allow_redirects=False, **sent)
     assert answer.status_code == 409
     assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example.org"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example.org"},
+        {"Origin": "null"},
+        {},
+    ],
+)
+def test_a_form_of_another_page_opens_nothing_and_does_not_use_the_link_up(site, said):
+    secret = made(site, "--organization", "Home")
+    sent = {"data": {"link": secret}, "headers": said}
+    answer = requests.post(f"{site.url}/admin", timeout=5, allow_redirects=False, **sent)
+    assert answer.status_code == 403
+    assert "Set-Cookie" not in answer.headers
+    assert "Open the address of the link yourself" in answer.text
+    assert entered(site, secret)[1].status_code == 200
+
+
+def test_a_browser_that_names_the_origin_alone_comes_in(site):
+    page = requests.get(f"{site.url}/admin", timeout=5)
+    assert page.headers["Referrer-Policy"] == "same-origin", "else it would name none"
+    sent = {"data": {"link": made(site, "--organization", "Home")}, "headers": {"Origin": site.url}}
+    assert requests.post(f"{site.url}/admin", timeout=5, allow_redirects=False, **sent).status_code == 303
 
 
 def test_a_link_for_somebody_needs_and_keeps_asking_for_their_right(site):

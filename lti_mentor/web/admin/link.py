@@ -8,19 +8,19 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from sqlalchemy import CursorResult, ForeignKey, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from werkzeug.wrappers import Response as AnyResponse
 
 from lti_mentor import clock
 from lti_mentor.db import Row
-from lti_mentor.errors import Refused
+from lti_mentor.errors import NotAllowed, Refused
 from lti_mentor.mentoring import audit, people
 from lti_mentor.mentoring.people import Identity, Person
 from lti_mentor.settings import Settings
 from lti_mentor.vault import hashed
-from lti_mentor.web import visit
+from lti_mentor.web import headers, visit
 from lti_mentor.web.tool import tool
 
 admin_link = Blueprint("admin_link", __name__, url_prefix="/admin")
@@ -91,12 +91,18 @@ def address(settings: Settings, secret: str) -> str:
 @admin_link.get("")
 def ask() -> str:
     """One button: whoever only looks at the address, such as a preview in a chat, does not use the link up."""
+    g.referrer_policy = "same-origin"  # lets every browser say that the form comes from here
     return render_template("admin/enter.html")
 
 
 @admin_link.post("")
 def enter() -> AnyResponse:
-    """A visit in the browser's own window: no page may frame it. Takes the secret, or the whole link."""
+    """A visit in the browser's own window: no page may frame it. Takes the secret, or the whole link.
+
+    From its own page alone: with a form of theirs somebody could put others into a visit that is not theirs.
+    """
+    if not headers.is_from_here():
+        raise NotAllowed("admin.other_page")
     settings, secret = tool().settings, request.form.get("link", "").rpartition("#")[2].strip()
     with tool().database.transaction() as db:
         person = take(db, secret)

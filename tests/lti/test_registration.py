@@ -92,6 +92,7 @@ def open_address(address, configuration, token=None) -> requests.Response:
 def refused_registration(answer, reason) -> None:
     assert f"Code for support: {reason}" in answer.text, answer.text
     assert 400 <= answer.status_code < 500 or answer.status_code == 502
+    assert 'id="close"' in answer.text
 
 
 def test_an_administrator_registers_by_pasting_an_address_and_people_launch(both_site):

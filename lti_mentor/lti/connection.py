@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lti_mentor.errors import PlatformError
-from lti_mentor.lti import http, keysets, tokens
+from lti_mentor.lti import contexts, http, keysets, tokens
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.lti.registration import SCOPES
 from lti_mentor.tool import Tool
@@ -41,6 +41,32 @@ def _keys(tool: Tool, platform: Platform) -> int:
 
 
 def _token(tool: Tool, platform: Platform) -> int:
-    scopes = platform.granted_scopes or list(SCOPES)
-    tokens.access_token(tool, platform, scopes, anew=True)
+    """Some servers refuse a request for one scope that they do not give, and some leave that one out."""
+    scopes = platform.granted_scopes or _listed(tool, platform) or SCOPES
+    try:
+        tokens.access_token(tool, platform, scopes, anew=True)
+    except PlatformError as problem:
+        if problem.reason != "platform.no_scope":
+            raise
+        refused = [scope for scope in scopes if not _gives(tool, platform, scope)]
+        if refused:
+            names = ", ".join(scope.rpartition("/")[2] for scope in refused)
+            raise PlatformError("platform.scopes_refused", names=names) from None
     return len(scopes)
+
+
+def _listed(tool: Tool, platform: Platform) -> list[str]:
+    """What launches said that the tool may do, where no registration did."""
+    with tool.database.reading() as db:
+        listed = contexts.scopes_of(db, platform)
+    return [scope for scope in SCOPES if scope in listed]
+
+
+def _gives(tool: Tool, platform: Platform, scope: str) -> bool:
+    try:
+        tokens.access_token(tool, platform, [scope], anew=True)
+    except PlatformError as problem:
+        if problem.reason == "platform.no_scope":
+            return False
+        raise
+    return True

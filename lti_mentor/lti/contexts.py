@@ -13,6 +13,7 @@ from lti_mentor import clock
 from lti_mentor.db import Base, Row, inserting
 from lti_mentor.lti.origins import origin
 from lti_mentor.lti.platforms import Deployment, Platform
+from lti_mentor.lti.roster import SCOPE as ROSTER_SCOPE
 
 ROSTER_CLAIM = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
 GRADES_CLAIM = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
@@ -167,6 +168,19 @@ def _new(db: Session, key: Mapping[str, Any]) -> ContextServices:
     """Several launches may bring a new context at the same moment."""
     db.execute(inserting(db, ContextServices).values(key).on_conflict_do_nothing())
     return db.scalars(select(ContextServices).filter_by(**key)).one()
+
+
+def scopes_of(db: Session, platform: Platform) -> set[str]:
+    """What its launches said that the tool may do, in any context."""
+    offered = (
+        select(ContextServices.memberships_url, ContextServices.grade_scopes)
+        .join(Deployment, Deployment.id == ContextServices.deployment_id)
+        .where(Deployment.platform_id == platform.id)
+    )
+    found: set[str] = set()
+    for memberships_url, grade_scopes in db.execute(offered):
+        found.update(grade_scopes, [ROSTER_SCOPE] if memberships_url else [])
+    return found
 
 
 def problems(db: Session, organization_id: uuid.UUID) -> Sequence[tuple[uuid.UUID, str, int]]:

@@ -66,10 +66,10 @@ def post_json(url: str, body: Mapping[str, Any], settings: Settings, *, bearer: 
     return _good(ask("POST", url, settings, body=json.dumps(body).encode(), headers=sent)).json()
 
 
-def post_form(url: str, fields: Mapping[str, str], settings: Settings, *, guarded: bool = False) -> Any:
-    """The JSON that answers this form. Raises PlatformError, as ``get_json`` does."""
+def post_form(url: str, fields: Mapping[str, str], settings: Settings, *, guarded: bool = False) -> Answer:
+    """The answer to this form, whatever its status. Raises PlatformError when there is none."""
     sent = {"Content-Type": "application/x-www-form-urlencoded"}
-    return _good(ask("POST", url, settings, body=urlencode(fields).encode(), headers=sent, guarded=guarded)).json()
+    return ask("POST", url, settings, body=urlencode(fields).encode(), headers=sent, guarded=guarded)
 
 
 def authorized(bearer: str | None) -> dict[str, str]:

@@ -16,6 +16,7 @@ from lti_mentor import clock
 from lti_mentor.db import Base, inserting
 from lti_mentor.errors import PlatformError
 from lti_mentor.lti import http, keys
+from lti_mentor.lti.http import Answer
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.tool import Tool
 
@@ -80,12 +81,21 @@ def _assertion(tool: Tool, platform: Platform, key: keys.ToolKey) -> str:
 
 
 def _asked(tool: Tool, platform: Platform, fields: dict[str, str]) -> Any:
+    answer = http.post_form(platform.token_endpoint, fields, tool.settings, guarded=platform.is_https)
+    if answer.status in http.GOOD:
+        return answer.json()
+    if answer.is_retryable:
+        raise PlatformError("platform.bad_status", retryable=True, status=answer.status)
+    raise PlatformError("platform.no_scope" if _is_about_scopes(answer) else "platform.no_token")
+
+
+def _is_about_scopes(answer: Answer) -> bool:
+    """RFC 6749, 5.2: the client may sign in, and not have what it asks for."""
     try:
-        return http.post_form(platform.token_endpoint, fields, tool.settings, guarded=platform.is_https)
-    except PlatformError as error:
-        if error.reason == "platform.bad_status" and not error.retryable:
-            raise PlatformError("platform.no_token", status=error.values["status"]) from None
-        raise
+        said = answer.json()
+    except PlatformError:
+        return False
+    return isinstance(said, dict) and said.get("error") == "invalid_scope"
 
 
 def read(answer: Any) -> tuple[str, int]:

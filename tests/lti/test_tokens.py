@@ -1,5 +1,6 @@
 """Access tokens and the test of a connection, against the token endpoint of the practice LMS."""
 
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,8 @@ from lti_mentor import clock
 from lti_mentor.cli import main
 from lti_mentor.errors import PlatformError
 from lti_mentor.jobs import upkeep
-from lti_mentor.lti import tokens
+from lti_mentor.lti import connection, tokens
+from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.lti.registration import SCOPES
 from lti_mentor.lti.tokens import AccessToken
@@ -19,6 +21,7 @@ from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from tests.conftest import SECRET, url_of
 from tests.support.recording import recording
+from tests.support.visitor import Visitor
 
 ROSTER, SCORE = SCOPES[0], SCOPES[4]
 
@@ -130,4 +133,59 @@ def test_the_connection_of_a_platform_is_tried_in_words(site):
     broken = CliRunner().invoke(main, command, env=surroundings)
     assert broken.exit_code == 1
     assert "Keys: The learning platform answered with an error." in broken.output
-    assert "Token: The learning platform gave no token (status 400). Check the client id" in broken.output
+    assert "Token: The learning platform gave no token. Check the client id" in broken.output
+
+
+@contextmanager
+def giving(site, *scopes):
+    """A token endpoint that refuses every request for anything besides these scopes; what it was asked for."""
+
+    def answer(asked):
+        refused = set(asked.form["scope"].split()) - set(scopes)
+        said = {"error": "invalid_scope"} if refused else {"access_token": "a", "expires_in": 3600}
+        response = jsonify(said)
+        response.status_code = 400 if refused else 200
+        return response
+
+    with recording(answer) as (base, seen):
+        with site.database.transaction() as db:
+            db.scalars(select(Platform)).one().token_endpoint = f"{base}/token"
+        yield lambda: [set(asked.form["scope"].split()) for asked in seen]
+
+
+def tried(site):
+    """What the test of the connection says of the token."""
+    return connection.try_out(tool_of(site), platform_of(site))[1]
+
+
+def test_the_test_of_a_connection_asks_for_what_launches_listed(site):
+    Visitor().launch(site.lms.url, "coordinator", "1")
+    with site.database.transaction() as db:
+        row = db.scalars(select(ContextServices)).one()
+        row.grade_scopes, row.memberships_url = [SCORE, "https://lms.example.org/scope/unknown"], None
+    with giving(site, SCORE) as asked:
+        assert (tried(site).problem, tried(site).count) == (None, 1)
+        assert asked() == [{SCORE}] * 2
+    with site.database.transaction() as db:
+        db.scalars(select(ContextServices)).one().memberships_url = f"{site.lms.url}/members"
+    with giving(site, SCORE, ROSTER):
+        assert (tried(site).problem, tried(site).count) == (None, 2)
+
+
+def test_the_test_of_a_connection_names_the_scopes_that_a_server_refuses(site):
+    with giving(site, ROSTER, SCORE) as asked:
+        problem = tried(site).problem
+        assert asked() == [set(SCOPES), *({scope} for scope in SCOPES)]
+    assert problem.reason == "platform.scopes_refused"
+    assert problem.values["names"] == "lineitem, lineitem.readonly, result.readonly"
+
+
+@pytest.mark.parametrize("scopes", [SCOPES, [ROSTER]])
+def test_a_server_that_refuses_all_scopes_does_not_blame_the_client(site, scopes):
+    with site.database.transaction() as db:
+        db.scalars(select(Platform)).one().granted_scopes = list(scopes)
+    with giving(site):
+        assert tried(site).problem.reason == "platform.scopes_refused"
+        with pytest.raises(PlatformError) as refused:
+            tokens.access_token(tool_of(site), platform_of(site), [ROSTER])
+        assert refused.value.reason == "platform.no_scope"

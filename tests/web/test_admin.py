@@ -299,7 +299,7 @@ def test_a_connection_is_tried_by_a_worker_and_the_page_says_in_words_what_is_wr
     connections.run(tool_of(site))
     page = mine.open(f"platforms/{platform.id}").text
     assert "Keys: 1 can be used" in page
-    assert "gave no token (status 400). Check the client id" in page
+    assert "gave no token. Check the client id" in page
     assert "1 platform needs a look" in mine.open().text
 
 

@@ -44,6 +44,8 @@ class Context:
     id: str
     label: str | None
     title: str | None
+    begins_at: datetime | None
+    ends_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -346,7 +348,7 @@ def _launch(claims: Mapping[str, Any], waiting: Pending, found: tuple[Deployment
         zone=texts.shown(claims.get("zoneinfo")) or custom.get("time_zone"),
         teaches=quirks.teaches(roles, waiting.platform.role_map),
         may_place=quirks.may_place(roles, waiting.platform.role_map),
-        context=_context(claims.get(f"{CLAIM}context")),
+        context=_context(claims.get(f"{CLAIM}context"), custom),
         resource_link_id=_link_id(link),
         resource_link_title=texts.shown(link.get("title")) if isinstance(link, dict) else None,
         deep_link=Wanted.of(claims) if kind == deep_linking.MESSAGE else None,
@@ -365,10 +367,13 @@ def _link_id(claim: Any) -> str | None:
     return _id(claim["id"]) if isinstance(claim, dict) and claim.get("id") else None
 
 
-def _context(claim: Any) -> Context | None:
+def _context(claim: Any, custom: Mapping[str, str]) -> Context | None:
     if not isinstance(claim, dict) or not claim.get("id"):
         return None
-    return Context(_id(claim["id"]), texts.shown(claim.get("label")), texts.shown(claim.get("title")))
+    names = texts.shown(claim.get("label")), texts.shown(claim.get("title"))
+    return Context(
+        _id(claim["id"]), *names, *(texts.moment(custom.get(each)) for each in ("course_begin", "course_end"))
+    )
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

@@ -45,8 +45,6 @@ VARIABLES = {
     "link_history": "ResourceLink.id.history",
     "course_begin": "CourseSection.timeFrame.begin",
     "course_end": "CourseSection.timeFrame.end",
-    "available_from": "ResourceLink.available.startDateTime",
-    "submit_until": "ResourceLink.submission.endDateTime",
     "time_zone": "Person.address.timezone",
 }
 

@@ -1,11 +1,13 @@
 """Texts that a platform sends: cleaned for people, checked where they are ids."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 LONGEST_ID = 255
 LONGEST_TEXT = 500
 MOST_IDS = 50  # of one history
+YEARS = range(2000, 2200)  # in which a course begins or ends
 
 
 JOINERS = "\u200c\u200d"  # do not print, and hold letters of Persian and families of emoji together
@@ -21,6 +23,15 @@ def ids(listed: str | None) -> list[str]:
     """The ids of a list with commas between them, as histories are told: nearest first, no more than anybody needs."""
     words = [word.strip() for word in (listed or "").split(",")]
     return [word for word in words if as_id(word)][:MOST_IDS]
+
+
+def moment(value: Any) -> datetime | None:
+    """A time in ISO 8601 with its zone; none of anything else, such as a day that was left open and came as 1970."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found is not None and found.tzinfo and found.year in YEARS else None
 
 
 def shown(value: Any) -> str | None:

@@ -29,6 +29,8 @@ class Course(Row):
     context_id: Mapped[str]
     label: Mapped[str | None]
     title: Mapped[str | None]
+    begins_at: Mapped[datetime | None]  # as the platform says, where it does
+    ends_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (UniqueConstraint("organization_id", "deployment_id", "context_id"),)
@@ -123,8 +125,10 @@ def meet(
     context_id: str,
     label: str | None,
     title: str | None,
+    begins_at: datetime | None = None,
+    ends_at: datetime | None = None,
 ) -> Course:
-    """The course of this LTI context, made at the first launch; label and title are kept up to date."""
+    """The course of this LTI context, made at the first launch; what is said of it is kept up to date."""
     course = find(db, organization_id, deployment_id, context_id)
     if course is None:
         organizations.lock(db, organization_id)
@@ -133,6 +137,7 @@ def meet(
         course = Course(organization_id=organization_id, deployment_id=deployment_id, context_id=context_id)
         db.add(course)
     course.label, course.title = label or course.label, title or course.title
+    course.begins_at, course.ends_at = begins_at or course.begins_at, ends_at or course.ends_at
     db.flush()
     return course
 
@@ -168,6 +173,8 @@ class Place:
     context_id: str
     label: str | None
     title: str | None
+    begins_at: datetime | None = None
+    ends_at: datetime | None = None
 
 
 # Made once: building a statement costs more than running it.
@@ -189,7 +196,7 @@ def enter(db: Session, person: Person, place: Place, *, teaches: bool) -> tuple[
     key = {"deployment_id": place.deployment_id, "context_id": place.context_id}
     found = db.connection().execute(_ENTERED, given | key).one_or_none()
     course, member = _GLANCE.rows(found) if found is not None else (None, None)
-    if course is None or (place.label or course.label, place.title or course.title) != (course.label, course.title):
+    if course is None or any(value and value != getattr(course, name) for name, value in vars(place).items()):
         course = meet(db, person.organization_id, **vars(place))
     if member is None:
         _seen(db, _new_member(db, course, person, teaches), teaches)

@@ -184,6 +184,8 @@ def _enter(db: Session, launched: Launch, person: Person) -> Arrival:
         context_id=launched.context.id,
         label=launched.context.label,
         title=launched.context.title,
+        begins_at=launched.context.begins_at,
+        ends_at=launched.context.ends_at,
     )
     course = joining.enter(db, person, place, teaches=launched.teaches)
     contexts.keep(db, launched.deployment, launched.context.id, launched.services)
@@ -200,8 +202,6 @@ def _enter(db: Session, launched: Launch, person: Person) -> Arrival:
     return Arrival(content, course, copy is not None and copy.settled_at is None)
 
 
-def _first_page(
-    db: Session, launched: Launch, person: Person, opened: visit.Opened, arrival: Arrival
 def _originals(db: Session, launched: Launch, content: Content) -> list[tuple[UUID, str]]:
     """The places this course may be a copy of, the nearest first.
 
@@ -215,6 +215,8 @@ def _originals(db: Session, launched: Launch, content: Content) -> list[tuple[UU
     return originals
 
 
+def _first_page(
+    db: Session, launched: Launch, person: Person, opened: visit.Opened, arrival: Arrival
 ) -> tuple[str, dict[str, Any]]:
     if launched.deep_link is not None:
         picker = deep_linking.open_picker(db, launched.deployment, launched.deep_link, visit_key=opened.key)

@@ -78,7 +78,7 @@ def _tool(issuer: str, folder: str) -> Tool:
         deployment = db.scalars(select(Deployment).where(Deployment.deployment_id == "1")).one()
         offered = contexts.Offered(f"{issuer}/roster", f"{issuer}/lineitems", (COLUMN, SCORE))
         contexts.keep(db, deployment, "1", offered)
-        place = {"context_id": "1", "label": "C1", "title": "Course one"}
+        place: dict[str, Any] = {"context_id": "1", "label": "C1", "title": "Course one"}
         organization_id = deployment.organization_id
         assert organization_id is not None
         course = courses.meet(db, organization_id, deployment_id=deployment.id, **place)

@@ -1,7 +1,9 @@
-"""Logins are limited by no login hint, and of a shared client by institution"""
+"""Logins are limited by no login hint, and of a shared client by institution; when a course begins and ends"""
 
 import sqlalchemy as sa
 from alembic import op
+
+import lti_mentor.db
 
 revision = "0037"
 down_revision = "0035"
@@ -17,3 +19,6 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_logins_platform_id_institution_used_at", ["platform_id", "institution", "used_at"], unique=False
         )
+    with op.batch_alter_table("courses", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("begins_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("ends_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=True))

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 from flask import render_template, request
 from sqlalchemy.orm import Session
@@ -16,7 +16,7 @@ from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.people import Person
 from lti_mentor.mentoring.programs import ProgramDraft
 from lti_mentor.mentoring.readiness import Rules
-from lti_mentor.web import fields, placed
+from lti_mentor.web import fields, language, placed
 from lti_mentor.web.coordinator.blueprint import coordinator
 from lti_mentor.web.fields import FormSchema
 from lti_mentor.web.forms import form
@@ -42,15 +42,22 @@ def new_program(error: Invalid | None = None) -> str:
     """The program form."""
     with tool().database.reading() as db:
         course = _own_course(db)
-    today = clock.today()
+    starts_on, ends_on = _days(course)
     return render_template(
         "coordinator/program_form.html",
         course=course,
         error=error,
         typed=request.form,
-        starts_on=today.isoformat(),
-        ends_on=(today + timedelta(weeks=26)).isoformat(),
+        starts_on=starts_on.isoformat(),
+        ends_on=ends_on.isoformat(),
     )
+
+
+def _days(course: Course) -> tuple[date, date]:
+    """From the beginning of the course to its end where these are ahead; from today, and half a year, where not."""
+    begins, ends = (at and at.astimezone(language.zone()).date() for at in (course.begins_at, course.ends_at))
+    starts_on = max(begins or clock.today(), clock.today())
+    return starts_on, ends if ends and ends > starts_on else starts_on + timedelta(weeks=26)
 
 
 def _own_course(db: Session) -> Course:

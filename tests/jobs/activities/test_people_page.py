@@ -8,7 +8,7 @@ from sqlalchemy import delete, event, select
 
 from lti_mentor import clock
 from lti_mentor.jobs import rosters
-from lti_mentor.lti import links
+from lti_mentor.lti import links, platforms
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.deep_linking import PlacedLink
 from lti_mentor.lti.links import LaunchedLink, LinkMember
@@ -278,6 +278,25 @@ def test_a_platform_that_is_switched_off_is_not_waited_for(both_site, coordinato
     lists = coordinator.get(f"{page.removesuffix('people')}rosters").text
     assert "This learning platform is switched off here" in lists
     assert "every 2s" not in lists
+
+
+def test_of_a_deployment_that_was_refused_the_last_answer_stays_and_nothing_is_asked(
+    both_site, tool, coordinator, only, ask
+):
+    ask()
+    rosters.run(tool)
+    with both_site.database.transaction() as db:
+        platforms.refuse(db.scalars(select(Deployment).where(Deployment.deployment_id == "1")).one())
+    shown = coordinator.get(only).text
+    assert "or no longer let in, so nothing is read from it" in shown
+    assert "The list below is from" in shown
+    assert "of 61" in shown
+    assert "Ask again</button>" not in shown
+    with both_site.database.transaction() as db:
+        db.execute(delete(LinkMember))
+    shown = coordinator.get(only).text
+    assert "Nobody of the course could open it" in shown
+    assert "The list below is from" not in shown
 
 
 def test_a_list_of_the_course_that_fails_later_is_said_beside_the_old_answer(

@@ -144,7 +144,7 @@ class Registration:
 def add(db: Session, registration: Registration, *, organization_id: uuid.UUID) -> Platform:
     """Register a platform for an organization, or bring a known one up to date and add deployments. Raises Refused.
 
-    A deployment that waits goes on waiting: letting it in is put on record. Whether the keys may come in the clear is for
+    A deployment that waits goes on waiting: letting it in is put on record. Whether keys may come in the clear is for
     the settings to say: ``switches.check_keys`` before, and ``keysets`` whenever they are asked for.
     """
     for name in ("issuer", "authorization_endpoint", "token_endpoint"):

@@ -52,20 +52,33 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """One that leaves new connections to the others while all of its threads are busy: nobody waits behind them."""
+    """One that leaves new connections to the others while all of its threads are busy: nobody waits behind them.
+
+    Those that are kept open send on meanwhile; so that they keep nobody out, a new one has its turn after as many
+    requests as there are threads.
+    """
+
+    _answered = 0  # since a new connection had its turn
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        super().set_accept_enabled(enabled and not self._is_busy)
+        super().set_accept_enabled(enabled and not self._leaves_them())
+
+    def accept(self, listener: object) -> None:
+        self._answered = 0
+        super().accept(listener)
 
     def enqueue_req(self, conn: object) -> None:
         super().enqueue_req(conn)
-        if self._is_busy:
+        if self._leaves_them():
             self.set_accept_enabled(False)
 
-    @property
-    def _is_busy(self) -> bool:
-        idle = len(self.keepalived_conns) + len(self.pending_conns)
-        return bool(self.nr_conns - idle >= self.cfg.threads)
+    def finish_request(self, conn: object, fs: object) -> None:
+        self._answered += 1
+        super().finish_request(conn, fs)
+
+    def _leaves_them(self) -> bool:
+        threads, idle = self.cfg.threads, len(self.keepalived_conns) + len(self.pending_conns)
+        return bool(self.cfg.workers > 1 and self.nr_conns - idle >= threads > self._answered)
 
 
 class FileLock:

@@ -70,7 +70,8 @@ class Turns:
         self._changed, self._joined = Condition(lock), Condition(lock)
         self._waiting: list[Sent] = []
         self._holder: Sent | None = None
-        self._lately = 0  # how many there were when the last turn ended
+        self._last: Sent | None = None  # whose turn was the last one, without the body
+        self._lately = 0  # how many could have gone with it by its end
 
     @property
     def waiting(self) -> int:
@@ -91,7 +92,8 @@ class Turns:
         finally:
             with self._changed:
                 if self._holder is sent:
-                    self._holder, self._lately = None, len(chosen) + len(self._waiting)
+                    self._holder, self._last = None, replace(sent, body=b"")
+                    self._lately = len(chosen) + len(_together(sent, self._waiting))
                     self._changed.notify_all()
 
     def _chosen(self, sent: Sent) -> list[Sent]:
@@ -105,11 +107,16 @@ class Turns:
                     chosen = [sent]
                 elif sent in self._waiting:
                     self._holder = sent
-                    self._joined.wait_for(lambda: len(self._waiting) >= self._lately, GATHERING)
+                    self._joined.wait_for(lambda: self._is_enough(sent), GATHERING)
                     chosen = _together(sent, self._waiting)
             finally:  # where it is interrupted, nobody stores what nobody waits for
                 self._waiting = [each for each in self._waiting if each is not sent and each not in chosen]
             return chosen
+
+    def _is_enough(self, sent: Sent) -> bool:
+        """Whether as many go with it as with the last one, if it was of the same, or as have room."""
+        expected = self._lately if self._last is not None and sent.goes_with(self._last) else 1
+        return len(_together(sent, self._waiting)) >= min(expected, MOST_BYTES // max(len(sent.body), 1))
 
 
 TURNS = Turns()

@@ -97,6 +97,18 @@ def test_who_comes_after_several_waits_a_moment_for_as_many(lrs_client, monkeypa
     assert is_one_transaction(stored(lrs_client, *given))
 
 
+def test_nobody_waits_for_what_could_not_go_along(lrs_server, lrs_session, monkeypatch):
+    first, second = (lrs_server.client(lrs_session) for _ in range(2))
+    long = "x" * (lrs_storing.MOST_BYTES // 2 + 1)
+    large = [statement() | {"result": {"response": long}} for _ in range(3)]
+    post(first, statement())
+    monkeypatch.setattr(lrs_storing, "GATHERING", 600)
+    at_once((first, statement()), (second, statement()))
+    post(second, statement())
+    at_once(*[(first, each) for each in large])
+    post(first, statement() | {"result": {"response": long}})
+
+
 def test_who_comes_alone_waits_for_nobody(lrs_client, monkeypatch):
     at_once((lrs_client, statement()), (lrs_client, statement()))
     post(lrs_client, statement())  # which waited for another one

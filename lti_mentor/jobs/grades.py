@@ -105,7 +105,7 @@ def _work(tool: Tool, column: GradeColumn, stop: threading.Event) -> tuple[int, 
             _check(tool, column, answers)
     except PlatformError as problem:
         log.warning("scores not told", extra={"reason": problem.reason, "status": problem.values.get("status")})
-        _failed(tool, column, problem.reason, problem.values.get("retry_after"))
+        _failed(tool, column, problem.reason, problem.values.get("retry_after"), told)
         return told, problem.reason == telling.GONE
     except Exception as problem:
         if is_away(problem):
@@ -137,7 +137,7 @@ def _give_back(tool: Tool, column: GradeColumn) -> None:
             telling.give_back(left)
 
 
-def _failed(tool: Tool, column: GradeColumn, reason: str, retry_after: object = None) -> None:
+def _failed(tool: Tool, column: GradeColumn, reason: str, retry_after: object = None, told: int = 0) -> None:
     def mark(db: Session) -> None:
         failed = db.get(GradeColumn, column.id)
         if failed is None:  # it may be gone with its course
@@ -149,7 +149,8 @@ def _failed(tool: Tool, column: GradeColumn, reason: str, retry_after: object = 
         elif reason == telling.REFUSED:
             telling.refused(db, failed)
         else:
-            telling.failed(failed, reason, retry_after=retry_after if isinstance(retry_after, int) else None)
+            said = retry_after if isinstance(retry_after, int) else None
+            telling.failed(failed, reason, retry_after=said, told=told)
 
     tool.database.write(mark)
 

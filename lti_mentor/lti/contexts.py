@@ -260,8 +260,9 @@ def links_put_off(row: ContextServices, *, retry_after: int | None) -> None:
 
 
 def roster_failed(row: ContextServices, reason: str, *, retry_after: int | None) -> None:
-    """Try again later, each time twice as late, or when the platform said."""
+    """Try again when the platform said, else later, each time twice as late."""
     row.roster_failures += 1
-    wait = timedelta(seconds=max(retry_after or 0, 30 * 2 ** min(row.roster_failures, 10)))
+    doubled = 30 * 2 ** min(row.roster_failures, 10)
+    wait = timedelta(seconds=doubled if retry_after is None else max(retry_after, 1))
     row.roster_leased_until, row.roster_problem, row.roster_differences_url = None, reason, None
     row.roster_retry_at = clock.now() + min(wait, LATEST_RETRY)

@@ -151,10 +151,11 @@ def told(db: Session, score: LatestScore, sends: str, *, at: datetime) -> None:
     db.execute(_TOLD, {"of": score.organization_id, "told": score.id, "told_at": at, **said})
 
 
-def failed(column: GradeColumn, reason: str, *, retry_after: int | None) -> None:
-    """Try the column again later, each time twice as late, or when the platform said."""
-    column.failures += 1
-    wait = max(timedelta(seconds=retry_after or 0), FIRST_WAIT * 2 ** min(column.failures, 10))
+def failed(column: GradeColumn, reason: str, *, retry_after: int | None, told: int = 0) -> None:
+    """Try the column again when the platform said, else later, each time twice as late until it takes a score."""
+    column.failures = 1 if told else column.failures + 1
+    doubled = FIRST_WAIT * 2 ** min(column.failures, 10)
+    wait = doubled if retry_after is None else timedelta(seconds=max(retry_after, 1))
     column.problem, column.leased_until = reason, None
     column.retry_at = clock.now() + min(wait, LATEST_WAIT)
 

@@ -79,7 +79,7 @@ def test_a_platform_that_asks_to_wait_beyond_all_time_stops_nobody(tool, lms, bu
     [
         (timedelta(minutes=20), timedelta(minutes=19), timedelta(minutes=20)),
         (timedelta(days=9), timedelta(minutes=59), timedelta(hours=1)),
-        (-timedelta(days=9), timedelta(seconds=30), timedelta(minutes=1)),
+        (-timedelta(days=9), -timedelta(minutes=1), timedelta(seconds=1)),
     ],
 )
 def test_a_platform_may_say_by_a_date_how_long_to_wait(tool, lms, both_site, ahead, shortest, longest):

@@ -6,7 +6,7 @@ With a roster comes who can open which link, where a coordinator asked: known pe
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -32,12 +32,15 @@ from lti_mentor.web import visit
 
 log = logging.getLogger(__name__)
 EVERY = timedelta(seconds=5)
-LONGEST = timedelta(minutes=5)  # for one roster, and for what is asked about its links
+LONGEST = timedelta(minutes=5)  # at a time for one roster, and for what is asked about its links
+LINKS_GO_ON = timedelta(minutes=1)  # where the time cut them; the other contexts have their turn
+LINKS_AGAIN = timedelta(minutes=10)  # where a platform has enough and does not say when to come again
+NOT_OF_THE_PAGE = (401, 403)  # it may be there all the same
 RUN = timedelta(minutes=2)  # new rounds begin until then; other jobs wait as long
 
 
 def run(tool: Tool, stop: threading.Event = NEVER) -> int:
-    """Read the rosters that are due; how many were read to their end.
+    """Read the rosters that are due; how many were read to their end, or had their links asked about to the end.
 
     The platforms take turns, one roster a round. One that fails has its next turn in the next run.
     """
@@ -69,34 +72,34 @@ def _key(row: ContextServices) -> tuple[uuid.UUID, uuid.UUID, str]:
 
 
 def read_one(tool: Tool, row: ContextServices, platform: Platform, stop: threading.Event = NEVER) -> bool:
-    """Whether it was read to its end. What was read of one that was not is kept, and nobody is taken away.
+    """Whether it was read to its end, or what is asked about its links where nothing else is due.
 
-    Told to stop, it takes no other page and gives the roster back, or has what is left of its links asked again.
+    What was read of one that was not is kept, and nobody is taken away: the next turn goes on there, as long as its
+    platform may still know the page. Told to stop, it takes no other page and gives the roster back.
     """
-    started_at = clock.now()
+    began_at = row.roster_began_at
     try:
-        differences = _read(tool, row, platform, started_at, stop)
-        left = _read_links(tool, row, platform, stop)
+        if began_at is not None:
+            _read(tool, row, platform, began_at, stop)
+        again_at = _read_links(tool, row, platform, stop)
     except _Stopped:
         _give_back(tool, row)
         return False
     except PlatformError as problem:
         log.warning("roster not read", extra={"reason": problem.reason, "status": problem.values.get("status")})
-        _failed(tool, row, problem.reason, problem.values.get("retry_after"))
+        _failed(tool, row, problem)
         return False
     except Exception as problem:
         if is_away(problem):
             raise  # the lease ends by itself
         log.exception("roster not read")  # this context waits; the others have nothing to do with it
-        _failed(tool, row, "error")
+        _failed(tool, row, PlatformError("error"))
         return False
     with tool.database.transaction() as db:
         read = db.get(ContextServices, row.id)
         if read is not None:  # it may be gone with its platform
-            contexts.roster_read(read, started_at=started_at, differences_url=differences)
-            if left is not None:
-                left(read)
-    return True
+            contexts.links_read(read, again_at=again_at)
+    return began_at is not None or again_at is None
 
 
 def _give_back(tool: Tool, row: ContextServices) -> None:
@@ -106,30 +109,34 @@ def _give_back(tool: Tool, row: ContextServices) -> None:
             contexts.give_roster_back(left)
 
 
-def _failed(tool: Tool, row: ContextServices, reason: str, retry_after: object = None) -> None:
+def _failed(tool: Tool, row: ContextServices, problem: PlatformError) -> None:
+    status, retry_after = problem.values.get("status"), problem.values.get("retry_after")
     with tool.database.transaction() as db:
         failed = db.get(ContextServices, row.id)
-        if failed is not None:  # it may be gone with its platform
-            contexts.roster_failed(failed, reason, retry_after=retry_after if isinstance(retry_after, int) else None)
+        if failed is None:  # it may be gone with its platform
+            return
+        if not problem.retryable and status not in NOT_OF_THE_PAGE:
+            failed.roster_next_url = None
+        said = retry_after if isinstance(retry_after, int) else None
+        contexts.roster_failed(failed, problem.reason, retry_after=said, before=row.roster_next_url)
 
 
-def _read(
-    tool: Tool, row: ContextServices, platform: Platform, started_at: datetime, stop: threading.Event
-) -> str | None:
-    """Where the next differences are to be had, when the platform says so."""
-    url, is_whole = row.roster_differences_url or row.memberships_url or "", row.roster_differences_url is None
-    following, listed = None, 0
-    for page in _heeding(stop, roster.read(tool, platform, url, until=started_at + LONGEST)):
+def _read(tool: Tool, row: ContextServices, platform: Platform, started_at: datetime, stop: threading.Event) -> None:
+    """From its beginning, or from the page at which the turn before it ended."""
+    until, first = clock.now() + LONGEST, row.roster_differences_url or row.memberships_url or ""
+    if row.roster_next_url is not None:
+        pages = roster.read_on(tool, platform, row.roster_next_url, until=until)
+    else:
+        pages = roster.read(tool, platform, first, until=until)
+    differences = None
+    for page in _heeding(stop, pages):
         taken = partial(_take, vault=tool.vault, row=row, platform=platform, page=page, started_at=started_at)
         if erased := tool.database.write(taken):
             log.info("roster lists people who were erased", extra={"reason": "person.erased", "count": erased})
-        following = page.differences_url or following
-        listed += len(page.members)
-        is_whole = is_whole and page.is_readable
-    if is_whole and listed:
-        since = started_at - timedelta(hours=tool.settings.visit_hours)
-        tool.database.write(partial(_close, row=row, started_at=started_at, seen_since=since))
-    return following
+        differences = page.differences_url or differences
+    since = started_at - timedelta(hours=tool.settings.visit_hours)
+    ended = partial(_end, row=row, started_at=started_at, seen_since=since, differences_url=differences)
+    tool.database.write(ended)
 
 
 def _heeding(stop: threading.Event, pages: Iterator[RosterPage]) -> Iterator[RosterPage]:
@@ -154,14 +161,23 @@ def _take(
     listed = [Listed(known[subject], each.teaches, each.is_active) for subject, each in members.items()]
     gone = joining.take_roster(db, course, listed, at=started_at)
     visit.close_visits_of(db, course.organization_id, gone, course_id=course.id)
-    contexts.still_reading(db.get_one(ContextServices, row.id), len(page.members))
+    reading = db.get_one(ContextServices, row.id)
+    contexts.page_read(reading, len(page.members), next_url=page.next_url, is_readable=page.is_readable)
     return len({each.subject for each in identities} - known.keys())
 
 
-def _close(db: Session, *, row: ContextServices, started_at: datetime, seen_since: datetime) -> None:
-    course = _course(db, row)
-    gone = courses.close_roster(db, course, at=started_at, seen_since=seen_since)
-    visit.close_visits_of(db, course.organization_id, gone, course_id=course.id)
+def _end(
+    db: Session, *, row: ContextServices, started_at: datetime, seen_since: datetime, differences_url: str | None
+) -> None:
+    """All of it was read, in however many turns: whoever was not on it when it began is gone."""
+    read = db.get(ContextServices, row.id)
+    if read is None:  # it may be gone with its platform
+        return
+    if read.roster_is_whole and read.roster_people:
+        course = _course(db, row)
+        gone = courses.close_roster(db, course, at=started_at, seen_since=seen_since)
+        visit.close_visits_of(db, course.organization_id, gone, course_id=course.id)
+    contexts.roster_read(read, started_at=started_at, differences_url=differences_url)
 
 
 def _course(db: Session, row: ContextServices) -> Course:
@@ -187,27 +203,26 @@ class _Replaced(Exception):
     """Another activity is in the place of the one that was asked about, or none."""
 
 
-def _read_links(
-    tool: Tool, row: ContextServices, platform: Platform, stop: threading.Event
-) -> Callable[[ContextServices], None] | None:
-    """What is to be done with the context for the sake of those that are left, if anything.
+def _read_links(tool: Tool, row: ContextServices, platform: Platform, stop: threading.Event) -> datetime | None:
+    """When to ask about those that are left, if any: all that were not tried since the roster was read.
 
     One that fails keeps what is known of it, and neither the roster nor another one from being read.
     """
     until = clock.now() + LONGEST
+    since = row.roster_began_at or row.roster_read_at or clock.now()
     with tool.database.reading() as db:
-        asked = links.asked_about(db, *_key(row))
+        asked = links.asked_about(db, *_key(row), since=since)
     for link in asked:
         if stop.is_set():
-            return contexts.ask_for_roster
-        if clock.now() > until:
-            break
+            return clock.now()
+        if link is not asked[0] and clock.now() > until:
+            return clock.now() + LINKS_GO_ON
         url, link_id = row.memberships_url or "", link.resource_link_id
         pages = _heeding(stop, roster.read(tool, platform, url, until=until, link_id=link_id))
         try:
             _read_link(tool, row, platform, link, pages)
         except _Stopped:
-            return contexts.ask_for_roster
+            return clock.now()
         except _Replaced:
             log.info("people of a link not read", extra={"reason": "link.replaced"})
         except PlatformError as problem:
@@ -215,9 +230,9 @@ def _read_links(
             retry_after = told if isinstance(told, int) else None
             log.warning("people of a link not read", extra={"reason": problem.reason, "status": status})
             if status == TOO_MANY or (problem.retryable and retry_after is not None):
-                return partial(contexts.links_put_off, retry_after=retry_after)
+                return clock.now() + (LINKS_AGAIN if retry_after is None else timedelta(seconds=max(retry_after, 1)))
             if problem.reason == "platform.too_slow" and link is not asked[0]:
-                break  # the others had the time
+                return clock.now() + LINKS_GO_ON  # the others had the time
             is_answer = problem.reason == "platform.bad_status"
             _link_failed(tool, row, link, REFUSED.get(status, problem.reason) if is_answer else problem.reason)
         except Exception as problem:
@@ -225,7 +240,7 @@ def _read_links(
                 raise
             log.exception("people of a link not read")
             _link_failed(tool, row, link, "error")
-    return None  # those that are left come first the next time
+    return None
 
 
 def _read_link(
@@ -276,7 +291,7 @@ def _as_asked(db: Session, link: LaunchedLink) -> LaunchedLink:
 def _still_reading(db: Session, row: ContextServices) -> None:
     reading = db.get(ContextServices, row.id)
     if reading is not None:  # it may be gone with its platform
-        contexts.still_reading(reading, 0)
+        contexts.still_reading(reading)
 
 
 def _link_failed(tool: Tool, row: ContextServices, link: LaunchedLink, reason: str) -> None:

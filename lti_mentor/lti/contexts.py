@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, Uuid, bindparam, func, or_, select
+from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, Uuid, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -23,7 +23,7 @@ EVERY = timedelta(hours=24)
 LEASE = timedelta(minutes=5)
 WHOLE_EVERY = 7  # days: the whole list is read then, though a platform offers the differences
 LATEST_RETRY = timedelta(hours=6)
-LINKS_AGAIN = timedelta(minutes=10)  # at the earliest: the whole roster is read before them
+OLDEST = EVERY  # of a reading that is gone on with: the list is due anew by then
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ def address(value: Any) -> str | None:
     return value if usable else None
 
 
-def _of_same_place(url: str | None, lineitems: str | None) -> str | None:
-    """A column is told with a token: only one beside the list of columns is taken."""
-    return url if url is not None and lineitems is not None and origin(url) == origin(lineitems) else None
+def _of_same_place(url: str | None, known: str | None) -> str | None:
+    """A token is sent there: only a column beside the list of columns is taken, and only a page beside the first."""
+    return url if url is not None and known is not None and origin(url) == origin(known) else None
 
 
 class ContextServices(Row):
@@ -77,6 +77,10 @@ class ContextServices(Row):
     roster_read_at: Mapped[datetime | None]  # to its end
     roster_people: Mapped[int] = mapped_column(default=0)  # of the last reading, or of the one that runs
     roster_differences_url: Mapped[str | None]
+    roster_began_at: Mapped[datetime | None]  # the reading that is not at its end
+    roster_next_url: Mapped[str | None]  # its next page; none: it begins anew
+    roster_is_whole: Mapped[bool] = mapped_column(default=False)  # so far it lets us know who is missing
+    links_again_at: Mapped[datetime | None]  # those that are left after the roster was read
     roster_leased_until: Mapped[datetime | None]  # a worker reads it
     roster_problem: Mapped[str | None]  # a reason code, of the last reading that failed
     roster_failures: Mapped[int] = mapped_column(default=0)  # since the last success
@@ -92,19 +96,17 @@ class ContextServices(Row):
         return self.roster_leased_until is not None and self.roster_leased_until > clock.now()
 
     @property
-    def is_waiting(self) -> bool:
-        """Asked for, and not read since; one that was read may have to wait until its links are asked about."""
-        retry_at = self.roster_retry_at
-        if self.roster_problem is None and retry_at is not None and retry_at > clock.now():
-            return False
-        return self.roster_asked_at is not None and (
-            self.roster_read_at is None or self.roster_read_at < self.roster_asked_at
-        )
-
-    @property
     def is_due(self) -> bool:
         """A worker reads it, or does as soon as one is free: somebody asked, and it did not fail since."""
-        return self.is_being_read or (self.is_waiting and self.roster_retry_at is None)
+        is_waiting = self.roster_asked_at is not None and (
+            self.roster_read_at is None or self.roster_read_at < self.roster_asked_at
+        )
+        return self.is_being_read or (is_waiting and self.roster_retry_at is None)
+
+    @property
+    def are_links_due(self) -> bool:
+        """The same of what is asked about its links."""
+        return self.is_due or (self.links_again_at is not None and self.links_again_at <= clock.now())
 
 
 def of(db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID, context_id: str) -> ContextServices | None:
@@ -160,7 +162,7 @@ def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered)
         return
     row = of(db, **key) or _new(db, key)
     if row.memberships_url != memberships:
-        row.roster_differences_url = None
+        row.roster_differences_url = row.roster_next_url = None
     row.memberships_url, row.lineitems_url, row.grade_scopes = memberships, lineitems, scopes
 
 
@@ -201,25 +203,25 @@ def ask_for_roster(row: ContextServices) -> None:
 def claim_roster(db: Session, *, besides: Collection[uuid.UUID] = ()) -> tuple[ContextServices, Platform] | None:
     """The context whose roster is to be read next, ours until its lease ends; asked-for ones first.
 
-    ``besides`` are platforms that had their turn.
+    Where its links alone are to be asked about no reading has begun. ``besides`` are platforms that had their turn.
     """
     now = clock.now()
-    due = or_(
+    is_old = or_(
         ContextServices.roster_read_at.is_(None),
         ContextServices.roster_read_at < now - EVERY,
         ContextServices.roster_asked_at > ContextServices.roster_read_at,
     )
+    due = and_(is_old, or_(ContextServices.roster_retry_at.is_(None), ContextServices.roster_retry_at <= now))
     wanted = (
-        select(ContextServices, Platform)
+        select(ContextServices, Platform, func.coalesce(due, False))
         .join(Deployment, Deployment.id == ContextServices.deployment_id)
         .join(Platform, Platform.id == Deployment.platform_id)
         .where(
             ContextServices.memberships_url.is_not(None),
             *_LET_IN,
             Platform.id.not_in(besides),
-            due,
+            or_(due, ContextServices.links_again_at <= now),
             or_(ContextServices.roster_leased_until.is_(None), ContextServices.roster_leased_until < now),
-            or_(ContextServices.roster_retry_at.is_(None), ContextServices.roster_retry_at <= now),
         )
         .order_by(ContextServices.roster_asked_at.is_(None), ContextServices.roster_read_at, ContextServices.id)
         .limit(1)
@@ -228,40 +230,58 @@ def claim_roster(db: Session, *, besides: Collection[uuid.UUID] = ()) -> tuple[C
     found = db.execute(wanted).one_or_none()
     if found is None:
         return None
-    row, platform = found
-    row.roster_leased_until, row.roster_people = now + LEASE, 0
-    if row.roster_read_at is None or now.date().toordinal() % WHOLE_EVERY == 0:
-        row.roster_differences_url = None
+    row, platform, is_due = found
+    row.roster_leased_until = now + LEASE
+    began_at = row.roster_began_at
+    if is_due and (row.roster_next_url is None or began_at is None or began_at < now - OLDEST):
+        _begin(row, now)
     return row, platform
 
 
-def still_reading(row: ContextServices, people: int) -> None:
-    """Another page is in; the lease begins anew."""
-    row.roster_leased_until, row.roster_people = clock.now() + LEASE, row.roster_people + people
+def _begin(row: ContextServices, now: datetime) -> None:
+    row.roster_began_at, row.roster_next_url, row.roster_people, row.links_again_at = now, None, 0, None
+    if row.roster_read_at is None or now.date().toordinal() % WHOLE_EVERY == 0:
+        row.roster_differences_url = None
+    row.roster_is_whole = row.roster_differences_url is None
+
+
+def page_read(row: ContextServices, people: int, *, next_url: str | None, is_readable: bool) -> None:
+    """Another page is in; one who goes on later does so at the next one."""
+    still_reading(row)
+    row.roster_people += people
+    row.roster_next_url = _of_same_place(address(next_url), row.memberships_url)
+    row.roster_is_whole = row.roster_is_whole and is_readable
+
+
+def still_reading(row: ContextServices) -> None:
+    """The lease begins anew."""
+    row.roster_leased_until = clock.now() + LEASE
 
 
 def give_roster_back(row: ContextServices) -> None:
-    """The next worker reads it from its beginning."""
+    """The next worker goes on with it."""
     row.roster_leased_until = None
 
 
 def roster_read(row: ContextServices, *, started_at: datetime, differences_url: str | None) -> None:
-    """To its end. Whoever asked while it was read is answered by the next reading."""
+    """To its end; its links are next. Whoever asked while it was read is answered by the next reading."""
     row.roster_read_at, row.roster_differences_url = started_at, differences_url
-    row.roster_leased_until = row.roster_retry_at = row.roster_problem = None
+    row.roster_began_at = row.roster_next_url = row.roster_retry_at = row.roster_problem = None
     row.roster_failures = 0
+    row.links_again_at = clock.now()
 
 
-def links_put_off(row: ContextServices, *, retry_after: int | None) -> None:
-    """The platform answers no more about the links of a roster that was read: they are asked about with the next one,
-    which is not read before it said."""
-    wait = max(timedelta(seconds=retry_after or 0), LINKS_AGAIN)
-    row.roster_asked_at, row.roster_retry_at = clock.now(), clock.now() + wait
+def links_read(row: ContextServices, *, again_at: datetime | None) -> None:
+    """Those that are left are asked about then, without the roster."""
+    row.roster_leased_until, row.links_again_at = None, again_at
 
 
-def roster_failed(row: ContextServices, reason: str, *, retry_after: int | None) -> None:
-    """Try again when the platform said, else later, each time twice as late."""
-    row.roster_failures += 1
+def roster_failed(row: ContextServices, reason: str, *, retry_after: int | None, before: str | None) -> None:
+    """Try again when the platform said, else later, each time twice as late until it comes further.
+
+    ``before`` is the page at which this turn began, if it was not the first one.
+    """
+    row.roster_failures = 1 if row.roster_next_url not in (None, before) else row.roster_failures + 1
     doubled = 30 * 2 ** min(row.roster_failures, 10)
     wait = timedelta(seconds=doubled if retry_after is None else max(retry_after, 1))
     row.roster_leased_until, row.roster_problem, row.roster_differences_url = None, reason, None

@@ -33,6 +33,7 @@ class LaunchedLink(Row):
     launched_at: Mapped[datetime] = mapped_column(default=clock.now)  # last, to the day
     people_asked_at: Mapped[datetime | None]  # who can open it; read again with each roster from then on
     people_read_at: Mapped[datetime | None]  # to the end of the list
+    people_tried_at: Mapped[datetime | None]  # last, whatever came of it
     people_so_far: Mapped[int | None]  # while it is read
     people_problem: Mapped[str | None]  # a reason code, of the last reading that failed
 
@@ -104,7 +105,7 @@ def launched(
         if is_same:
             values["title"] = title or kept_title  # some launches withhold it
         else:  # who can open it now is not known
-            values |= {"people_read_at": None, "people_so_far": None, "people_problem": None}
+            values |= dict.fromkeys(("people_read_at", "people_tried_at", "people_so_far", "people_problem"))
         db.execute(update(LaunchedLink).where(LaunchedLink.id == row_id).values(values))
         if not is_same:  # last: what a reading of the one before is just writing goes too
             theirs = (LinkMember.organization_id == deployment.organization_id, LinkMember.launched_link_id == row_id)
@@ -166,13 +167,13 @@ def ask_for_people(link: LaunchedLink) -> None:
 
 
 def asked_about(
-    db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID, context_id: str
+    db: Session, organization_id: uuid.UUID, deployment_id: uuid.UUID, context_id: str, *, since: datetime
 ) -> list[LaunchedLink]:
-    """The links of a context that somebody asked about; first those that somebody waits for, and those last that
-    failed. Of these, the one that was not read for longest."""
+    """The links of a context that somebody asked about and that were not tried since; first those that somebody waits
+    for, and those last that failed. Of these, the one that was not read for longest."""
     found = of_context(db, organization_id, deployment_id, context_id)
     asked = [link for link, _ in found if link.people_asked_at is not None]
-    return sorted(asked, key=_turn)
+    return sorted((link for link in asked if link.is_waiting or (link.people_tried_at or NEVER) < since), key=_turn)
 
 
 def _turn(link: LaunchedLink) -> tuple[bool, bool, datetime]:
@@ -207,7 +208,8 @@ def take_people(db: Session, link: LaunchedLink, person_ids: Collection[uuid.UUI
 
 def people_read(db: Session, link: LaunchedLink, *, started_at: datetime, is_whole: bool) -> None:
     """To its end. Whoever is not on a whole list can open it no more."""
-    link.people_read_at, link.people_so_far, link.people_problem = started_at, None, None
+    link.people_read_at = link.people_tried_at = started_at
+    link.people_so_far = link.people_problem = None
     if is_whole:
         gone = (LinkMember.launched_link_id == link.id, LinkMember.listed_at < started_at)
         db.execute(delete(LinkMember).where(LinkMember.organization_id == link.organization_id, *gone))
@@ -215,7 +217,7 @@ def people_read(db: Session, link: LaunchedLink, *, started_at: datetime, is_who
 
 def people_failed(link: LaunchedLink, reason: str) -> None:
     """What was known of it stays; it is read again with the next roster."""
-    link.people_so_far, link.people_problem = None, reason
+    link.people_tried_at, link.people_so_far, link.people_problem = clock.now(), None, reason
 
 
 def people_of(db: Session, link: LaunchedLink) -> set[uuid.UUID]:

@@ -32,6 +32,7 @@ class Listed:
 class RosterPage:
     members: tuple[Listed, ...]
     differences_url: str | None  # on the last page: where the changes after this reading can be had
+    next_url: str | None  # none on the last page, and of one that was taken apart on all parts but its last
     is_readable: bool  # false: somebody on it could not be made out, so who is missing is not known
 
 
@@ -43,15 +44,23 @@ def read(
     Raises PlatformError for one without a list of members, which is no empty course, and when there are more after
     ``until``.
     """
+    yield from read_on(tool, platform, with_query(url, "limit", str(PER_PAGE)), until=until, link_id=link_id)
+
+
+def read_on(
+    tool: Tool, platform: Platform, url: str, *, until: datetime, link_id: str | None = None
+) -> Iterator[RosterPage]:
+    """The same from a page on, whose address is the platform's and taken as it is."""
     service = Service(tool, platform, (SCOPE,))
     only = ("rlid", quote(link_id, safe="")) if link_id is not None else None
-    for page in service.pages(with_query(url, "limit", str(PER_PAGE)), accept=MEDIA_TYPE, until=until, only=only):
+    for page in service.pages(url, accept=MEDIA_TYPE, until=until, only=only):
         members = page.body.get("members") if isinstance(page.body, Mapping) else None
         if not isinstance(members, list):
             raise PlatformError("platform.no_members")
         found = tuple(listed for each in members if (listed := _listed(each, platform.role_map)))
         for first in range(0, len(found) or 1, PER_PAGE):  # some send a whole course: too much for one query
-            yield RosterPage(found[first : first + PER_PAGE], page.differences, len(found) == len(members))
+            next_url = page.following if first + PER_PAGE >= len(found) else None
+            yield RosterPage(found[first : first + PER_PAGE], page.differences, next_url, len(found) == len(members))
 
 
 def _listed(member: Any, role_map: Mapping[str, str]) -> Listed | None:

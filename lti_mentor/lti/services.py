@@ -95,16 +95,18 @@ class Service:
             found = links(answer, following)
             differences = found.get("differences")
             is_same = differences is not None and origin(differences) == origin(url)
-            yield Page(answer.json(), differences if is_same else None)
             following = found.get("next")
+            yield Page(answer.json(), differences if is_same else None, following)
 
 
 @dataclass(frozen=True)
 class Page:
-    """The JSON of a page, and where the changes after this reading can be had, if the platform offers that."""
+    """The JSON of a page; where the changes after this reading can be had, if the platform offers that; and where the
+    next page is, as far as the platform says."""
 
     body: Any
     differences: str | None
+    following: str | None
 
 
 _LINK = re.compile(r'\s*<([^<>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+\s*(?:=\s*(?:"[^"]*"|[^\s;,"]*))?)*)\s*(?:,|$)')

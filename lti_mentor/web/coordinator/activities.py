@@ -41,7 +41,7 @@ class Activity:
     @property
     def is_busy(self) -> bool:
         """Whether something is about to change without anybody doing anything."""
-        return self.services is not None and self.is_listed and self.link.is_waiting and self.services.is_due
+        return self.services is not None and self.is_listed and self.link.is_waiting and self.services.are_links_due
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Who can open an activity: asked of a real platform, kept when it fails, and nobody is in a course by it."""
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -90,8 +90,10 @@ def test_a_worker_that_is_stopped_gives_the_reading_back(both_site, tool, lms, a
     with both_site.database.reading() as db:
         services = db.scalars(select(ContextServices)).one()
         assert (services.roster_read_at is not None, services.is_being_read) == (True, False)
+    before = lms.roster_requests
     assert rosters.run(tool) == 1
     assert able(both_site.database) == GROUP | TEACHER
+    assert lms.roster_requests - before == 2, "the list of the course is not read again for that"
 
 
 def test_a_worker_that_is_stopped_asks_about_no_other_activity_though_each_of_them_fails(both_site, tool, lms, ask):
@@ -102,7 +104,11 @@ def test_a_worker_that_is_stopped_asks_about_no_other_activity_though_each_of_th
     assert rosters.run(tool, stop) == 1
     assert len(lms.bad_answers) == 3, "answers that nobody asked for"
     assert sorted(problems(both_site.database).values(), key=str) == [None] * 3 + ["activity.not_found"]
-    lms.bad_answers.clear()
+    assert rosters.run(tool) == 1
+    assert lms.bad_answers == []
+    assert set(problems(both_site.database).values()) == {"activity.not_found"}
+    with both_site.database.transaction() as db:
+        contexts.ask_for_roster(db.scalars(select(ContextServices)).one())
     assert rosters.run(tool) == 1
     assert able(both_site.database) == GROUP | TEACHER
 
@@ -156,31 +162,50 @@ def test_an_activity_that_is_replaced_while_it_is_read_gets_nothing_of_the_one_b
     assert (row.resource_link_id, row.people_read_at, row.people_so_far, row.people_problem) == ("another", *[None] * 3)
 
 
-def test_one_that_the_time_cuts_is_no_failure_where_others_came_first(both_site, tool, lms, ask, monkeypatch):
+def in_a_hurry(monkeypatch, most) -> None:
+    monkeypatch.setattr(rosters, "LONGEST", most)
+
+
+def late() -> None:
+    """An answer after all the time."""
+    until = clock.now() + rosters.LONGEST
+    while clock.now() <= until:
+        """Others may work."""
+
+
+@pytest.mark.parametrize("most", [timedelta(0), timedelta(seconds=0.5)])
+def test_one_that_the_time_cuts_is_no_failure_where_others_came_first_and_is_asked_about_alone(
+    both_site, tool, lms, ask, monkeypatch, most
+):
     ask()
     (title,) = several(both_site.database, 1)
     with both_site.database.transaction() as db:
         last = db.scalars(select(LaunchedLink).where(LaunchedLink.title != title)).one()
         last.people_read_at = clock.now() - timedelta(days=1)
-
-    def late() -> None:
-        monkeypatch.setattr(rosters.clock, "now", lambda: datetime.now(UTC) + timedelta(minutes=6))
-
-    lms.bad_answers[:] = [*ROSTER, answering(404), late]
+    hurry = partial(in_a_hurry, monkeypatch, most)
+    lms.bad_answers[:] = [nothing, nothing, hurry, answering(404), late]
     assert rosters.run(tool) == 1
     assert problems(both_site.database) == {title: "activity.not_found", "Autumn": None}
+    assert able(both_site.database) == set()
+    assert rosters.run(tool) == 0, "others have their turn"
+    monkeypatch.undo()
+    lms.bad_answers.clear()
+    change(both_site, ContextServices, links_again_at=clock.now() - rosters.LINKS_GO_ON)
+    before = lms.roster_requests
+    assert rosters.run(tool) == 1
+    assert able(both_site.database) == GROUP | TEACHER
+    assert lms.roster_requests - before == 2, "neither the list of the course nor the one that failed is asked again"
+    assert rosters.run(tool) == 0
 
 
 def test_one_that_takes_all_the_time_is_a_failure_and_lets_the_others_go_first(
     both_site, tool, lms, ask, link_of, monkeypatch
 ):
     ask()
-    lms.bad_answers[:] = [
-        *ROSTER,
-        lambda: monkeypatch.setattr(rosters.clock, "now", lambda: datetime.now(UTC) + timedelta(minutes=6)),
-    ]
+    lms.bad_answers[:] = [nothing, nothing, partial(in_a_hurry, monkeypatch, timedelta(0))]
     assert rosters.run(tool) == 1
     assert link_of().people_problem == "platform.too_slow"
+    assert rosters.run(tool) == 0, "before the next list of the course"
 
 
 def test_a_platform_that_goes_while_an_activity_is_read_disturbs_nothing(both_site, tool, lms, ask):
@@ -236,7 +261,11 @@ def test_the_one_that_was_not_read_for_longest_comes_first_and_one_that_failed_l
         db.add(LaunchedLink(placed_link_id=placed.id, resource_link_id="3", **kept))
         db.flush()
         failed, old, new, never, again = asked = [link for link, _ in links.of_context(db, *place)]
-        assert links.asked_about(db, *place) == []
+
+        def left() -> list[LaunchedLink]:
+            return links.asked_about(db, *place, since=clock.now())
+
+        assert left() == []
         for link in asked:
             links.ask_for_people(link)
         links.people_failed(failed, "activity.not_found")
@@ -244,9 +273,11 @@ def test_the_one_that_was_not_read_for_longest_comes_first_and_one_that_failed_l
             link.people_asked_at -= timedelta(days=3)
             links.people_read(db, link, started_at=clock.now() - timedelta(days=days), is_whole=True)
         links.ask_for_people(again)
-        assert links.asked_about(db, *place) == [never, again, old, new, failed]
+        assert left() == [never, again, old, new, failed]
+        since = clock.now() - timedelta(hours=30)
+        assert links.asked_about(db, *place, since=since) == [never, again, old], "that was tried, or waits"
         links.ask_for_people(failed)
-        assert links.asked_about(db, *place)[-1] is new, "asked again, it waits for no other"
+        assert left()[-1] is new, "asked again, it waits for no other"
 
 
 def test_a_deployment_that_goes_takes_its_activities_along(both_site, tool, ask):

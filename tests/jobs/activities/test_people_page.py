@@ -347,12 +347,19 @@ def test_a_platform_that_has_enough_is_asked_about_activities_when_it_said(
     with both_site.database.reading() as db:
         services = db.scalars(select(ContextServices)).one()
     assert (services.roster_problem, services.is_being_read) == (None, False)
-    assert timedelta(minutes=14) < services.roster_retry_at - clock.now() <= timedelta(minutes=15)
+    assert timedelta(minutes=14) < services.links_again_at - clock.now() <= timedelta(minutes=15)
     shown = coordinator.get(only).text
-    assert "to be read with the next list of the course" in shown
+    assert "to be read in a while" in shown
     assert "every 2s" not in shown
-    lms.bad_answers.clear()
-    change(both_site, ContextServices, roster_retry_at=clock.now() - timedelta(seconds=1))
+    for headers, minutes in (({"Retry-After": "1"}, 0), ({}, 10)):
+        lms.bad_answers[:] = [answering(429, **headers)]
+        change(both_site, ContextServices, links_again_at=clock.now() - timedelta(seconds=1))
+        assert rosters.run(tool) == 0
+        with both_site.database.reading() as db:
+            waits = db.scalars(select(ContextServices.links_again_at)).one() - clock.now()
+        assert timedelta(minutes=minutes - 1) < waits <= timedelta(minutes=minutes, seconds=1)
+    assert lms.roster_requests == 3, "the list of the course is not read again for that"
+    change(both_site, ContextServices, links_again_at=clock.now() - timedelta(seconds=1))
     assert rosters.run(tool) == 1
     assert able(both_site.database) == GROUP | TEACHER
 
@@ -481,3 +488,11 @@ def test_what_a_platform_calls_an_activity_is_text_and_nothing_else(both_site, c
     for shown in (coordinator.get(page).text, coordinator.get(only).text, coordinator.get(part).text):
         assert "<img" not in shown
     assert "&lt;img src=x onerror=alert(1)&gt; 100% %(activity)s</bdi>”" in coordinator.get(only).text
+
+
+def test_a_list_of_the_course_that_is_not_at_its_end_says_how_far_it_is(tool, lms, coordinator, page):
+    lms.bad_answers[:] = [nothing, answering(500)]
+    rosters.run(tool)
+    shown = coordinator.get(f"{page.removesuffix('people')}rosters").text
+    assert "not read to its end, 50 people so far" in shown
+    assert "every 2s" not in shown

@@ -1,0 +1,167 @@
+"""Rosters that are longer than a turn: the next turn goes on, and only what came to its end says who is gone."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from lti_mentor import clock
+from lti_mentor.jobs import rosters
+from lti_mentor.lti import contexts
+from lti_mentor.lti.contexts import ContextServices
+from lti_mentor.lti.platforms import Deployment
+from lti_mentor.practice.world import LEARNER, LmsPerson
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
+from tests.jobs.test_rosters import CROWD, ask, broken, nothing, services, standing, wait_a_day
+from tests.lti.test_threats import change
+from tests.support.visitor import Visitor
+
+AT_ONCE = timedelta(0)
+
+
+@pytest.fixture
+def tool(both_site):
+    return Tool(both_site.settings, both_site.database, Vault(both_site.settings.secret_key))
+
+
+@pytest.fixture
+def lms(both_site):
+    """A course of three pages that was read yesterday, and that two people have left since."""
+    world, lms = both_site.lms.world, both_site.lms.lms
+    everybody = [f"crowd-{number}" for number in range(CROWD)]
+    world.people.extend(LmsPerson(id=each, name=each) for each in everybody)
+    world.courses[0].members.update({each: [LEARNER] for each in [*everybody, "left-1", "left-2"]})
+    world.people.extend(LmsPerson(id=each, name=each) for each in ("left-1", "left-2"))
+    Visitor().launch(both_site.lms.url, "learner", "1")
+    rosters.run(Tool(both_site.settings, both_site.database, Vault(both_site.settings.secret_key)))
+    for each in ("left-1", "left-2"):
+        del world.courses[0].members[each]
+    wait_a_day(both_site.database)
+    lms.roster_requests = 0
+    return lms
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """A page takes the time of a turn."""
+    monkeypatch.setattr(rosters, "LONGEST", AT_ONCE)
+
+
+def gone(database) -> set[str]:
+    return {subject for subject, member in standing(database).items() if member.left_at}
+
+
+def come_again(database) -> float:
+    """Seconds until the next turn, which are over now."""
+    with database.transaction() as db:
+        row = db.scalars(select(ContextServices)).one()
+        seconds = (row.roster_retry_at - clock.now()).total_seconds()
+        row.roster_retry_at = None
+    return seconds
+
+
+def test_a_platform_that_is_slow_is_read_to_the_end_in_several_turns(tool, lms, both_site, slow):
+    for people in (50, 100):
+        assert rosters.run(tool) == 0
+        row = services(both_site.database)
+        assert (row.roster_problem, row.roster_failures, row.roster_people) == ("platform.too_slow", 1, people)
+        assert gone(both_site.database) == set()
+        assert come_again(both_site.database) <= 60, "soon each time: it goes on"
+    assert rosters.run(tool) == 1
+    assert lms.roster_requests == 3, "no page twice"
+    assert gone(both_site.database) == {"left-1", "left-2"}
+    ended = services(both_site.database)
+    assert ended.roster_read_at == row.roster_began_at, "what changed since it began is seen the next time"
+    assert (ended.roster_problem, ended.roster_next_url, ended.roster_people) == (None, None, CROWD + 4)
+    assert rosters.run(tool) == 0
+
+
+def test_somebody_who_asks_while_it_is_read_has_it_gone_on_with_and_then_read_anew(tool, lms, both_site, slow):
+    rosters.run(tool)
+    ask(both_site.database)
+    rosters.run(tool)
+    ask(both_site.database)
+    assert rosters.run(tool) == 1
+    assert gone(both_site.database) == {"left-1", "left-2"}
+    assert lms.roster_requests == 3 + 1
+    assert services(both_site.database).roster_people == 50
+
+
+@pytest.mark.parametrize(("status", "headers", "waits"), [(429, {"Retry_After": "1"}, 1), (500, {}, 60), (403, {}, 60)])
+def test_a_page_that_is_refused_for_now_is_asked_for_again(tool, lms, both_site, status, headers, waits):
+    lms.bad_answers[:] = [nothing, broken(status, **headers)]
+    assert rosters.run(tool) == 0
+    assert come_again(both_site.database) == pytest.approx(waits, abs=20)
+    lms.bad_answers[:] = [broken(status, **headers)]
+    assert rosters.run(tool) == 0
+    assert come_again(both_site.database) == pytest.approx(1 if waits == 1 else 2 * waits, abs=20)
+    assert gone(both_site.database) == set()
+    assert rosters.run(tool) == 1
+    assert lms.roster_requests == 1 + 2, "answered; the first page not again"
+    assert gone(both_site.database) == {"left-1", "left-2"}
+
+
+@pytest.mark.parametrize("status", [400, 404, 410])
+def test_a_page_that_is_no_more_lets_it_begin_anew(tool, lms, both_site, status):
+    lms.bad_answers[:] = [nothing, broken(500), broken(status)]
+    for _ in range(2):
+        assert rosters.run(tool) == 0
+        come_again(both_site.database)
+    assert services(both_site.database).roster_failures == 2
+    assert rosters.run(tool) == 1
+    assert lms.roster_requests == 1 + 3
+    assert gone(both_site.database) == {"left-1", "left-2"}
+
+
+def test_a_reading_that_began_yesterday_begins_anew(tool, lms, both_site, slow, monkeypatch):
+    rosters.run(tool)
+    change(both_site, ContextServices, roster_began_at=clock.now() - timedelta(hours=25), roster_retry_at=None)
+    monkeypatch.undo()
+    assert rosters.run(tool) == 1
+    assert lms.roster_requests == 1 + 3
+    assert services(both_site.database).roster_people == CROWD + 4
+
+
+def test_another_address_of_the_list_lets_it_begin_anew(tool, lms, both_site, slow):
+    rosters.run(tool)
+    with both_site.database.transaction() as db:
+        row = db.scalars(select(ContextServices)).one()
+        row.roster_retry_at = None
+        moved = contexts.Offered(f"{row.memberships_url}?moved=1", None, ())
+        contexts.keep(db, db.get_one(Deployment, row.deployment_id), row.context_id, moved)
+    assert rosters.run(tool) == 0
+    assert services(both_site.database).roster_people == 50
+
+
+def test_somebody_who_could_not_be_made_out_some_turns_ago_lets_nobody_be_gone(tool, lms, both_site, slow):
+    following = f'<{both_site.lms.url}/courses/1/memberships?limit=500&from=50>; rel="next"'
+    lms.bad_answers[:] = [broken(200, b'{"members": [{"roles": []}, {"user_id": "learner"}]}', Link=following)]
+    for _ in range(2):
+        assert rosters.run(tool) == 0
+        come_again(both_site.database)
+    assert rosters.run(tool) == 1
+    assert gone(both_site.database) == set()
+
+
+def test_differences_that_are_read_in_several_turns_say_of_nobody_who_is_not_named_that_they_left(
+    tool, lms, both_site, slow
+):
+    second = f"{both_site.lms.url}/courses/1/memberships?since=7&page=2"
+    change(both_site, ContextServices, roster_began_at=clock.now(), roster_next_url=second)
+    change(both_site, ContextServices, roster_is_whole=False, roster_people=50)
+    for _ in range(2):
+        assert rosters.run(tool) == 0
+        come_again(both_site.database)
+    assert rosters.run(tool) == 1
+    assert gone(both_site.database) == set()
+
+
+def test_a_page_of_another_site_is_never_kept_to_go_on_at(tool, lms, both_site):
+    with both_site.database.transaction() as db:
+        row = db.scalars(select(ContextServices)).one()
+        for strange in ("http://169.254.169.254/latest", "javascript:alert(1)", "x" * 3000, None):
+            contexts.page_read(row, 1, next_url=strange, is_readable=True)
+            assert row.roster_next_url is None
+        contexts.page_read(row, 1, next_url=f"{row.memberships_url}?from=7", is_readable=True)
+        assert row.roster_next_url == f"{row.memberships_url}?from=7"

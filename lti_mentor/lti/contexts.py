@@ -33,17 +33,21 @@ class Offered:
     memberships_url: str | None
     lineitems_url: str | None
     grade_scopes: tuple[str, ...]
-    lineitem_url: str | None = None  # of the link that was launched
+    lineitem_url: str | None = None  # of the link that was launched; all there is, where columns are not listed
 
     @classmethod
     def of(cls, claims: Mapping[str, Any]) -> "Offered":
         roster, grades = _claim(claims, ROSTER_CLAIM), _claim(claims, GRADES_CLAIM)
-        scopes = grades.get("scope")
+        scopes, lineitems, lineitem = (
+            grades.get("scope"),
+            address(grades.get("lineitems")),
+            address(grades.get("lineitem")),
+        )
         return cls(
             address(roster.get("context_memberships_url")),
-            address(grades.get("lineitems")),
+            lineitems,
             tuple(sorted(scope for scope in scopes if isinstance(scope, str))) if isinstance(scopes, list) else (),
-            _of_same_place(address(grades.get("lineitem")), address(grades.get("lineitems"))),
+            lineitem if lineitems is None else _of_same_place(lineitem, lineitems),
         )
 
 
@@ -146,7 +150,7 @@ _KNOWN = select(_SERVICES.memberships_url, _SERVICES.lineitems_url, _SERVICES.gr
 
 def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered) -> None:
     """Remember what the launch offers; what it does not name stays as it was: not every message names every service."""
-    if offered.memberships_url is None and offered.lineitems_url is None:
+    if offered.memberships_url is None and offered.lineitems_url is None and offered.lineitem_url is None:
         return
     key: dict[str, Any] = {
         "organization_id": deployment.organization_id,
@@ -158,6 +162,8 @@ def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered)
     memberships = offered.memberships_url or memberships
     if offered.lineitems_url is not None:
         lineitems, scopes = offered.lineitems_url, list(offered.grade_scopes)
+    elif lineitems is None and offered.lineitem_url is not None:
+        scopes = list(offered.grade_scopes)
     if known is not None and tuple(known) == (memberships, lineitems, scopes):
         return
     row = of(db, **key) or _new(db, key)

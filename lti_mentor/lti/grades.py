@@ -59,8 +59,12 @@ class Gradebook:
         return self.services.lineitems_url
 
     def is_near(self, column_url: str) -> bool:
-        """Whether the column is where the list of columns is: a token is sent there."""
-        return origin(column_url) == origin(self._lineitems)
+        """Whether the column is where the list of columns is: a token is sent there.
+
+        Without a list there is no other than one that a launch named by itself.
+        """
+        lineitems = self.services.lineitems_url
+        return lineitems is None or origin(column_url) == origin(lineitems)
 
     def is_there(self, column_url: str) -> bool:
         """Whether the platform has the column; that it has none, only the address of the column itself can say.

@@ -60,6 +60,7 @@ class Lms:
         self.token_requests = 0
         self.roster_requests = 0
         self.columns: dict[str, ToolColumn] = {}  # that tools made, by id
+        self.lists_columns = True  # else a launch names the column of its link and nothing else
         self.score_requests = 0
         self.shows_pending = False  # numbers that may still change, as Moodle never does
         self.bad_answers: list[Callable[[], Response | None]] = []  # of the services, before they work again
@@ -97,7 +98,15 @@ class Lms:
     def token(self, person: LmsPerson, course: LmsCourse, nonce: str, **changes: Any) -> str:
         """A signed launch; ``changes`` replace claims, None takes one away."""
         body = claims(self.world, person, course, nonce=nonce) | changes
+        if not self.lists_columns:
+            body[GRADES] = _lone_column(body.get(GRADES) or {})
         return self.keys[0].sign({name: value for name, value in body.items() if value is not None})
+
+
+def _lone_column(offered: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Without the list of columns, and no right to it."""
+    score = "https://purl.imsglobal.org/spec/lti-ags/scope/score"
+    return {"lineitem": offered["lineitem"], "scope": [score]} if "lineitem" in offered else None
 
 
 def create_lms(world: World) -> Flask:

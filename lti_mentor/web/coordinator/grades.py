@@ -55,7 +55,7 @@ def show_grades(program_id: uuid.UUID, course_id: uuid.UUID, error: Invalid | No
         "coordinator/grades.html",
         program=program,
         course=course,
-        offered=services is not None and services.lineitems_url is not None,
+        offered=bool(columns) or (services is not None and services.lineitems_url is not None),
         entries=[catalog.entry(slug) for slug in slugs],
         chosen=catalog.entry(chosen) if chosen else None,
         value=chosen or GOALS,

@@ -1,0 +1,84 @@
+"""Platforms that name the column of a link and no list of columns: it is told all the same, with its scope."""
+
+import pytest
+from sqlalchemy import select
+
+from lti_mentor.jobs import grades
+from lti_mentor.lti import contexts
+from lti_mentor.lti.contexts import GRADES_CLAIM, ContextServices, Offered
+from lti_mentor.lti.grades import SCORE
+from lti_mentor.lti.platforms import Deployment
+from lti_mentor.mentoring.courses import Course
+from lti_mentor.mentoring.gradebook import GradeColumn
+from lti_mentor.mentoring.people import Account, Person
+from lti_mentor.mentoring.programs import Program
+from lti_mentor.tool import Tool
+from lti_mentor.vault import Vault
+from tests.lti.test_deep_linking import SECURITY, follow, on_the_way, opened, place, sent, with_program
+from tests.support.member import Member as Visiting
+from tests.support.visitor import Visitor
+
+
+@pytest.fixture
+def tool(both_site):
+    return Tool(both_site.settings, both_site.database, Vault(both_site.settings.secret_key))
+
+
+@pytest.fixture
+def link(both_site):
+    """Placed with its column by a teacher, and not opened yet."""
+    both_site.lms.lms.lists_columns = False
+    with_program(both_site)
+    Visitor().launch(both_site.lms.url, "learner", "1")
+    on_the_way(both_site)
+    address, token = sent(place(opened(both_site), SECURITY, columns=[SECURITY]))
+    Visitor().request("POST", address, data={"JWT": token})
+    (found,) = both_site.lms.lms.links["1"]
+    return found
+
+
+def test_a_column_that_is_named_without_a_list_is_told_with_the_scope_it_came_with(tool, both_site, link):
+    assert grades.run(tool) == 0, "nobody has seen it yet"
+    follow(both_site, "learner", link.id)
+    assert grades.run(tool) == 1
+    (made,) = both_site.lms.lms.columns.values()
+    assert list(made.scores) == ["learner"]
+    with both_site.database.reading() as db:
+        services = db.scalars(select(ContextServices)).one()
+        column = db.scalars(select(GradeColumn)).one()
+        program, course = db.scalars(select(Program)).one(), db.scalars(select(Course)).one()
+        teacher = db.scalars(select(Person).join(Account).where(Account.subject == "coordinator")).one()
+    assert (services.lineitems_url, services.grade_scopes, column.problem) == (None, [SCORE], None)
+    coordinator = Visiting(both_site.database, both_site.settings, teacher, course)
+    shown = coordinator.get(f"coordinator/programs/{program.id}/courses/{course.id}/grades").text
+    assert "The gradebook shows the column" in shown
+
+
+def test_a_list_that_is_named_later_says_where_the_column_may_be(tool, both_site, link):
+    follow(both_site, "learner", link.id)
+    with both_site.database.transaction() as db:
+        row, column = db.scalars(select(ContextServices)).one(), db.scalars(select(GradeColumn)).one()
+        named = Offered(None, "https://elsewhere.example.org/lineitems", (SCORE,))
+        contexts.keep(db, db.get_one(Deployment, row.deployment_id), row.context_id, named)
+        assert column.lineitem_url is not None
+    assert grades.run(tool) == 0, "a token goes to the place of the list alone"
+    assert both_site.lms.lms.score_requests == 0
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ({"lineitem": "https://lms.example.org/7"}, "https://lms.example.org/7"),
+        (
+            {"lineitem": "https://lms.example.org/7", "lineitems": "https://lms.example.org/all"},
+            "https://lms.example.org/7",
+        ),
+        ({"lineitem": "https://other.example.org/7", "lineitems": "https://lms.example.org/all"}, None),
+        ({"lineitem": "javascript:alert(1)"}, None),
+        ({"lineitem": ""}, None),
+        ({"lineitem": ["https://lms.example.org/7"]}, None),
+        ({}, None),
+    ],
+)
+def test_a_column_is_taken_beside_the_list_or_alone_and_only_with_an_address(claim, expected):
+    assert Offered.of({GRADES_CLAIM: claim}).lineitem_url == expected

@@ -56,11 +56,19 @@ def counted(db: Session, person: Person) -> list[tuple[str, int]]:
 def download(person: Person, *, place: str) -> Response:
     """Everything as JSON to keep; on record."""
     visit, file = current_visit(), tempfile.TemporaryFile()  # noqa: SIM115 (open until it is sent)
-    with tool().database.reading() as db:
-        file.writelines(piece.encode() for piece in privacy.export(db, person))
-    with tool().database.transaction() as db:
-        about = {"actor_id": visit.person_id, "subject_id": person.id}
-        audit.write(db, visit.organization_id, "exported", place=place, **about)
+    try:
+        with tool().database.reading() as db:
+            file.writelines(piece.encode() for piece in privacy.export(db, person))
+        with tool().database.transaction() as db:
+            about = {"actor_id": visit.person_id, "subject_id": person.id}
+            audit.write(db, visit.organization_id, "exported", place=place, **about)
+    except BaseException:
+        file.close()
+        raise
+    size = file.tell()
     file.seek(0)
     name = f"mentoring-data-{clock.today().isoformat()}.json"
-    return send_file(file, "application/json", as_attachment=True, download_name=name)
+    response = send_file(file, "application/json", as_attachment=True, download_name=name)
+    response.content_length = size
+    response.headers["Cache-Control"] = "no-store"  # send_file lets browsers keep it
+    return response

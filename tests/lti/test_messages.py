@@ -364,7 +364,10 @@ def test_a_learner_downloads_what_is_kept_about_them(scored):
     page = visitor.launch(scored.lms.url, "learner", "1")
     assert "What is kept about me" in page.text
     assert "Pieces of evidence" in visitor.get(f"{visit_of(page)}/about-me/").text
-    given = visitor.submit("/about-me/data.json").json()
+    file = visitor.submit("/about-me/data.json")
+    assert file.headers["Cache-Control"] == "no-store"
+    assert int(file.headers["Content-Length"]) == len(file.content)
+    given = file.json()
     assert given["rows"]["people"][0]["name"] == "Learner"
     assert given["statements"]
     with scored.database.reading() as db:

@@ -178,16 +178,20 @@ class _Turn:
     def _get_past(self, letters: Sequence[Letter]) -> None:
         """Nothing got through for long: where another letter is taken, it is the first alone that breaks them.
 
-        The other one overtakes none of its registration but the first, which is put aside then.
+        The other one overtakes none of its registration but the first, which is put aside then. Order is given up last:
+        once each of those that may go ahead had two chances, any other one gets one besides.
         """
-        first, others = letters[0], delivery.first_of_each(letters[1:])
+        first, ahead = letters[0], delivery.first_of_each(letters[1:])
+        tries = self.target.failures - delivery.STUCK_AFTER
+        others = [ahead[tries % len(ahead)]]  # never the same for long
+        if tries >= 2 * len(ahead):
+            others.append(letters[1 + tries % (len(letters) - 1)])
         try:
             self._send([first])
         except PlatformError as problem:
-            other = others[(self.target.failures - delivery.STUCK_AFTER) % len(others)]  # never the same for long
             given = problem.values.get("status")
             status = given if isinstance(given, int) else None
-            if reason_of(problem) in LASTING or status == delivery.TOO_MANY or not self._is_taken(other):
+            if reason_of(problem) in LASTING or status == delivery.TOO_MANY or not any(map(self._is_taken, others)):
                 raise
             self._put_aside(first, status, str(problem.values.get("answer", "")))
 

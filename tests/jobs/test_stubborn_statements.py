@@ -78,6 +78,25 @@ def test_statements_without_a_registration_get_past_a_stubborn_one(sqlite_databa
     assert len(lrs.kept) == 2
 
 
+def test_two_stubborn_statements_in_a_row_of_one_registration_are_both_put_aside(sqlite_database, loaded_settings):
+    """Order is given up last."""
+    database, tool = sqlite_database, Tool(loaded_settings, sqlite_database, Vault(loaded_settings.secret_key))
+    with database.transaction() as db:
+        home = organizations.named(db, "Home").id
+    given = [statement(number, context={"registration": REGISTRATION[0]}) for number in range(9)]
+    breaking = {each["id"] for each in given[:2]}
+    lrs = Lrs(lambda batch: 200 if breaking.isdisjoint(batch) else 500)
+    with target(database, loaded_settings, home, lrs) as found:
+        ids = say(database, home, given)
+        for passed in range(12):
+            later(tool, passed * 2000)
+        assert dead(database, found) == [], "those that keep the order were sent first, and twice"
+        for passed in range(12, 30):
+            later(tool, passed * 2000)
+        assert {str(each.statement_id) for each in dead(database, found)} == breaking
+    assert sorted(lrs.kept) == ids[2:]
+
+
 def test_a_statement_that_gets_no_answer_holds_the_others_up_for_a_while_only(sqlite_database, loaded_settings):
     quick = replace(loaded_settings, answer_timeout_seconds=0.3, read_timeout_seconds=0.3)
     tool, over = Tool(quick, sqlite_database, Vault(quick.secret_key)), threading.Event()

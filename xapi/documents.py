@@ -7,13 +7,13 @@ what the one before it left: of two that expect the same entity tag only one is 
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, delete, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from xapi import strict
@@ -136,10 +136,17 @@ def delete_all(db: Session, place: Place) -> None:
     db.execute(delete(Document).where(*_among(place)))
 
 
-def of_agent(db: Session, *, tenant: uuid.UUID, agent: str) -> Sequence[Document]:
-    """Everything kept about somebody: states and profiles, the oldest change first."""
-    wanted = select(Document).where(Document.tenant == tenant, Document.agent == short(agent))
-    return db.scalars(wanted.order_by(Document.modified, Document.place)).all()
+def of_agent(db: Session, *, tenant: uuid.UUID, agent: str) -> Iterator[Document]:
+    """Everything kept about somebody: states and profiles, the oldest change first, one in memory at a time."""
+    theirs = select(Document.place).where(Document.tenant == tenant, Document.agent == short(agent))
+    for place in db.scalars(theirs.order_by(Document.modified, Document.place)).all():
+        yield from db.scalars(select(Document).where(Document.tenant == tenant, Document.place == place))
+
+
+def count_of(db: Session, *, tenant: uuid.UUID, agents: Iterable[str]) -> int:
+    """How many documents are kept about somebody who is called all that."""
+    theirs = Document.agent.in_([short(agent) for agent in agents])
+    return db.scalars(select(func.count()).where(Document.tenant == tenant, theirs)).one()
 
 
 def forget_agent(db: Session, *, tenant: uuid.UUID, agent: str) -> int:

@@ -4,10 +4,12 @@ Every writer locks the head row of its tenant until it commits. So ``seq`` and `
 reader who has seen a time has seen everything before it, and a poller that uses ``since`` misses nothing.
 """
 
+import heapq
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import groupby, islice
 from types import MappingProxyType
 from typing import Any
 
@@ -35,7 +37,7 @@ from xapi.drafts import Batch, Draft, checked, draft_of, indexed, key_of
 from xapi.errors import Conflict
 from xapi.facets import AGENT, REGISTRATION, RELATED_ACTIVITY, RELATED_AGENT, Statement, facet_digest, short
 from xapi.inserts import Written
-from xapi.rows import Facet, Head, StoredStatement, inserting, metadata
+from xapi.rows import Head, StoredStatement, inserting, metadata
 from xapi.search import MAXIMUM, Query
 
 __all__ = ["MAXIMUM", "Query"]
@@ -362,23 +364,33 @@ def naming(db: Session, *, tenant: uuid.UUID, related: Iterable[str], direct: It
 
     Voided statements are among them, each is there once, in the order of storing. No more than a few are in memory.
     """
-    wanted, last = _naming(tenant, related, direct).order_by(Facet.seq).limit(AT_ONCE), 0
-    while seqs := within(db, tenant, db.scalars(wanted.where(Facet.seq > last)).all(), PAGE_BYTES):
-        whole = select(StoredStatement.seq, StoredStatement.body, StoredStatement.voided_by)
-        of_these = whole.where(StoredStatement.tenant == tenant, StoredStatement.seq.in_(seqs))
-        yield from (Kept(*row) for row in db.execute(of_these.order_by(StoredStatement.seq)))
-        last = seqs[-1]
+    found = _naming(db, tenant, related, direct)
+    while left := list(islice(found, AT_ONCE)):
+        while left:
+            seqs = within(db, tenant, left, PAGE_BYTES)
+            whole = select(StoredStatement.seq, StoredStatement.body, StoredStatement.voided_by)
+            of_these = whole.where(StoredStatement.tenant == tenant, StoredStatement.seq.in_(seqs))
+            yield from (Kept(*row) for row in db.execute(of_these.order_by(StoredStatement.seq)))
+            left = left[len(seqs) :]
 
 
-def count_naming(db: Session, *, tenant: uuid.UUID, related: Iterable[str], direct: Iterable[str]) -> int:
-    """How many those are."""
-    return db.scalars(select(func.count()).select_from(_naming(tenant, related, direct).subquery())).one()
+def count_naming(db: Session, *, tenant: uuid.UUID, related: Iterable[str], direct: Iterable[str], most: int) -> int:
+    """How many those are, up to so many: none is looked for after them."""
+    return sum(1 for _ in islice(_naming(db, tenant, related, direct), most))
 
 
-def _naming(tenant: uuid.UUID, related: Iterable[str], direct: Iterable[str]) -> Select[int]:
+def _naming(db: Session, tenant: uuid.UUID, related: Iterable[str], direct: Iterable[str]) -> Iterator[int]:
+    """Each seq once, in order: what each agent is named in is read by itself, in the order of the index."""
     said = [(kind, agent) for kind, agents in ((RELATED_AGENT, related), (AGENT, direct)) for agent in agents]
-    digests = [facet_digest(tenant, kind, short(agent)) for kind, agent in said]
-    return select(Facet.seq).where(Facet.digest.in_(digests), Facet.source == Facet.seq).distinct()
+    found = heapq.merge(*(_saying(db, facet_digest(tenant, kind, short(agent))) for kind, agent in said))
+    return (seq for seq, _ in groupby(found))
+
+
+def _saying(db: Session, digest: bytes) -> Iterator[int]:
+    last = 0
+    while seqs := db.scalars(_NAMING, {"digest": digest, "after": last}).all():
+        yield from seqs
+        last = seqs[-1]
 
 
 @dataclass(frozen=True, order=True)
@@ -409,21 +421,21 @@ _NAMING = (
     .where(_FACETS.c.seq > bindparam("after", type_=BigInteger))
     .order_by(_FACETS.c.seq)
     .limit(AT_ONCE)
-    .subquery()
 )
+_NAMED = _NAMING.subquery()
 _LATER = (
-    select(_NAMING.c.seq, _STATEMENTS.c.body)
+    select(_NAMED.c.seq, _STATEMENTS.c.body)
     .outerjoin_from(
-        _NAMING,
+        _NAMED,
         _STATEMENTS,
         and_(
-            _STATEMENTS.c.seq == _NAMING.c.seq,
+            _STATEMENTS.c.seq == _NAMED.c.seq,
             _STATEMENTS.c.tenant == bindparam("tenant"),
             _STATEMENTS.c.authority == bindparam("whose"),
             _STATEMENTS.c.voided_by.is_(None),
         ),
     )
-    .order_by(_NAMING.c.seq)
+    .order_by(_NAMED.c.seq)
 )
 
 

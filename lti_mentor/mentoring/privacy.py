@@ -77,7 +77,7 @@ def kept(db: Session, person: Person) -> dict[str, list[RowMapping]]:
 def export(db: Session, person: Person) -> Iterator[str]:
     """All of it as JSON, with the statements and the documents of the person in the record store.
 
-    In pieces: no more than a few statements are in memory.
+    In pieces: no more than a few statements, or one document, are in memory.
     """
     rows = {name: [_plain(row) for row in rows] for name, rows in kept(db, person).items()}
     yield f'{{"exported_at": {_written(clock.now().isoformat())},\n"rows": {_written(rows)},\n"statements": ['
@@ -129,8 +129,9 @@ def statements(db: Session, person: Person) -> Iterator[dict[str, Any]]:
         yield {"statement": said, "voided_by": _value(kept.voided_by), "attachments": attached}
 
 
-def count_statements(db: Session, person: Person) -> int:
-    return store.count_naming(db, **_called(db, person))
+def count_statements(db: Session, person: Person, *, most: int) -> int:
+    """How many those are, up to so many."""
+    return store.count_naming(db, **_called(db, person), most=most)
 
 
 class _Called(TypedDict):
@@ -147,6 +148,10 @@ def documents(db: Session, person: Person) -> Iterator[Document]:
     """What clients of the record store keep about the person."""
     for agent in agents_of(db, person):
         yield from record_store.of_agent(db, tenant=person.organization_id, agent=agent)
+
+
+def count_documents(db: Session, person: Person) -> int:
+    return record_store.count_of(db, tenant=person.organization_id, agents=agents_of(db, person))
 
 
 def agents_of(db: Session, person: Person) -> list[str]:

@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 from lti_mentor import clock
 from lti_mentor.mentoring import audit, privacy
 from lti_mentor.mentoring.people import Person
-from lti_mentor.web.language import _
+from lti_mentor.web.language import _, number
 from lti_mentor.web.tool import tool
 from lti_mentor.web.visit import current_visit
 
+MOST = 1000  # that are counted: a page has to come at once
 # Tables as people call what is in them.
 KINDS = {
     "people": "Name, mail address, language and time zone",
@@ -44,13 +45,18 @@ KINDS = {
 }
 
 
-def counted(db: Session, person: Person) -> list[tuple[str, int]]:
+def counted(db: Session, person: Person) -> list[tuple[str, str]]:
     """Each kind of data with how much there is of it, in the order of KINDS."""
     found = {name: len(rows) for name, rows in privacy.kept(db, person).items()}
-    found["statements"] = privacy.count_statements(db, person)
-    found["documents"] = sum(1 for _document in privacy.documents(db, person))
+    found["statements"] = privacy.count_statements(db, person, most=MOST)
+    found["documents"] = privacy.count_documents(db, person)
     named = [(_(label), found.pop(name)) for name, label in KINDS.items() if found.get(name)]
-    return named + sorted((name, count) for name, count in found.items() if count)
+    named += sorted((name, count) for name, count in found.items() if count)
+    return [(label, _shown(count)) for label, count in named]
+
+
+def _shown(count: int) -> str:
+    return number(count) if count < MOST else _("%(count)s or more", count=number(MOST))
 
 
 def download(person: Person, *, place: str) -> Response:

@@ -154,7 +154,7 @@ def test_older_statements_get_an_owner_their_attachments_and_one_spelling(empty_
         place = Place(tenant=tenant, kind=documents.AGENT_PROFILE, agent=ANNS)
         kept = [documents.get(db, replace(place, document_id=name)).body for name in ("both", "one")]
         assert documents.ids(db, place)[0] == ["both", "one"]
-        assert len(documents.of_agent(db, tenant=tenant, agent=ANNS)) == 3
+        assert len(list(documents.of_agent(db, tenant=tenant, agent=ANNS))) == 3
     assert came == [[PDF], [], [PDF]]
     assert kept == [ANNS.encode(), f"mbox {ANN['mbox']}".encode()]
 

@@ -131,7 +131,15 @@ def test_the_file_has_whatever_names_somebody_once_with_what_voided_it_and_what_
         {"type": "video/mp4", "size": 7, "sha2": film["sha2"], "is_kept": False},
     ]
     with database.reading() as db:
-        assert privacy.count_statements(db, learner) == len(given_out(database, learner))
+        number = len(given_out(database, learner))
+        assert [privacy.count_statements(db, learner, most=most) for most in (3, 99)] == [3, number]
+
+
+def test_the_file_has_many_statements_each_once_in_the_order_of_storing(database, home, learner):
+    both = {"actor": ACCOUNT, "object": {"objectType": "Agent", "mbox": f"mailto:{MAIL}"}}
+    ways = [{"actor": ACCOUNT}, {"actor": {"mbox": f"mailto:{MAIL}"}}, both]
+    ids = say(database, home, [about(number, **ways[number % 3]) for number in range(250)])
+    assert [each["statement"]["id"] for each in given_out(database, learner)][-250:] == ids
 
 
 def test_the_file_of_a_mentor_says_nothing_of_what_a_learner_keeps_private(database, cast):

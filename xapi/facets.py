@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from collections.abc import Container, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -117,6 +118,29 @@ def agents_in(statement: Statement) -> list[Statement]:
 def _direct_agents(statement: Statement) -> list[Statement]:
     found, thing = _with_members(statement["actor"]), statement["object"]
     return found + _with_members(thing) if thing.get("objectType") in ("Agent", "Group") else found
+
+
+def parts_naming(statement: Statement, agents: Container[str | None]) -> list[str]:
+    """In which parts it names one of these agents: ``actor``, ``context.instructor``, ``object.actor`` and so on."""
+    return [
+        part
+        for part, named in _parts(statement)
+        if any(agent_key(each) in agents for agent in named for each in _with_members(agent))
+    ]
+
+
+def _parts(statement: Statement) -> Iterator[tuple[str, list[Statement]]]:
+    context, thing = statement.get("context", _NOTHING), statement["object"]
+    yield "actor", [statement["actor"]]
+    if thing.get("objectType") in ("Agent", "Group"):
+        yield "object", [thing]
+    if thing.get("objectType") == "SubStatement":
+        yield from ((f"object.{part}", named) for part, named in _parts(thing))
+    yield "context.instructor", [context["instructor"]] if "instructor" in context else []
+    yield "context.team", [context["team"]] if "team" in context else []
+    yield "context.contextAgents", [each["agent"] for each in context.get("contextAgents", ())]
+    yield "context.contextGroups", [each["group"] for each in context.get("contextGroups", ())]
+    yield "authority", [statement["authority"]] if "authority" in statement else []
 
 
 def _with_members(agent: Statement) -> list[Statement]:

@@ -28,7 +28,7 @@ from lti_mentor.mentoring.people import Account, Person, Pseudonym
 from lti_mentor.vault import Vault
 from xapi import attachments, removal, store, strict
 from xapi import documents as record_store
-from xapi.facets import agent_key
+from xapi.facets import agent_key, parts_naming
 from xapi.rows import Document, FormerTarget, Target
 
 # References that stay when a person is erased, each with its reason.
@@ -47,6 +47,9 @@ STILL_WRITTEN = timedelta(days=1)  # longer than any request or job that began b
 SHARED = frozenset({"meetings.mentorship_id"})
 # What lets somebody in, or says nothing about a person: never given out.
 HIDDEN = frozenset({"organization_id", "key", "secret_hash", "code_hash", "sealed_code", "framing_origins"})
+
+THEIRS = frozenset({"actor", "object"})  # parts of a statement: who is named there gets all of it
+IN_PASSING = ("id", "stored", "verb")  # what those get who are named in other parts alone: the rest is somebody else's
 
 
 def _hanging_on(column: Column[Any]) -> Iterator[Column[Any]]:
@@ -117,14 +120,21 @@ def _readable(document: Document) -> dict[str, Any]:
 
 
 def statements(db: Session, person: Person) -> Iterator[dict[str, Any]]:
-    """Each as it is kept, with what voided it and what came along: all that erasing removes, and what stays.
+    """What the person did and had done to them, each as it is kept, with what voided it and what came along.
 
-    Those are the statements that name an account or the mail address in whatever part, and under the pseudonyms what
-    the person did and had done to them. Not what our own say of somebody else and name the mentor of: that person may
-    keep it from their mentor.
+    Of what is about somebody else and names an account or the mail address in passing, as an instructor or in a team:
+    only that it is there, and where it names them. All of this goes when the person is erased, but what is said under
+    the pseudonyms. Nothing of what our own say of somebody else and name the mentor of: that person may keep it from
+    their mentor.
     """
-    for kept in store.naming(db, **_called(db, person)):
+    called = _called(db, person)
+    agents = {*called["related"], *called["direct"]}
+    for kept in store.naming(db, **called):
         said = strict.parsed(kept.body)
+        parts = parts_naming(said, agents)
+        if THEIRS.isdisjoint(parts):
+            yield {"statement": {name: said[name] for name in IN_PASSING}, "named_in": parts}
+            continue
         attached = attachments.listed(db, tenant=person.organization_id, statement=said)
         yield {"statement": said, "voided_by": _value(kept.voided_by), "attachments": attached}
 

@@ -102,7 +102,7 @@ def test_statements_that_name_whoever_is_erased_are_gone_and_those_of_others_sta
     assert facet_digest(home, AGENT, agent_key(SOMEBODY)) in found
 
 
-def test_the_file_has_whatever_names_somebody_once_with_what_voided_it_and_what_came_along(
+def test_the_file_has_what_somebody_did_and_had_done_to_them_once_with_what_voided_it_and_what_came_along(
     database, home, learner, monkeypatch
 ):
     monkeypatch.setattr(store, "AT_ONCE", 2)
@@ -111,21 +111,19 @@ def test_the_file_has_whatever_names_somebody_once_with_what_voided_it_and_what_
     text = {**usage, "contentType": "text/plain", "length": len(content), "sha2": hashlib.sha256(content).hexdigest()}
     film = {**usage, "contentType": "video/mp4", "length": 7, "sha2": "0" * 64, "fileUrl": "https://example.org/film"}
     mail, group = {"mbox": "mailto:learner@example.org"}, {"objectType": "Group", "member": [SOMEBODY, ACCOUNT]}
-    agents = [{"objectType": "contextAgent", "agent": ACCOUNT}]
     said = [
         about(1, actor=ACCOUNT, attachments=[text, film]),
-        about(2, context={"instructor": mail}),
-        about(3, context={"team": group}),
+        about(2, object={"objectType": "Agent", **mail}),
+        about(3, actor=group),
         about(4, actor=ACCOUNT, object={"objectType": "Agent", **mail}),
-        about(5, context={"contextAgents": agents}),
     ]
     ids = say(database, home, said, {text["sha2"]: content}, version="2.0.0")
     voiding = about(6, verb={"id": Verbs.VOIDED.iri}, object={"objectType": "StatementRef", "id": ids[1]})
     say(database, home, [about(7), voiding, about(8, object={"objectType": "StatementRef", "id": ids[0]})])
-    given = [each for each in given_out(database, learner) if each["statement"]["actor"] in (SOMEBODY, ACCOUNT)]
+    given = given_out(database, learner)[-4:]
     assert [each["statement"]["id"] for each in given] == ids
-    assert [each["voided_by"] for each in given] == [None, voiding["id"], None, None, None]
-    assert [each["attachments"] for each in given[1:]] == [[]] * 4
+    assert [each["voided_by"] for each in given] == [None, voiding["id"], None, None]
+    assert [each["attachments"] for each in given[1:]] == [[]] * 3
     assert given[0]["attachments"] == [
         {"type": "text/plain", "size": len(content), "sha2": text["sha2"], "is_kept": True},
         {"type": "video/mp4", "size": 7, "sha2": film["sha2"], "is_kept": False},
@@ -140,6 +138,38 @@ def test_the_file_has_many_statements_each_once_in_the_order_of_storing(database
     ways = [{"actor": ACCOUNT}, {"actor": {"mbox": f"mailto:{MAIL}"}}, both]
     ids = say(database, home, [about(number, **ways[number % 3]) for number in range(250)])
     assert [each["statement"]["id"] for each in given_out(database, learner)][-250:] == ids
+
+
+def test_of_what_is_about_others_the_file_says_only_that_it_is_there_and_where_it_names_somebody(database, cast, home):
+    mentor = {"account": {**ACCOUNT["account"], "name": "mentor"}}
+    group = {"objectType": "Group", "member": [ACCOUNT, mentor]}
+    agents = [{"objectType": "contextAgent", "agent": mentor}]
+    groups = [{"objectType": "contextGroup", "group": group}]
+    secret = {"response": "Between the course and me", "score": {"raw": 40}}
+    plan = {"objectType": "SubStatement", "actor": mentor, "verb": about(0)["verb"], "object": about(0)["object"]}
+    named = [
+        {"context": {"instructor": mentor}},
+        {"context": {"team": group, "contextGroups": groups}},
+        {"context": {"contextAgents": agents}},
+        {"object": plan},
+    ]
+    said = [about(number, actor=ACCOUNT, result=secret, **each) for number, each in enumerate(named, 1)]
+    ids = say(database, home, said, version="2.0.0")
+    given = given_out(database, cast.mentor)[-4:]
+    assert [each["statement"]["id"] for each in given] == ids
+    assert [each.keys() for each in given] == [{"statement", "named_in"}] * 4
+    assert [each["statement"].keys() for each in given] == [{"id", "stored", "verb"}] * 4
+    assert [each["named_in"] for each in given] == [
+        ["context.instructor"],
+        ["context.team", "context.contextGroups"],
+        ["context.contextAgents"],
+        ["object.actor"],
+    ]
+    text = json.dumps(given)
+    assert [word for word in ('"learner"', "Between the course", '"raw"') if word in text] == []
+    with database.reading() as db:
+        learner = people.get(db, home, cast.learner.id)
+    assert [each["statement"]["result"] for each in given_out(database, learner)[-4:]] == [secret] * 4
 
 
 def test_the_file_of_a_mentor_says_nothing_of_what_a_learner_keeps_private(database, cast):

@@ -83,10 +83,12 @@ def person_link(kept: str, other: str, organization: str) -> None:
 @ORGANIZATION
 def person_export(person: str, organization: str) -> None:
     """Print everything that is kept about PERSON as JSON, statements and documents included."""
-    with writing() as session:
+    database = ready_database()
+    with database.transaction() as session:
         found = find_person(session, organization, person)
         place = f"{audit.COMMAND}person export"
         audit.write(session, found.organization_id, "exported", place=place, subject_id=found.id)
+    with database.reading() as session:
         for piece in privacy.export(session, found):
             click.echo(piece, nl=False)
 

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from flask import Response, g, request
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from lti_mentor import clock
-from lti_mentor.db import Database
+from lti_mentor.db import UNREACHABLE, Database
 from lti_mentor.web import lrs_query as query
 from lti_mentor.web import lrs_storing as storing
 from lti_mentor.web.lrs import PLACE, Answer, Wrong, needs, only_mine, resource
@@ -35,7 +35,7 @@ def _say_through(response: Response) -> Response:
     Left out where the database does not say it: the answer goes out all the same.
     """
     if "through" not in g and "caller" in g:
-        with suppress(SQLAlchemyError), tool().database.reading() as db:
+        with suppress(*UNREACHABLE), tool().database.reading() as db:
             g.through = store.consistent_through(db, tenant=g.caller.tenant)
     if "through" in g:
         response.headers["X-Experience-API-Consistent-Through"] = times.written(g.through)

@@ -197,7 +197,7 @@ def release(db: Session, claimed: Target, *, now: datetime) -> None:
 def delivered(db: Session, target: Target, letters: Iterable[Letter], *, now: datetime) -> int:
     """They are there, also those that were refused once. Gives how many were not marked before."""
     seqs = [letter.seq for letter in letters]
-    count = _remove(db, target, seqs)
+    count = len(_remove(db, target, seqs))
     db.execute(delete(DeadLetter).where(*_dead(target), DeadLetter.seq.in_(seqs)))
     done = {"delivered": Target.delivered + count, "delivered_at": now}
     _change(db, target, **done, failures=0, retry_at=None, problem=None, answer=None, failed_at=None)
@@ -206,31 +206,33 @@ def delivered(db: Session, target: Target, letters: Iterable[Letter], *, now: da
 
 def refused(db: Session, target: Target, letter: Letter, *, status: int | None, answer: str, now: datetime) -> None:
     """Put it aside with the answer; not where it was erased meanwhile."""
-    if _put_aside(db, target, letter, status=status, answer=answer, at=now):
+    if _put_aside(db, target, [letter], status=status, answer=answer, at=now):
         _change(db, target, errors=Target.errors + 1, failures=0, retry_at=None, problem=None, failed_at=None)
 
 
-def unfit(db: Session, target: Target, letters: Iterable[Letter], reason: str, *, now: datetime) -> None:
+def unfit(db: Session, target: Target, letters: Sequence[Letter], reason: str, *, now: datetime) -> None:
     """Put aside, with a code, what it would not take whatever it says: it is not asked, so nothing is known of it."""
-    for letter in letters:
-        _put_aside(db, target, letter, status=None, answer=reason, at=now)
+    if letters:
+        _put_aside(db, target, letters, status=None, answer=reason, at=now)
 
 
-def _put_aside(db: Session, target: Target, letter: Letter, **values: Any) -> bool:
-    if not _remove(db, target, [letter.seq]):
-        return False
-    key = {"tenant": target.tenant, "target_id": target.id, "seq": letter.seq}
-    kept = inserting(db, DeadLetter).values(key | values)
-    db.execute(kept.on_conflict_do_update(index_elements=list(key), set_=values))
-    return True
+def _put_aside(db: Session, target: Target, letters: Sequence[Letter], **values: Any) -> bool:
+    """Whether there is still one of them."""
+    key = {"tenant": target.tenant, "target_id": target.id}
+    rows = [{**key, "seq": seq, **values} for seq in _remove(db, target, [letter.seq for letter in letters])]
+    if rows:
+        kept = inserting(db, DeadLetter).values(rows)
+        db.execute(kept.on_conflict_do_update(index_elements=[*key, "seq"], set_=values))
+    return bool(rows)
 
 
-def _remove(db: Session, target: Target, seqs: list[int]) -> int:
+def _remove(db: Session, target: Target, seqs: list[int]) -> Sequence[int]:
+    """Those of them that were still there."""
     lock_targets(db, Target.tenant == target.tenant, Target.id == target.id)
     gone = delete(Outbound).where(
         Outbound.tenant == target.tenant, Outbound.target_id == target.id, Outbound.seq.in_(seqs)
     )
-    return cast("CursorResult[Any]", db.execute(gone)).rowcount
+    return db.scalars(gone.returning(Outbound.seq)).all()
 
 
 def failed(db: Session, target: Target, problem: str, answer: str, *, now: datetime, retry_at: datetime) -> None:

@@ -8,6 +8,7 @@ import pytest
 from lti_mentor import clock
 from lti_mentor.mentoring import courses, goals, programs
 from lti_mentor.mentoring.goals import GoalDraft
+from lti_mentor.web import kept
 from tests.conftest import met
 from tests.support.member import Member
 
@@ -40,6 +41,16 @@ def test_people_come_in_pages_of_twenty_in_the_order_they_were_met(coordinator, 
     assert seen == [f"Crowd {number:02}" for number in range(45)]
     assert "41–50 of 50" in coordinator.get(f"{page}?page=999").text
     assert "1–20 of 50" in coordinator.get(f"{page}?page=nonsense").text
+
+
+def test_what_is_kept_about_somebody_is_counted_up_to_a_thousand_of_a_kind(
+    database, cast, loaded_settings, monkeypatch
+):
+    monkeypatch.setattr(kept, "MOST", 3)
+    page = Member(database, loaded_settings, cast.learner, cast.course).get("about-me/").text
+    counts = dict(re.findall(r'<th scope="row">([^<]*)</th><td>([^<]*)</td>', page))
+    assert counts["Statements in the record store"] == "3 or more"
+    assert counts["Accounts in learning platforms"] == "1"
 
 
 def test_people_are_found_by_words_of_their_name(coordinator, cast, crowd):

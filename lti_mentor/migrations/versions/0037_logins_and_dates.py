@@ -19,6 +19,9 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_logins_platform_id_institution_used_at", ["platform_id", "institution", "used_at"], unique=False
         )
+    with op.batch_alter_table("logins", schema=None) as batch_op:
+        batch_op.alter_column("institution", existing_type=sa.String(), server_default=None)
+
     with op.batch_alter_table("courses", schema=None) as batch_op:
         batch_op.add_column(sa.Column("begins_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("ends_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=True))

@@ -49,9 +49,10 @@ def _token(tool: Tool, platform: Platform) -> int:
         if problem.reason != "platform.no_scope":
             raise
         refused = [scope for scope in scopes if not _gives(tool, platform, scope)]
-        if refused:
-            names = ", ".join(scope.rpartition("/")[2] for scope in refused)
-            raise PlatformError("platform.scopes_refused", names=names) from None
+        if not refused:
+            raise  # each by itself, and not what rosters and grades ask for at once
+        names = ", ".join(scope.rpartition("/")[2] for scope in refused)
+        raise PlatformError("platform.scopes_refused", names=names) from None
     return len(scopes)
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
-from flask import jsonify
+from flask import Response, jsonify
 from sqlalchemy import select
 
 from lti_mentor import clock
@@ -170,6 +170,17 @@ def test_the_test_of_a_connection_asks_for_what_launches_listed(site):
         db.scalars(select(ContextServices)).one().memberships_url = f"{site.lms.url}/members"
     with giving(site, SCORE, ROSTER):
         assert (tried(site).problem, tried(site).count) == (None, 2)
+
+
+def test_a_server_that_gives_each_scope_by_itself_and_not_all_of_them_is_a_problem(site):
+    def answer(asked):
+        is_alone = len(asked.form["scope"].split()) == 1
+        return jsonify(access_token="a") if is_alone else Response('{"error": "invalid_scope"}', 400)
+
+    with recording(answer) as (base, _):
+        with site.database.transaction() as db:
+            db.scalars(select(Platform)).one().token_endpoint = base
+        assert tried(site).problem.reason == "platform.no_scope"
 
 
 def test_the_test_of_a_connection_names_the_scopes_that_a_server_refuses(site):

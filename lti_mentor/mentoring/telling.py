@@ -15,6 +15,7 @@ from lti_mentor.mentoring.gradebook import REFUSED_FOR, GradeColumn, LatestScore
 GONE = "grades.column_gone"  # the reason, where the platform had the column and has it no more
 REFUSED = "grades.column_refused"  # where it takes no score into the column, whosever
 READ_EVERY = timedelta(days=1)
+BELIEVED = 3  # times in a row a platform may ask for a shorter wait and take nothing
 FIRST_WAIT, LATEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
 
 
@@ -152,10 +153,15 @@ def told(db: Session, score: LatestScore, sends: str, *, at: datetime) -> None:
 
 
 def failed(column: GradeColumn, reason: str, *, retry_after: int | None, told: int = 0) -> None:
-    """Try the column again when the platform said, else later, each time twice as late until it takes a score."""
+    """Try the column again when the platform said, else later, each time twice as late until it takes a score.
+
+    One that says "soon" again and again and takes nothing is asked as late as one that says nothing: its other columns
+    have their turn meanwhile.
+    """
     column.failures = 1 if told else column.failures + 1
     doubled = FIRST_WAIT * 2 ** min(column.failures, 10)
-    wait = doubled if retry_after is None else timedelta(seconds=max(retry_after, 1))
+    said = doubled if retry_after is None else timedelta(seconds=max(retry_after, 1))
+    wait = said if column.failures <= BELIEVED else max(said, doubled)
     column.problem, column.leased_until = reason, None
     column.retry_at = clock.now() + min(wait, LATEST_WAIT)
 

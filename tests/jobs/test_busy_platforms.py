@@ -53,6 +53,22 @@ def test_a_column_in_which_a_platform_is_busy_again_and_again_is_told_in_seconds
     assert (column(both_site.database).problem, column(both_site.database).failures) == (None, 0)
 
 
+@pytest.mark.parametrize("said", ["0", "1", "Thu, 01 Jan 2026 00:00:00 GMT"])
+def test_a_platform_that_always_says_soon_and_takes_nothing_is_asked_later_each_time(
+    tool, lms, both_site, changed, said
+):
+    seconds = []
+    for _ in range(5):
+        lms.bad_answers[:] = [answering(429, Retry_After=said)]
+        assert grades.run(tool) == 0
+        seconds.append(waited(both_site.database))
+    assert max(seconds[:3]) <= 1
+    assert seconds[3:] == pytest.approx([480, 960], abs=20)
+    lms.bad_answers[:] = [nothing, answering(429, Retry_After=said)]
+    assert grades.run(tool) == 1
+    assert waited(both_site.database) <= 1, "it took something again"
+
+
 def test_a_platform_that_does_not_say_when_is_asked_later_each_time_until_it_takes_a_score(
     tool, lms, both_site, changed
 ):

@@ -37,7 +37,7 @@ class Login(Base):
     browser_hash: Mapped[str]
     platform_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("platforms.id", ondelete="CASCADE"))
     deployment_id: Mapped[str | None]
-    institution: Mapped[str]  # whose launches count together: on a shared client the deployment, else nothing
+    institution: Mapped[str]  # hash of the deployment, on a shared client: its launches count together; else nothing
     address_hash: Mapped[str | None]
     failures: Mapped[int] = mapped_column(default=0)  # tokens that were refused
     created_at: Mapped[datetime] = mapped_column(index=True)
@@ -108,7 +108,7 @@ def begin(db: Connection, tool: Tool, given: Mapping[str, str], *, address: str,
         "browser_hash": hashed(browser_secret),
         "platform_id": platform.id,
         "deployment_id": given.get("lti_deployment_id") or None,
-        "institution": given.get("lti_deployment_id", "") if platform.issuer in quirks.SHARED_CLIENTS else "",
+        "institution": hashed(given.get("lti_deployment_id", "")) if platform.issuer in quirks.SHARED_CLIENTS else "",
         "address_hash": tool.vault.recognizable(PURPOSE, address),
         "failures": 0,
         "created_at": clock.now(),

@@ -3,6 +3,8 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from random import randrange
+from secrets import token_hex
 
 import pytest
 from flask import Flask
@@ -11,7 +13,7 @@ from sqlalchemy import event, func, select, update
 from lti_mentor import clock
 from lti_mentor.errors import TooMany
 from lti_mentor.jobs import upkeep
-from lti_mentor.lti import registration
+from lti_mentor.lti import login, registration
 from lti_mentor.lti.login import Login
 from lti_mentor.lti.platforms import Deployment, Platform
 from lti_mentor.mentoring import organizations
@@ -173,6 +175,18 @@ def test_an_institution_that_runs_wild_stops_no_other_of_a_shared_client(both_si
 
     assert [launch("1", f"learner-{number}") for number in range(3)] == [303, 303, 429]
     assert [launch("another", f"learner-{number}") for number in range(3)] == [303, 303, 429]
+
+
+@pytest.mark.quirk("deployments_are_tenants")
+def test_an_institution_may_have_an_id_that_is_longer_than_an_entry_of_an_index(both_site):
+    blackboard = "https://blackboard.com"
+    with both_site.database.transaction() as db:
+        db.scalars(select(Platform)).one().issuer = blackboard
+    longest = "".join(token_hex(1) for _ in range(login.LONGEST // 2))  # nothing that could be packed
+    wide = "".join(chr(randrange(0x20000, 0x2A6D0)) for _ in range(login.LONGEST))  # four bytes each
+    for deployment_id in (longest, wide):
+        begun = Desk(both_site).login("learner", iss=blackboard, lti_deployment_id=deployment_id)[1]
+        assert begun.status_code == 302
 
 
 def test_all_workers_count_together(both_site):

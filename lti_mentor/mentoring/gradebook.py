@@ -203,14 +203,13 @@ def prepare_column(db: Session, program: Program, course: Course, certification_
     return column
 
 
-def prepared(db: Session, course: Course, key: uuid.UUID) -> GradeColumn | None:
-    """The column of the course that waits under this key."""
+def without_address(db: Session, course: Course, key: uuid.UUID) -> GradeColumn | None:
+    """The column of the course under this key, prepared or open, that is not known to be anywhere."""
     return db.scalar(
         select(GradeColumn).where(
             GradeColumn.organization_id == course.organization_id,
             GradeColumn.course_id == course.id,
             GradeColumn.key == key,
-            GradeColumn.status == "closed",
             GradeColumn.lineitem_url.is_(None),
         )
     )

@@ -75,8 +75,11 @@ def prepare_column(
 
 
 def found_there(db: Session, course: Course, key: uuid.UUID, lineitem_url: str) -> None:
-    """A link came with the column that was placed with it: the teacher saved it, and from now on it is told."""
-    column = gradebook.prepared(db, course, key)
+    """A link came with the column that was placed with it: the teacher saved it, and from now on it is told.
+
+    So is one that is open and was not found: where columns are not listed, only a link says where it is.
+    """
+    column = gradebook.without_address(db, course, key)
     if column is not None:
         column.lineitem_url = lineitem_url
         _open(db, db.get_one(Program, column.program_id), course, column.certification_id)

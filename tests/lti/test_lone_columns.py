@@ -1,15 +1,19 @@
 """Platforms that name the column of a link and no list of columns: it is told all the same, with its scope."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
+from lti_mentor import clock
 from lti_mentor.jobs import grades
 from lti_mentor.lti import contexts
 from lti_mentor.lti.contexts import GRADES_CLAIM, ContextServices, Offered
 from lti_mentor.lti.grades import SCORE
 from lti_mentor.lti.platforms import Deployment
+from lti_mentor.mentoring import readiness_columns, telling
 from lti_mentor.mentoring.courses import Course
-from lti_mentor.mentoring.gradebook import GradeColumn
+from lti_mentor.mentoring.gradebook import GradeColumn, LatestScore
 from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.mentoring.programs import Program
 from lti_mentor.tool import Tool
@@ -52,6 +56,39 @@ def test_a_column_that_is_named_without_a_list_is_told_with_the_scope_it_came_wi
     coordinator = Visiting(both_site.database, both_site.settings, teacher, course)
     shown = coordinator.get(f"coordinator/programs/{program.id}/courses/{course.id}/grades").text
     assert "The gradebook shows the column" in shown
+
+
+def test_a_column_that_was_opened_beforehand_is_told_as_soon_as_a_link_names_it(tool, both_site, link):
+    with both_site.database.transaction() as db:
+        teacher = db.scalars(select(Person).join(Account).where(Account.subject == "coordinator")).one()
+        program, course = db.scalars(select(Program)).one(), db.scalars(select(Course)).one()
+        readiness_columns.open_column(db, program, course, "comptia-security-plus", by=teacher)
+    assert grades.run(tool) == 0
+    assert the_column(both_site).retry_at > clock.now(), "it is found nowhere"
+    follow(both_site, "learner", link.id)
+    assert grades.run(tool) == 1
+    assert the_column(both_site).problem is None
+
+
+def test_a_column_that_is_begun_anew_is_told_as_soon_as_a_link_names_it(tool, both_site, link):
+    follow(both_site, "learner", link.id)
+    assert grades.run(tool) == 1
+    with both_site.database.transaction() as db:
+        telling.gone(db, db.scalars(select(GradeColumn)).one())
+        each = db.scalars(select(LatestScore)).one()
+        each.sent_at -= timedelta(seconds=2)
+    (made,) = both_site.lms.lms.columns.values()
+    made.scores.clear()
+    assert grades.run(tool) == 0
+    assert the_column(both_site).problem == "grades.no_scope"
+    follow(both_site, "learner", link.id)
+    assert grades.run(tool) == 1
+    assert list(made.scores) == ["learner"]
+
+
+def the_column(site) -> GradeColumn:
+    with site.database.reading() as db:
+        return db.scalars(select(GradeColumn)).one()
 
 
 def test_a_list_that_is_named_later_says_where_the_column_may_be(tool, both_site, link):

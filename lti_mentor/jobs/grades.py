@@ -102,7 +102,7 @@ def _work(tool: Tool, column: GradeColumn, stop: threading.Event) -> tuple[int, 
                 told += status == TOLD
                 if status is not None:
                     answers.append((each.score, status))
-            _check(tool, column, answers)
+            _check(tool, book, column, answers)
     except PlatformError as problem:
         log.warning("scores not told", extra={"reason": problem.reason, "status": problem.values.get("status")})
         _failed(tool, column, problem.reason, problem.values.get("retry_after"), told)
@@ -249,17 +249,20 @@ def _tell(tool: Tool, book: Gradebook, column: GradeColumn, waiting: _Waiting) -
     return 409
 
 
-def _check(tool: Tool, column: GradeColumn, answers: Sequence[tuple[LatestScore, int]]) -> None:
+def _check(tool: Tool, book: Gradebook, column: GradeColumn, answers: Sequence[tuple[LatestScore, int]]) -> None:
     """Raises PlatformError where the column is refused: several people are alike, and nobody was taken lately.
 
     People whom it never took say so only of a column that never took anybody: else it may be they who are refused.
+    Where nobody may look at a column, it is gone when none of them is there.
     """
-    if len(answers) > 1 and {status for _, status in answers} in REFUSES_ALL:
+    statuses = {status for _, status in answers}
+    is_gone = statuses == {404} and not book.may_look
+    if len(answers) > 1 and (is_gone or statuses in REFUSES_ALL):
         with tool.database.reading() as db:
             last = telling.last_told_at(db, column)
         known = [score for score, _ in answers if score.sent_at is not None]
         if last is None or (last < clock.now() - REFUSED_FOR and len(known) > 1):
-            raise PlatformError(telling.REFUSED, status=answers[0][1])
+            raise PlatformError(telling.GONE if is_gone else telling.REFUSED, status=answers[0][1])
 
 
 def _said(waiting: _Waiting, subject: str, at: datetime) -> Score:

@@ -48,6 +48,11 @@ class Gradebook:
         return self._service(SCORE)
 
     @property
+    def may_look(self) -> bool:
+        """Whether the platform says which columns there are."""
+        return not {COLUMN, COLUMN_READ}.isdisjoint(self.services.grade_scopes)
+
+    @property
     def may_read(self) -> bool:
         return RESULT_READ in self.services.grade_scopes
 

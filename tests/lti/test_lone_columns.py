@@ -18,6 +18,7 @@ from lti_mentor.mentoring.people import Account, Person
 from lti_mentor.mentoring.programs import Program
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
+from tests.jobs.test_grades import crowd
 from tests.lti.test_deep_linking import SECURITY, follow, on_the_way, opened, place, sent, with_program
 from tests.support.member import Member as Visiting
 from tests.support.visitor import Visitor
@@ -84,6 +85,31 @@ def test_a_column_that_is_begun_anew_is_told_as_soon_as_a_link_names_it(tool, bo
     follow(both_site, "learner", link.id)
     assert grades.run(tool) == 1
     assert list(made.scores) == ["learner"]
+
+
+def test_a_lone_column_in_which_nobody_is_found_any_more_is_gone_and_nobody_is_refused(tool, both_site, link):
+    follow(both_site, "learner", link.id)
+    crowd(both_site, both_site.lms.lms, 2)
+    assert grades.run(tool) == 3
+    change_all_of_two_days_ago(both_site.database)
+    (removed,) = both_site.lms.lms.columns.values()
+    both_site.lms.lms.columns.clear()
+    assert grades.run(tool) == 0
+    found = the_column(both_site)
+    assert (found.lineitem_url, found.problem) == (None, "grades.no_scope"), "it may not be looked for"
+    with both_site.database.reading() as db:
+        assert {each.problem for each in db.scalars(select(LatestScore))} == {None}
+    removed.scores.clear()
+    both_site.lms.lms.columns[removed.id] = removed
+    follow(both_site, "learner", link.id)
+    assert grades.run(tool) == 3
+    assert len(removed.scores) == 3
+
+
+def change_all_of_two_days_ago(database) -> None:
+    with database.transaction() as db:
+        for each in db.scalars(select(LatestScore)):
+            each.value, each.sent_at = 50, each.sent_at - timedelta(days=2)
 
 
 def the_column(site) -> GradeColumn:

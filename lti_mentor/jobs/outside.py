@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from lti_mentor import clock
 from lti_mentor.activity import outside
 from lti_mentor.errors import PlatformError
-from lti_mentor.lti import http, services, tokens
+from lti_mentor.lti import http, tokens
 from lti_mentor.lti.http import Answer, Kept
 from lti_mentor.tool import Tool
 from xapi import attachments, delivery
@@ -143,7 +143,7 @@ class Speaker:
 
 def _asked(answer: Answer) -> int | None:
     """Seconds that it asks to wait."""
-    return services.retry_after(answer, int(delivery.LONGEST_ASKED.total_seconds()))
+    return http.retry_after(answer, int(delivery.LONGEST_ASKED.total_seconds()))
 
 
 def _versions(about: Answer) -> list[str] | None:

@@ -3,7 +3,7 @@
 import json
 import math
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -81,7 +81,7 @@ class Gradebook:
         except PlatformError as problem:
             if problem.retryable:
                 raise
-            return problem.values.get("status") not in NO_SUCH_COLUMN
+            return not _is_answered(problem, NO_SUCH_COLUMN)
         return True
 
     def find(self, key: uuid.UUID) -> str | None:
@@ -108,7 +108,7 @@ class Gradebook:
             try:
                 return self._posted(lineitems, {**item, "resourceLinkId": link_id})
             except PlatformError as problem:
-                if problem.values.get("status") not in NO_SUCH_LINK:
+                if not _is_answered(problem, NO_SUCH_LINK):
                     raise
         return self._posted(lineitems, item)
 
@@ -148,6 +148,11 @@ class Gradebook:
                 found = _result(result)
                 if found is not None:
                     yield found
+
+
+def _is_answered(problem: PlatformError, statuses: Collection[int]) -> bool:
+    """By the gradebook: what a token server answers has other reasons."""
+    return problem.reason == "platform.bad_status" and problem.values.get("status") in statuses
 
 
 def _result(result: Any) -> tuple[str, float, float] | None:

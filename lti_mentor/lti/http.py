@@ -12,7 +12,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC
 from email.message import Message
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -24,6 +26,7 @@ from lti_mentor.settings import Settings
 
 MAXIMUM_BYTES = 1_000_000
 GOOD = (200, 201)
+LONGEST_WAIT = 3600  # seconds, whatever a platform asks for
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,19 @@ def post_form(url: str, fields: Mapping[str, str], settings: Settings, *, guarde
     """The answer to this form, whatever its status. Raises PlatformError when there is none."""
     sent = {"Content-Type": "application/x-www-form-urlencoded"}
     return ask("POST", url, settings, body=urlencode(fields).encode(), headers=sent, guarded=guarded)
+
+
+def retry_after(answer: Answer, most: int = LONGEST_WAIT) -> int | None:
+    """Seconds the platform asks to wait, from a number or a date; at most an hour."""
+    given = answer.headers.get("Retry-After", "").strip()
+    if given.isdecimal() and len(given) < 10:
+        return min(int(given), most)
+    try:
+        at = parsedate_to_datetime(given)
+    except (ValueError, OverflowError):  # the latter of a year or a zone beyond all numbers
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0, min(int((at - clock.now()).total_seconds()), most))
 
 
 def authorized(bearer: str | None) -> dict[str, str]:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import unquote_plus, urldefrag, urljoin, urlsplit
 
@@ -18,7 +17,6 @@ from lti_mentor.tool import Tool
 
 MAXIMUM_BYTES = 20_000_000  # of one page: some platforms send a whole course at once
 MOST_PAGES = 2_000
-LONGEST_WAIT = 3600  # seconds, whatever a platform asks for
 TOKEN_HELD = tokens.MARGIN / 2  # of a token that is good for the margin at least
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -49,7 +47,7 @@ class Service:
             "platform.bad_status",
             retryable=answer.is_retryable or status == quirks.TOO_MANY,
             status=status,
-            retry_after=retry_after(answer),
+            retry_after=http.retry_after(answer),
         )
 
     def _ask(self, method: str, url: str, accept: str, body: bytes | None, sends: str, *, anew: bool) -> Answer:
@@ -134,19 +132,6 @@ def links(answer: Answer, url: str) -> dict[str, str]:
             found.setdefault(word, target)
         place = link.end()
     return found
-
-
-def retry_after(answer: Answer, most: int = LONGEST_WAIT) -> int | None:
-    """Seconds the platform asks to wait, from a number or a date; at most an hour."""
-    given = answer.headers.get("Retry-After", "").strip()
-    if given.isdecimal() and len(given) < 10:
-        return min(int(given), most)
-    try:
-        at = parsedate_to_datetime(given)
-    except (ValueError, OverflowError):  # the latter of a year or a zone beyond all numbers
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0, min(int((at - clock.now()).total_seconds()), most))
 
 
 def with_query(url: str, name: str, value: str) -> str:

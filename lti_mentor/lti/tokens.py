@@ -85,8 +85,9 @@ def _asked(tool: Tool, platform: Platform, fields: dict[str, str]) -> Any:
     if answer.status in http.GOOD:
         return answer.json()
     if answer.is_retryable:
-        raise PlatformError("platform.bad_status", retryable=True, status=answer.status)
-    raise PlatformError("platform.no_scope" if _is_about_scopes(answer) else "platform.no_token")
+        wait = http.retry_after(answer)
+        raise PlatformError("platform.bad_status", retryable=True, status=answer.status, retry_after=wait)
+    raise PlatformError("platform.no_scope" if _is_about_scopes(answer) else "platform.no_token", status=answer.status)
 
 
 def _is_about_scopes(answer: Answer) -> bool:

@@ -5,10 +5,12 @@ from sqlalchemy import select
 
 from lti_mentor import clock
 from lti_mentor.jobs import grades
+from lti_mentor.lti.platforms import Platform
 from lti_mentor.mentoring.gradebook import GradeColumn, LatestScore
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from tests.jobs.test_grades import answering, column, crowd, nothing, open_column, shown_there
+from tests.support.recording import recording
 
 
 @pytest.fixture
@@ -78,6 +80,32 @@ def test_a_platform_that_does_not_say_when_is_asked_later_each_time_until_it_tak
         grades.run(tool)
         seconds.append(waited(both_site.database))
     assert seconds == pytest.approx([60, 120, 60, 120], abs=20)
+
+
+def test_a_token_server_that_has_enough_is_asked_again_when_it_said(tool, lms, both_site, changed, caplog):
+    assert refusing_tokens(tool, both_site, answering(429, Retry_After="3600")) == "platform.bad_status"
+    assert 3580 < waited(both_site.database) <= 3600
+    (record,) = (each for each in caplog.records if each.name == grades.__name__)
+    assert (record.reason, record.status) == ("platform.bad_status", 429)
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_the_log_has_the_status_of_a_token_server_and_no_column_is_gone_by_it(
+    tool, lms, both_site, changed, caplog, status
+):
+    assert refusing_tokens(tool, both_site, answering(status)) == "platform.no_token"
+    assert column(both_site.database).lineitem_url is not None
+    (record,) = (each for each in caplog.records if each.name == grades.__name__)
+    assert (record.reason, record.status) == ("platform.no_token", status)
+
+
+def refusing_tokens(tool, site, answer) -> str:
+    """Why the column could not be filled with such a token server."""
+    with recording(lambda _: answer()) as (base, _):
+        with site.database.transaction() as db:
+            db.scalars(select(Platform)).one().token_endpoint = base
+        assert grades.run(tool) == 0
+    return column(site.database).problem
 
 
 @pytest.mark.parametrize(("said", "most"), [("0", 1), ("Thu, 01 Jan 2026 00:00:00 GMT", 1), ("99999", 3600)])

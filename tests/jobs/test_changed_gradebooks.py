@@ -7,12 +7,14 @@ from email.utils import format_datetime
 
 import pytest
 from flask import Response, jsonify, request
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from lti_mentor import clock
 from lti_mentor.jobs import grades, worker
 from lti_mentor.lti.contexts import ContextServices
+from lti_mentor.lti.grades import SCORE
 from lti_mentor.lti.platforms import Platform
+from lti_mentor.lti.tokens import AccessToken
 from lti_mentor.mentoring import gradebook
 from lti_mentor.mentoring.courses import Course
 from lti_mentor.mentoring.gradebook import GradeColumn, LatestScore
@@ -33,6 +35,7 @@ from tests.jobs.test_grades import (
     shown_there,
     wait,
 )
+from tests.support.recording import recording
 from tests.support.visitor import Visitor
 
 FAR = "Wed, 21 Oct 99999999999 07:28:00 GMT"
@@ -158,6 +161,20 @@ def test_a_column_is_gone_only_where_the_platform_says_so_of_the_column(
     assert score(both_site.database).problem == ("grades.person_refused" if of_person else None)
     assert column(both_site.database).problem == ("platform.bad_status" if of_column else None)
     assert column(both_site.database).lineitem_url is not None
+
+
+def test_a_column_is_not_gone_where_a_token_server_has_no_token_to_look_at_it(tool, lms, both_site):
+    grades.run(tool)
+    rate(both_site.database, 100)
+    with recording(lambda _: Response("{}", 404)) as (base, seen):
+        with both_site.database.transaction() as db:
+            db.scalars(select(Platform)).one().token_endpoint = base
+            db.execute(update(AccessToken).where(AccessToken.scopes == SCORE).values(token_endpoint=base))
+        lms.bad_answers[:] = [answering(404)]
+        assert grades.run(tool) == 0
+    assert "lineitem" in seen[0].form["scope"]
+    assert column(both_site.database).problem is None
+    assert score(both_site.database).problem == "grades.person_refused"
 
 
 def test_a_platform_that_loses_each_column_at_once_is_not_filled_with_columns(tool, lms, both_site):

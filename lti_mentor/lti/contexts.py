@@ -11,9 +11,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
 from lti_mentor.db import Base, Row, inserting
+from lti_mentor.errors import PlatformError
 from lti_mentor.lti.origins import origin
 from lti_mentor.lti.platforms import Deployment, Platform
 from lti_mentor.lti.roster import SCOPE as ROSTER_SCOPE
+from lti_mentor.lti.services import MOST_PAGES
 
 ROSTER_CLAIM = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
 GRADES_CLAIM = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
@@ -83,6 +85,7 @@ class ContextServices(Row):
     roster_differences_url: Mapped[str | None]
     roster_began_at: Mapped[datetime | None]  # the reading that is not at its end
     roster_next_url: Mapped[str | None]  # its next page; none: it begins anew
+    roster_pages: Mapped[int] = mapped_column(default=0)  # of it so far, in all its turns
     roster_is_whole: Mapped[bool] = mapped_column(default=False)  # so far it lets us know who is missing
     links_again_at: Mapped[datetime | None]  # those that are left after the roster was read
     roster_leased_until: Mapped[datetime | None]  # a worker reads it
@@ -245,15 +248,22 @@ def claim_roster(db: Session, *, besides: Collection[uuid.UUID] = ()) -> tuple[C
 
 
 def _begin(row: ContextServices, now: datetime) -> None:
-    row.roster_began_at, row.roster_next_url, row.roster_people, row.links_again_at = now, None, 0, None
+    row.roster_began_at, row.roster_next_url, row.links_again_at = now, None, None
+    row.roster_people = row.roster_pages = 0
     if row.roster_read_at is None or now.date().toordinal() % WHOLE_EVERY == 0:
         row.roster_differences_url = None
     row.roster_is_whole = row.roster_differences_url is None
 
 
 def page_read(row: ContextServices, people: int, *, next_url: str | None, is_readable: bool) -> None:
-    """Another page is in; one who goes on later does so at the next one."""
+    """Another page is in; one who goes on later does so at the next one.
+
+    Raises PlatformError for one too many: a turn may be too short to tell that a list has no end.
+    """
+    if row.roster_pages >= MOST_PAGES:
+        raise PlatformError("platform.endless_pages")
     still_reading(row)
+    row.roster_pages += 1
     row.roster_people += people
     row.roster_next_url = _of_same_place(address(next_url), row.memberships_url)
     row.roster_is_whole = row.roster_is_whole and is_readable
@@ -285,10 +295,11 @@ def links_read(row: ContextServices, *, again_at: datetime | None) -> None:
 def roster_failed(row: ContextServices, reason: str, *, retry_after: int | None, before: str | None) -> None:
     """Try again when the platform said, else later, each time twice as late until it comes further.
 
-    ``before`` is the page at which this turn began, if it was not the first one.
+    ``before`` is the page at which this turn began, if it was not the first one. A list without an end comes further in
+    each turn, but nowhere.
     """
     row.roster_failures = 1 if row.roster_next_url not in (None, before) else row.roster_failures + 1
     doubled = 30 * 2 ** min(row.roster_failures, 10)
     wait = timedelta(seconds=doubled if retry_after is None else max(retry_after, 1))
     row.roster_leased_until, row.roster_problem, row.roster_differences_url = None, reason, None
-    row.roster_retry_at = clock.now() + min(wait, LATEST_RETRY)
+    row.roster_retry_at = clock.now() + (LATEST_RETRY if row.roster_pages >= MOST_PAGES else min(wait, LATEST_RETRY))

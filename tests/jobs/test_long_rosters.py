@@ -157,6 +157,26 @@ def test_differences_that_are_read_in_several_turns_say_of_nobody_who_is_not_nam
     assert gone(both_site.database) == set()
 
 
+def test_a_list_without_an_end_is_given_up_though_each_turn_comes_further(tool, lms, both_site, slow, monkeypatch):
+    monkeypatch.setattr(contexts, "MOST_PAGES", 4)
+    url = f"{both_site.lms.url}/courses/1/memberships"
+    there, back = (
+        broken(200, b'{"members": [{"user_id": "learner"}]}', Link=f'<{url}?page={page}>; rel="next"')
+        for page in (2, 1)
+    )
+    lms.bad_answers[:] = [there, back, there, back, there]
+    for _ in range(4):
+        assert rosters.run(tool) == 0
+        assert services(both_site.database).roster_problem == "platform.too_slow"
+        come_again(both_site.database)
+    assert rosters.run(tool) == 0
+    assert services(both_site.database).roster_problem == "platform.endless_pages"
+    assert come_again(both_site.database) > 3600
+    assert gone(both_site.database) == set()
+    assert rosters.run(tool) == 0
+    assert services(both_site.database).roster_people == 50, "from its beginning"
+
+
 def test_a_page_of_another_site_is_never_kept_to_go_on_at(tool, lms, both_site):
     with both_site.database.transaction() as db:
         row = db.scalars(select(ContextServices)).one()

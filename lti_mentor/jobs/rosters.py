@@ -135,8 +135,7 @@ def _read(tool: Tool, row: ContextServices, platform: Platform, started_at: date
             log.info("roster lists people who were erased", extra={"reason": "person.erased", "count": erased})
         differences = page.differences_url or differences
     since = started_at - timedelta(hours=tool.settings.visit_hours)
-    ended = partial(_end, row=row, started_at=started_at, seen_since=since, differences_url=differences)
-    tool.database.write(ended)
+    tool.database.write(partial(_end, row=row, started_at=started_at, seen_since=since, differences_url=differences))
 
 
 def _heeding(stop: threading.Event, pages: Iterator[RosterPage]) -> Iterator[RosterPage]:
@@ -169,15 +168,22 @@ def _take(
 def _end(
     db: Session, *, row: ContextServices, started_at: datetime, seen_since: datetime, differences_url: str | None
 ) -> None:
-    """All of it was read, in however many turns: whoever was not on it when it began is gone."""
+    """All of it was read: whoever was not on it when it began is gone.
+
+    Between two turns people leave, those after them move up to a page that was read, and are not listed: after several
+    turns only those are gone whom the whole reading before did not list either. And what changed meanwhile, the
+    differences since the last page would never say.
+    """
     read = db.get(ContextServices, row.id)
     if read is None:  # it may be gone with its platform
         return
-    if read.roster_is_whole and read.roster_people:
-        course = _course(db, row)
-        gone = courses.close_roster(db, course, at=started_at, seen_since=seen_since)
+    is_of_one_turn = row.roster_next_url is None
+    listed_since = started_at if is_of_one_turn else read.roster_whole_at
+    if read.tells_who_left and listed_since is not None:
+        course, seen_since = _course(db, row), min(seen_since, listed_since)
+        gone = courses.close_roster(db, course, at=started_at, listed_since=listed_since, seen_since=seen_since)
         visit.close_visits_of(db, course.organization_id, gone, course_id=course.id)
-    contexts.roster_read(read, started_at=started_at, differences_url=differences_url)
+    contexts.roster_read(read, started_at=started_at, differences_url=differences_url if is_of_one_turn else None)
 
 
 def _course(db: Session, row: ContextServices) -> Course:

@@ -81,6 +81,7 @@ class ContextServices(Row):
     grade_scopes: Mapped[list[str]] = mapped_column(JSON, default=list)
     roster_asked_at: Mapped[datetime | None]  # by somebody who did not want to wait
     roster_read_at: Mapped[datetime | None]  # to its end
+    roster_whole_at: Mapped[datetime | None]  # the last reading that let us know who is missing
     roster_people: Mapped[int] = mapped_column(default=0)  # of the last reading, or of the one that runs
     roster_differences_url: Mapped[str | None]
     roster_began_at: Mapped[datetime | None]  # the reading that is not at its end
@@ -97,6 +98,11 @@ class ContextServices(Row):
         UniqueConstraint("organization_id", "deployment_id", "context_id"),
         Index("ix_context_services_roster_read_at", "roster_read_at"),
     )
+
+    @property
+    def tells_who_left(self) -> bool:
+        """Once it is at its end. A list of nobody is rather a mistake."""
+        return self.roster_is_whole and self.roster_people > 0
 
     @property
     def is_being_read(self) -> bool:
@@ -282,6 +288,8 @@ def give_roster_back(row: ContextServices) -> None:
 def roster_read(row: ContextServices, *, started_at: datetime, differences_url: str | None) -> None:
     """To its end; its links are next. Whoever asked while it was read is answered by the next reading."""
     row.roster_read_at, row.roster_differences_url = started_at, differences_url
+    if row.tells_who_left:
+        row.roster_whole_at = started_at
     row.roster_began_at = row.roster_next_url = row.roster_retry_at = row.roster_problem = None
     row.roster_failures = 0
     row.links_again_at = clock.now()

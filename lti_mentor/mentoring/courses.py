@@ -395,8 +395,11 @@ def take_roster(db: Session, course: Course, listed: Sequence[Listed], *, at: da
     return taken
 
 
-def close_roster(db: Session, course: Course, *, at: datetime, seen_since: datetime) -> list[uuid.UUID]:
-    """The list of this reading is complete: whoever was not on it left; gives who did. Nothing of theirs is removed.
+def close_roster(
+    db: Session, course: Course, *, at: datetime, listed_since: datetime, seen_since: datetime
+) -> list[uuid.UUID]:
+    """The list is complete: whoever was not on one since ``listed_since`` left; gives who did. Nothing of theirs is
+    removed.
 
     Somebody who came in since ``seen_since`` is there, also when the LMS does not list them, as with administrators.
     """
@@ -404,7 +407,7 @@ def close_roster(db: Session, course: Course, *, at: datetime, seen_since: datet
         Member.organization_id == course.organization_id,
         Member.course_id == course.id,
         Member.left_at.is_(None),
-        or_(Member.listed_at.is_(None), Member.listed_at < at),
+        or_(Member.listed_at.is_(None), Member.listed_at < listed_since),
         or_(Member.seen_at.is_(None), Member.seen_at < seen_since),
     )
     gone = list(db.scalars(wanted))

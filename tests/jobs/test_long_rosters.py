@@ -3,13 +3,15 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from lti_mentor import clock
 from lti_mentor.jobs import rosters
 from lti_mentor.lti import contexts
 from lti_mentor.lti.contexts import ContextServices
 from lti_mentor.lti.platforms import Deployment
+from lti_mentor.mentoring.courses import Member
+from lti_mentor.mentoring.people import Account
 from lti_mentor.practice.world import LEARNER, LmsPerson
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
@@ -27,7 +29,7 @@ def tool(both_site):
 
 @pytest.fixture
 def lms(both_site):
-    """A course of three pages that was read yesterday, and that two people have left since."""
+    """A course of three pages that was read yesterday; two people left it before, and nobody was sure then."""
     world, lms = both_site.lms.world, both_site.lms.lms
     everybody = [f"crowd-{number}" for number in range(CROWD)]
     world.people.extend(LmsPerson(id=each, name=each) for each in everybody)
@@ -38,6 +40,9 @@ def lms(both_site):
     for each in ("left-1", "left-2"):
         del world.courses[0].members[each]
     wait_a_day(both_site.database)
+    with both_site.database.transaction() as db:
+        left = select(Account.person_id).where(Account.subject.in_(("left-1", "left-2")))
+        db.execute(update(Member).where(Member.person_id.in_(left)).values(listed_at=clock.now() - timedelta(days=3)))
     lms.roster_requests = 0
     return lms
 
@@ -75,6 +80,57 @@ def test_a_platform_that_is_slow_is_read_to_the_end_in_several_turns(tool, lms, 
     assert ended.roster_read_at == row.roster_began_at, "what changed since it began is seen the next time"
     assert (ended.roster_problem, ended.roster_next_url, ended.roster_people) == (None, None, CROWD + 4)
     assert rosters.run(tool) == 0
+
+
+def test_whoever_moves_to_a_page_that_was_read_stays_and_whoever_left_is_gone_when_it_is_sure(
+    tool, lms, both_site, slow
+):
+    members = lms.world.courses[0].members
+    slipped = list(members)[50]
+    rosters.run(tool)
+    del members["crowd-1"]
+    for reading in range(3):
+        assert gone(both_site.database) <= {"left-1", "left-2"}
+        for is_read in (0, 1):
+            come_again(both_site.database)
+            assert rosters.run(tool) == is_read
+        if reading == 0:
+            assert standing(both_site.database)[slipped].listed_at < services(both_site.database).roster_read_at
+        ask(both_site.database)
+        rosters.run(tool)
+    assert standing(both_site.database)[slipped].left_at is None
+    assert gone(both_site.database) == {"left-1", "left-2", "crowd-1"}
+
+
+def test_who_left_is_gone_after_a_reading_of_one_turn(tool, lms, both_site):
+    del lms.world.courses[0].members["crowd-7"]
+    assert rosters.run(tool) == 1
+    assert gone(both_site.database) == {"left-1", "left-2", "crowd-7"}
+
+
+def test_what_is_never_read_whole_lets_nobody_be_gone_who_moved(tool, lms, both_site, slow):
+    """As with differences, which name few."""
+    change(both_site, ContextServices, roster_whole_at=None)
+    for _ in range(2):
+        assert rosters.run(tool) == 0
+        come_again(both_site.database)
+    assert rosters.run(tool) == 1
+    assert gone(both_site.database) == set()
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+def test_the_changes_since_are_asked_for_only_after_a_reading_of_one_turn(tool, lms, both_site, turns, monkeypatch):
+    url = f"{both_site.lms.url}/courses/1/memberships"
+    following, since = f'<{url}?page=2>; rel="next"', f'<{url}?since=7>; rel="differences"'
+    body = b'{"members": [{"user_id": "learner"}]}'
+    lms.bad_answers[:] = [broken(200, body, Link=following), broken(200, body, Link=since)]
+    with monkeypatch.context() as hurry:
+        hurry.setattr(rosters, "LONGEST", AT_ONCE if turns == 2 else rosters.LONGEST)
+        for _ in range(turns - 1):
+            assert rosters.run(tool) == 0
+            come_again(both_site.database)
+        assert rosters.run(tool) == 1
+    assert services(both_site.database).roster_differences_url == (f"{url}?since=7" if turns == 1 else None)
 
 
 def test_somebody_who_asks_while_it_is_read_has_it_gone_on_with_and_then_read_anew(tool, lms, both_site, slow):

@@ -64,6 +64,7 @@ def wait_a_day(database) -> None:
     with database.transaction() as db:
         for row in db.scalars(select(ContextServices)):
             row.roster_read_at = row.roster_read_at and row.roster_read_at - A_DAY
+            row.roster_whole_at = row.roster_whole_at and row.roster_whole_at - A_DAY
             row.roster_began_at = row.roster_began_at and row.roster_began_at - A_DAY
             row.roster_retry_at = row.roster_retry_at and row.roster_retry_at - A_DAY
         for member in db.scalars(select(Member)):

@@ -13,6 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     with op.batch_alter_table("context_services", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("roster_whole_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("roster_began_at", lti_mentor.db.UtcDateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("roster_next_url", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("roster_pages", sa.Integer(), nullable=False, server_default="0"))

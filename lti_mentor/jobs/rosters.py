@@ -205,6 +205,13 @@ REFUSED: dict[object, str] = {
 }
 
 
+def _wait(retry_after: int | None, *, is_first: bool) -> timedelta:
+    """As long as the platform said; not just a moment, where nothing came of the turn."""
+    if retry_after is None:
+        return LINKS_AGAIN
+    return max(timedelta(seconds=retry_after), LINKS_GO_ON if is_first else timedelta(seconds=1))
+
+
 class _Replaced(Exception):
     """Another activity is in the place of the one that was asked about, or none."""
 
@@ -236,7 +243,7 @@ def _read_links(tool: Tool, row: ContextServices, platform: Platform, stop: thre
             retry_after = told if isinstance(told, int) else None
             log.warning("people of a link not read", extra={"reason": problem.reason, "status": status})
             if status == TOO_MANY or (problem.retryable and retry_after is not None):
-                return clock.now() + (LINKS_AGAIN if retry_after is None else timedelta(seconds=max(retry_after, 1)))
+                return clock.now() + _wait(retry_after, is_first=link is asked[0])
             if problem.reason == "platform.too_slow" and link is not asked[0]:
                 return clock.now() + LINKS_GO_ON  # the others had the time
             is_answer = problem.reason == "platform.bad_status"

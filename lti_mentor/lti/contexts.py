@@ -301,13 +301,16 @@ def links_read(row: ContextServices, *, again_at: datetime | None) -> None:
 
 
 def roster_failed(row: ContextServices, reason: str, *, retry_after: int | None, before: str | None) -> None:
-    """Try again when the platform said, else later, each time twice as late until it comes further.
+    """Try again later, each time twice as late until it comes further; when the platform said, if that is later still
+    or the turn came further: one that always says at once would keep its other contexts from their turn.
 
     ``before`` is the page at which this turn began, if it was not the first one. A list without an end comes further in
     each turn, but nowhere.
     """
-    row.roster_failures = 1 if row.roster_next_url not in (None, before) else row.roster_failures + 1
+    came_further = row.roster_next_url not in (None, before)
+    row.roster_failures = 1 if came_further else row.roster_failures + 1
     doubled = 30 * 2 ** min(row.roster_failures, 10)
-    wait = timedelta(seconds=doubled if retry_after is None else max(retry_after, 1))
+    said = doubled if retry_after is None else max(retry_after, 1)
+    wait = timedelta(seconds=said if came_further else max(said, doubled))
     row.roster_leased_until, row.roster_problem, row.roster_differences_url = None, reason, None
     row.roster_retry_at = clock.now() + (LATEST_RETRY if row.roster_pages >= MOST_PAGES else min(wait, LATEST_RETRY))

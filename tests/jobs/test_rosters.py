@@ -25,6 +25,7 @@ from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
 from lti_mentor.web.visit import VisitRow
 from tests.lti.test_linked_meanwhile import until_somebody_waits
+from tests.lti.test_threats import change
 from tests.support.visitor import Visitor
 
 CROWD = 120
@@ -192,6 +193,17 @@ def test_the_platform_says_when_to_come_again(tool, lms, both_site):
     assert timedelta(minutes=14) < row.roster_retry_at - clock.now() <= timedelta(minutes=15)
     ask(both_site.database)
     assert rosters.run(tool) == 1, "somebody who does not want to wait is obeyed"
+
+
+@pytest.mark.parametrize("said", ["0", "1", "Thu, 01 Jan 2026 00:00:00 GMT", None])
+def test_a_platform_that_says_at_once_each_time_is_asked_later_each_time(tool, lms, both_site, said):
+    seconds = []
+    lms.bad_answers[:] = [broken(429, **{"Retry_After": said} if said else {})] * 3
+    for _ in range(3):
+        assert rosters.run(tool) == 0
+        seconds.append((services(both_site.database).roster_retry_at - clock.now()).total_seconds())
+        change(both_site, ContextServices, roster_retry_at=None)
+    assert seconds == pytest.approx([60, 120, 240], abs=20)
 
 
 def test_a_token_that_ended_early_is_asked_for_anew(tool, lms, both_site):

@@ -308,8 +308,11 @@ def _still_reading(db: Session, row: ContextServices) -> None:
 
 
 def _link_failed(tool: Tool, row: ContextServices, link: LaunchedLink, reason: str) -> None:
-    with tool.database.transaction() as db:
-        failed = links.still_same(db, link)
-        if failed is not None:
-            links.people_failed(failed, reason)
-        _still_reading(db, row)
+    tool.database.write(partial(_keep_failure, row=row, link=link, reason=reason))
+
+
+def _keep_failure(db: Session, *, row: ContextServices, link: LaunchedLink, reason: str) -> None:
+    failed = links.still_same(db, link)
+    if failed is not None:
+        links.people_failed(failed, reason)
+    _still_reading(db, row)

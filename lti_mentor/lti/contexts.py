@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, Uuid, and_, bindparam, func, or_, select
+from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, Uuid, bindparam, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -221,21 +221,21 @@ def claim_roster(db: Session, *, besides: Collection[uuid.UUID] = ()) -> tuple[C
     Where its links alone are to be asked about no reading has begun. ``besides`` are platforms that had their turn.
     """
     now = clock.now()
-    is_old = or_(
+    is_due = or_(
         ContextServices.roster_read_at.is_(None),
         ContextServices.roster_read_at < now - EVERY,
         ContextServices.roster_asked_at > ContextServices.roster_read_at,
     )
-    due = and_(is_old, or_(ContextServices.roster_retry_at.is_(None), ContextServices.roster_retry_at <= now))
     wanted = (
-        select(ContextServices, Platform, func.coalesce(due, False))
+        select(ContextServices, Platform, func.coalesce(is_due, False))
         .join(Deployment, Deployment.id == ContextServices.deployment_id)
         .join(Platform, Platform.id == Deployment.platform_id)
         .where(
             ContextServices.memberships_url.is_not(None),
             *_LET_IN,
             Platform.id.not_in(besides),
-            or_(due, ContextServices.links_again_at <= now),
+            or_(is_due, ContextServices.links_again_at <= now),
+            or_(ContextServices.roster_retry_at.is_(None), ContextServices.roster_retry_at <= now),
             or_(ContextServices.roster_leased_until.is_(None), ContextServices.roster_leased_until < now),
         )
         .order_by(ContextServices.roster_asked_at.is_(None), ContextServices.roster_read_at, ContextServices.id)
@@ -245,10 +245,10 @@ def claim_roster(db: Session, *, besides: Collection[uuid.UUID] = ()) -> tuple[C
     found = db.execute(wanted).one_or_none()
     if found is None:
         return None
-    row, platform, is_due = found
+    row, platform, begins = found
     row.roster_leased_until = now + LEASE
     began_at = row.roster_began_at
-    if is_due and (row.roster_next_url is None or began_at is None or began_at < now - OLDEST):
+    if begins and (row.roster_next_url is None or began_at is None or began_at < now - OLDEST):
         _begin(row, now)
     return row, platform
 
@@ -296,8 +296,10 @@ def roster_read(row: ContextServices, *, started_at: datetime, differences_url: 
 
 
 def links_read(row: ContextServices, *, again_at: datetime | None) -> None:
-    """Those that are left are asked about then, without the roster."""
+    """Those that are left are asked about then, without the roster; a problem since it was read was theirs."""
     row.roster_leased_until, row.links_again_at = None, again_at
+    row.roster_retry_at = row.roster_problem = None
+    row.roster_failures = 0
 
 
 def roster_failed(row: ContextServices, reason: str, *, retry_after: int | None, before: str | None) -> None:

@@ -208,6 +208,24 @@ def test_one_that_takes_all_the_time_is_a_failure_and_lets_the_others_go_first(
     assert rosters.run(tool) == 0, "before the next list of the course"
 
 
+def test_activities_wait_after_an_error_and_it_is_forgotten_once_they_were_asked_about(both_site, tool, lms, ask):
+    ask()
+    lms.bad_answers[:] = [*ROSTER, answering(429)]
+    assert rosters.run(tool) == 1
+    with both_site.database.transaction() as db:
+        row = db.scalars(select(ContextServices)).one()
+        row.links_again_at = clock.now()
+        contexts.roster_failed(row, "error", retry_after=None, before=None)
+    assert rosters.run(tool) == 0
+    assert able(both_site.database) == set(), "in a minute"
+    change(both_site, ContextServices, roster_retry_at=clock.now())
+    assert rosters.run(tool) == 1
+    assert able(both_site.database) == GROUP | TEACHER
+    with both_site.database.reading() as db:
+        row = db.scalars(select(ContextServices)).one()
+        assert (row.roster_problem, row.roster_failures, row.roster_retry_at) == (None, 0, None)
+
+
 def test_a_platform_that_goes_while_an_activity_is_read_disturbs_nothing(both_site, tool, lms, ask):
     def gone() -> Response:
         with both_site.database.transaction() as db:

@@ -201,10 +201,15 @@ def scopes_of(db: Session, platform: Platform) -> set[str]:
 
 
 def problems(db: Session, organization_id: uuid.UUID) -> Sequence[tuple[uuid.UUID, str, int]]:
-    """Why rosters could not be read the last time: deployment, reason, and of how many contexts."""
+    """Why rosters could not be read the last time: deployment, reason, and of how many contexts.
+
+    A long one that is on its way is no fault.
+    """
+    known = ContextServices.roster_problem.is_not(None)
+    is_fault = or_(ContextServices.roster_problem != "platform.too_slow", ContextServices.roster_next_url.is_(None))
     wanted = (
         select(ContextServices.deployment_id, ContextServices.roster_problem, func.count())
-        .where(ContextServices.organization_id == organization_id, ContextServices.roster_problem.is_not(None))
+        .where(ContextServices.organization_id == organization_id, known, is_fault)
         .group_by(ContextServices.deployment_id, ContextServices.roster_problem)
     )
     return [(deployment_id, str(reason), count) for deployment_id, reason, count in db.execute(wanted)]

@@ -71,6 +71,8 @@ def test_a_platform_that_is_slow_is_read_to_the_end_in_several_turns(tool, lms, 
         assert rosters.run(tool) == 0
         row = services(both_site.database)
         assert (row.roster_problem, row.roster_failures, row.roster_people) == ("platform.too_slow", 1, people)
+        with both_site.database.reading() as db:
+            assert contexts.problems(db, row.organization_id) == [], "on its way"
         assert gone(both_site.database) == set()
         assert come_again(both_site.database) <= 60, "soon each time: it goes on"
     assert rosters.run(tool) == 1

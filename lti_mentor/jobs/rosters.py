@@ -64,7 +64,7 @@ def run(tool: Tool, stop: threading.Event = NEVER) -> int:
 
 
 class _Stopped(Exception):
-    """The worker is told to stop before a list is read to its end."""
+    """The worker is told to stop before a list is read to its end, or the reading is no more its own."""
 
 
 def _key(row: ContextServices) -> tuple[uuid.UUID, uuid.UUID, str]:
@@ -80,7 +80,7 @@ def read_one(tool: Tool, row: ContextServices, platform: Platform, stop: threadi
     began_at = row.roster_began_at
     try:
         if began_at is not None:
-            _read(tool, row, platform, began_at, stop)
+            row = _read(tool, row, platform, began_at, stop)
         again_at = _read_links(tool, row, platform, stop)
     except _Stopped:
         _give_back(tool, row)
@@ -96,24 +96,31 @@ def read_one(tool: Tool, row: ContextServices, platform: Platform, stop: threadi
         _failed(tool, row, PlatformError("error"))
         return False
     with tool.database.transaction() as db:
-        read = db.get(ContextServices, row.id)
-        if read is not None:  # it may be gone with its platform
+        read = _ours(db, row)
+        if read is not None:
             contexts.links_read(read, again_at=again_at)
     return began_at is not None or again_at is None
 
 
+def _ours(db: Session, row: ContextServices) -> ContextServices | None:
+    """The row as it is now, until the end of the transaction; none when it is gone with its platform, or when its list
+    is read anew: a launch named another address, or the lease had ended."""
+    now = db.get(ContextServices, row.id, with_for_update=True)
+    return now if now is not None and now.roster_began_at == row.roster_began_at else None
+
+
 def _give_back(tool: Tool, row: ContextServices) -> None:
     with tool.database.transaction() as db:
-        left = db.get(ContextServices, row.id)
-        if left is not None:  # it may be gone with its platform
+        left = _ours(db, row)
+        if left is not None:
             contexts.give_roster_back(left)
 
 
 def _failed(tool: Tool, row: ContextServices, problem: PlatformError) -> None:
     status, retry_after = problem.values.get("status"), problem.values.get("retry_after")
     with tool.database.transaction() as db:
-        failed = db.get(ContextServices, row.id)
-        if failed is None:  # it may be gone with its platform
+        failed = _ours(db, row)
+        if failed is None:
             return
         if not problem.retryable and status not in NOT_OF_THE_PAGE:
             failed.roster_next_url = None
@@ -121,8 +128,13 @@ def _failed(tool: Tool, row: ContextServices, problem: PlatformError) -> None:
         contexts.roster_failed(failed, problem.reason, retry_after=said, before=row.roster_next_url)
 
 
-def _read(tool: Tool, row: ContextServices, platform: Platform, started_at: datetime, stop: threading.Event) -> None:
-    """From its beginning, or from the page at which the turn before it ended."""
+def _read(
+    tool: Tool, row: ContextServices, platform: Platform, started_at: datetime, stop: threading.Event
+) -> ContextServices:
+    """From its beginning, or from the page at which the turn before it ended; the row as it is then.
+
+    Raises _Stopped.
+    """
     until, first = clock.now() + LONGEST, row.roster_differences_url or row.memberships_url or ""
     if row.roster_next_url is not None:
         pages = roster.read_on(tool, platform, row.roster_next_url, until=until)
@@ -135,7 +147,8 @@ def _read(tool: Tool, row: ContextServices, platform: Platform, started_at: date
             log.info("roster lists people who were erased", extra={"reason": "person.erased", "count": erased})
         differences = page.differences_url or differences
     since = started_at - timedelta(hours=tool.settings.visit_hours)
-    tool.database.write(partial(_end, row=row, started_at=started_at, seen_since=since, differences_url=differences))
+    ended = partial(_end, row=row, started_at=started_at, seen_since=since, differences_url=differences)
+    return tool.database.write(ended)
 
 
 def _heeding(stop: threading.Event, pages: Iterator[RosterPage]) -> Iterator[RosterPage]:
@@ -149,7 +162,7 @@ def _heeding(stop: threading.Event, pages: Iterator[RosterPage]) -> Iterator[Ros
 def _take(
     db: Session, *, vault: Vault, row: ContextServices, platform: Platform, page: RosterPage, started_at: datetime
 ) -> int:
-    """How many were erased: they stay unknown, however long the platform lists them."""
+    """How many were erased: they stay unknown, however long the platform lists them. Raises _Stopped."""
     identities = [
         Identity(issuer=platform.issuer, subject=each.subject, name=each.name, email=each.email)
         for each in page.members
@@ -160,23 +173,25 @@ def _take(
     listed = [Listed(known[subject], each.teaches, each.is_active) for subject, each in members.items()]
     gone = joining.take_roster(db, course, listed, at=started_at)
     visit.close_visits_of(db, course.organization_id, gone, course_id=course.id)
-    reading = db.get_one(ContextServices, row.id)
+    reading = _ours(db, row)
+    if reading is None:
+        raise _Stopped
     contexts.page_read(reading, len(page.members), next_url=page.next_url, is_readable=page.is_readable)
     return len({each.subject for each in identities} - known.keys())
 
 
 def _end(
     db: Session, *, row: ContextServices, started_at: datetime, seen_since: datetime, differences_url: str | None
-) -> None:
+) -> ContextServices:
     """All of it was read: whoever was not on it when it began is gone.
 
     Between two turns people leave, those after them move up to a page that was read, and are not listed: after several
     turns only those are gone whom the whole reading before did not list either. And what changed meanwhile, the
-    differences since the last page would never say.
+    differences since the last page would never say. Raises _Stopped.
     """
-    read = db.get(ContextServices, row.id)
-    if read is None:  # it may be gone with its platform
-        return
+    read = _ours(db, row)
+    if read is None:
+        raise _Stopped
     is_of_one_turn = row.roster_next_url is None
     listed_since = started_at if is_of_one_turn else read.roster_whole_at
     if read.tells_who_left and listed_since is not None:
@@ -184,6 +199,7 @@ def _end(
         gone = courses.close_roster(db, course, at=started_at, listed_since=listed_since, seen_since=seen_since)
         visit.close_visits_of(db, course.organization_id, gone, course_id=course.id)
     contexts.roster_read(read, started_at=started_at, differences_url=differences_url if is_of_one_turn else None)
+    return read
 
 
 def _course(db: Session, row: ContextServices) -> Course:
@@ -222,7 +238,7 @@ def _read_links(tool: Tool, row: ContextServices, platform: Platform, stop: thre
     One that fails keeps what is known of it, and neither the roster nor another one from being read.
     """
     until = clock.now() + LONGEST
-    since = row.roster_began_at or row.roster_read_at or clock.now()
+    since = row.roster_read_at or clock.now()
     with tool.database.reading() as db:
         asked = links.asked_about(db, *_key(row), since=since)
     for link in asked:
@@ -302,8 +318,8 @@ def _as_asked(db: Session, link: LaunchedLink) -> LaunchedLink:
 
 
 def _still_reading(db: Session, row: ContextServices) -> None:
-    reading = db.get(ContextServices, row.id)
-    if reading is not None:  # it may be gone with its platform
+    reading = _ours(db, row)
+    if reading is not None:
         contexts.still_reading(reading)
 
 

@@ -15,7 +15,7 @@ from lti_mentor.mentoring.people import Account
 from lti_mentor.practice.world import LEARNER, LmsPerson
 from lti_mentor.tool import Tool
 from lti_mentor.vault import Vault
-from tests.jobs.test_rosters import CROWD, ask, broken, nothing, services, standing, wait_a_day
+from tests.jobs.test_rosters import A_DAY, CROWD, ask, broken, nothing, services, standing, wait_a_day
 from tests.lti.test_threats import change
 from tests.support.visitor import Visitor
 
@@ -181,15 +181,56 @@ def test_a_reading_that_began_yesterday_begins_anew(tool, lms, both_site, slow, 
     assert services(both_site.database).roster_people == CROWD + 4
 
 
+def moved(database) -> None:
+    """A launch names another address."""
+    with database.transaction() as db:
+        row = db.scalars(select(ContextServices)).one()
+        offered = contexts.Offered(f"{row.memberships_url}?moved=1", None, ())
+        contexts.keep(db, db.get_one(Deployment, row.deployment_id), row.context_id, offered)
+
+
 def test_another_address_of_the_list_lets_it_begin_anew(tool, lms, both_site, slow):
     rosters.run(tool)
-    with both_site.database.transaction() as db:
-        row = db.scalars(select(ContextServices)).one()
-        row.roster_retry_at = None
-        moved = contexts.Offered(f"{row.memberships_url}?moved=1", None, ())
-        contexts.keep(db, db.get_one(Deployment, row.deployment_id), row.context_id, moved)
+    come_again(both_site.database)
+    moved(both_site.database)
     assert rosters.run(tool) == 0
     assert services(both_site.database).roster_people == 50
+
+
+def read_by_another(database) -> None:
+    """The lease ended, and the reading was a day old."""
+    with database.transaction() as db:
+        row = db.scalars(select(ContextServices)).one()
+        row.roster_leased_until, row.roster_began_at = clock.now() - timedelta(minutes=1), clock.now() - A_DAY
+        assert contexts.claim_roster(db) is not None
+
+
+@pytest.mark.parametrize("then", [nothing, broken(404), broken(500)])
+@pytest.mark.parametrize("replaced", [moved, read_by_another])
+def test_a_worker_whose_reading_was_replaced_leaves_the_other_one_alone(tool, lms, both_site, replaced, then):
+    kept = []
+
+    def meanwhile():
+        replaced(both_site.database)
+        kept.append(services(both_site.database))
+        return then()
+
+    lms.bad_answers[:] = [nothing, meanwhile]
+    before = standing(both_site.database)
+    assert rosters.run(tool) == 0
+    now = services(both_site.database)
+    for name in ("roster_began_at", "roster_next_url", "roster_people", "roster_leased_until", "roster_problem"):
+        assert getattr(now, name) == getattr(kept[0], name)
+    listed = {
+        subject
+        for subject, member in standing(both_site.database).items()
+        if member.listed_at != before[subject].listed_at
+    }
+    assert len(listed) == 50, "of the first page"
+    change(both_site, ContextServices, roster_leased_until=None)
+    assert rosters.run(tool) == 1
+    assert services(both_site.database).roster_people == CROWD + 4
+    assert gone(both_site.database) == {"left-1", "left-2"}
 
 
 def test_somebody_who_could_not_be_made_out_some_turns_ago_lets_nobody_be_gone(tool, lms, both_site, slow):

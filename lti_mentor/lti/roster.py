@@ -32,7 +32,7 @@ class Listed:
 class RosterPage:
     members: tuple[Listed, ...]
     differences_url: str | None  # on the last page: where the changes after this reading can be had
-    next_url: str | None  # none on the last page, and of one that was taken apart on all parts but its last
+    next_url: str | None  # none on the last page; of one that was taken apart its own, on all parts but the last
     is_readable: bool  # false: somebody on it could not be made out, so who is missing is not known
 
 
@@ -59,7 +59,7 @@ def read_on(
             raise PlatformError("platform.no_members")
         found = tuple(listed for each in members if (listed := _listed(each, platform.role_map)))
         for first in range(0, len(found) or 1, PER_PAGE):  # some send a whole course: too much for one query
-            next_url = page.following if first + PER_PAGE >= len(found) else None
+            next_url = page.following if first + PER_PAGE >= len(found) else page.url
             yield RosterPage(found[first : first + PER_PAGE], page.differences, next_url, len(found) == len(members))
 
 

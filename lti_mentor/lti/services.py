@@ -88,21 +88,22 @@ class Service:
                 raise PlatformError("platform.endless_pages")
             if seen and until is not None and clock.now() > until:
                 raise PlatformError("platform.too_slow", retryable=True)
-            seen.add(following)
-            answer = self.call("GET", following, accept=accept)
-            found = links(answer, following)
+            seen.add(read := following)
+            answer = self.call("GET", read, accept=accept)
+            found = links(answer, read)
             differences = found.get("differences")
             is_same = differences is not None and origin(differences) == origin(url)
             following = found.get("next")
-            yield Page(answer.json(), differences if is_same else None, following)
+            yield Page(answer.json(), read, differences if is_same else None, following)
 
 
 @dataclass(frozen=True)
 class Page:
-    """The JSON of a page; where the changes after this reading can be had, if the platform offers that; and where the
-    next page is, as far as the platform says."""
+    """The JSON of a page and its address; where the changes after this reading can be had, if the platform offers that;
+    and where the next page is, as far as the platform says."""
 
     body: Any
+    url: str
     differences: str | None
     following: str | None
 

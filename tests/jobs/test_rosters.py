@@ -314,6 +314,22 @@ def test_a_launch_that_names_no_roster_leaves_the_address_that_is_known(tool, lm
         assert row.lineitems_url == "https://lms.example.org/items"
 
 
+def test_a_worker_that_is_stopped_within_a_page_has_it_read_again(tool, lms, both_site):
+    class AfterAPart(threading.Event):
+        def is_set(self):
+            if services(both_site.database).roster_people > 50:
+                self.set()
+            return super().is_set()
+
+    members = ", ".join(f'{{"user_id": "{number}"}}' for number in range(600))
+    lms.bad_answers[:] = [nothing, broken(200, f'{{"members": [{members}]}}'.encode())]
+    assert rosters.run(tool, AfterAPart()) == 0
+    assert services(both_site.database).roster_people == 50 + 500
+    assert rosters.run(tool) == 1
+    assert lms.roster_requests == 1 + 2, "answered: not the first page again"
+    assert len(standing(both_site.database)) == len(lms.world.courses[0].members) + 500
+
+
 def test_a_worker_that_is_stopped_ends_after_a_page_and_the_next_one_goes_on_there(tool, lms, both_site):
     stop = threading.Event()
     lms.bad_answers[:] = [nothing, stop.set]

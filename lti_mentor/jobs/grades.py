@@ -253,15 +253,17 @@ def _check(tool: Tool, book: Gradebook, column: GradeColumn, answers: Sequence[t
     """Raises PlatformError where the column is refused: several people are alike, and nobody was taken lately.
 
     People whom it never took say so only of a column that never took anybody: else it may be they who are refused.
-    Where nobody may look at a column, it is gone when none of them is there.
+    Where nobody may look at a column, it is gone when none of those whom it took is there: who was refused before may
+    have left the course.
     """
     statuses = {status for _, status in answers}
     is_gone = statuses == {404} and not book.may_look
     if len(answers) > 1 and (is_gone or statuses in REFUSES_ALL):
         with tool.database.reading() as db:
             last = telling.last_told_at(db, column)
-        known = [score for score, _ in answers if score.sent_at is not None]
-        if last is None or (last < clock.now() - REFUSED_FOR and len(known) > 1):
+        known = [score for score, _ in answers if score.sent_at is not None and not (is_gone and score.refused_at)]
+        took_nobody = last is None and not is_gone
+        if took_nobody or (last is not None and last < clock.now() - REFUSED_FOR and len(known) > 1):
             raise PlatformError(telling.GONE if is_gone else telling.REFUSED, status=answers[0][1])
 
 

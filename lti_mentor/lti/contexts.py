@@ -177,7 +177,7 @@ def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered)
         return
     row = of(db, **key) or _new(db, key)
     if row.memberships_url != memberships:
-        row.roster_differences_url = row.roster_next_url = row.roster_began_at = None
+        row.roster_differences_url = row.roster_next_url = row.roster_began_at = row.roster_leased_until = None
     row.memberships_url, row.lineitems_url, row.grade_scopes = memberships, lineitems, scopes
 
 

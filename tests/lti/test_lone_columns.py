@@ -106,6 +106,22 @@ def test_a_lone_column_in_which_nobody_is_found_any_more_is_gone_and_nobody_is_r
     assert len(removed.scores) == 3
 
 
+def test_a_lone_column_is_not_gone_because_two_people_left_the_course(tool, both_site, link):
+    follow(both_site, "learner", link.id)
+    crowd(both_site, both_site.lms.lms, 2)
+    assert grades.run(tool) == 3
+    change_all_of_two_days_ago(both_site.database)
+    with both_site.database.transaction() as db:
+        stays, *left = db.scalars(select(LatestScore))
+        stays.value = stays.sent_value
+        for each in left:
+            each.problem, each.refused_at = "grades.person_refused", clock.now() - timedelta(days=2)
+    address = the_column(both_site).lineitem_url
+    both_site.lms.lms.columns.clear()  # so whoever is told about is not found
+    assert grades.run(tool) == 0
+    assert (the_column(both_site).lineitem_url, the_column(both_site).problem) == (address, None)
+
+
 def change_all_of_two_days_ago(database) -> None:
     with database.transaction() as db:
         for each in db.scalars(select(LatestScore)):

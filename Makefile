@@ -34,7 +34,7 @@ demo: install ## run the tool with a practice LMS and a seeded story
 test: install check $(SECOND)/.installed ## everything: style, types, layers, tests on SQLite, PostgreSQL and in a real browser
 	@sh tests/support/need.sh chromium
 	@sh tests/support/need.sh postgresql
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 check: install ## style, types and layers
 	@$(BIN)/ruff check .

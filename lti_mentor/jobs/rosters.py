@@ -22,6 +22,7 @@ from lti_mentor.lti.links import LaunchedLink
 from lti_mentor.lti.platforms import Platform
 from lti_mentor.lti.quirks import TOO_MANY
 from lti_mentor.lti.roster import RosterPage
+from lti_mentor.lti.services import TOO_SLOW
 from lti_mentor.mentoring import courses, joining, people
 from lti_mentor.mentoring.courses import Course, Listed
 from lti_mentor.mentoring.people import Identity
@@ -152,11 +153,16 @@ def _read(
 
 
 def _heeding(stop: threading.Event, pages: Iterator[RosterPage]) -> Iterator[RosterPage]:
-    """The pages until somebody stops the worker. Raises _Stopped."""
+    """The pages until somebody stops the worker; one that was sent is taken whole, with all its parts.
+
+    Raises _Stopped.
+    """
+    is_begun = False
     for page in pages:
-        if stop.is_set():
+        if stop.is_set() and not is_begun:
             raise _Stopped()
         yield page
+        is_begun = page.goes_on
 
 
 def _take(
@@ -260,7 +266,7 @@ def _read_links(tool: Tool, row: ContextServices, platform: Platform, stop: thre
             log.warning("people of a link not read", extra={"reason": problem.reason, "status": status})
             if status == TOO_MANY or (problem.retryable and retry_after is not None):
                 return clock.now() + _wait(retry_after, is_first=link is asked[0])
-            if problem.reason == "platform.too_slow" and link is not asked[0]:
+            if problem.reason == TOO_SLOW and link is not asked[0]:
                 return clock.now() + LINKS_GO_ON  # the others had the time
             is_answer = problem.reason == "platform.bad_status"
             _link_failed(tool, row, link, REFUSED.get(status, problem.reason) if is_answer else problem.reason)

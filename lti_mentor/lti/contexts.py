@@ -6,7 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, Uuid, bindparam, func, or_, select
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    Uuid,
+    and_,
+    bindparam,
+    func,
+    not_,
+    or_,
+    select,
+)
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lti_mentor import clock
@@ -15,7 +29,7 @@ from lti_mentor.errors import PlatformError
 from lti_mentor.lti.origins import origin
 from lti_mentor.lti.platforms import Deployment, Platform
 from lti_mentor.lti.roster import SCOPE as ROSTER_SCOPE
-from lti_mentor.lti.services import MOST_PAGES
+from lti_mentor.lti.services import MOST_PAGES, TOO_SLOW
 
 ROSTER_CLAIM = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
 GRADES_CLAIM = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
@@ -104,6 +118,16 @@ class ContextServices(Row):
         """Once it is at its end. A list of nobody is rather a mistake."""
         return self.roster_is_whole and self.roster_people > 0
 
+    @hybrid_property
+    def is_between_turns(self) -> bool:
+        """A long one that was cut by the time goes on at its next page: it is on its way, and that is no fault."""
+        return self.roster_problem == TOO_SLOW and self.roster_next_url is not None
+
+    @is_between_turns.inplace.expression
+    @classmethod
+    def _is_between_turns(cls) -> ColumnElement[bool]:
+        return and_(cls.roster_problem == TOO_SLOW, cls.roster_next_url.is_not(None))
+
     @property
     def is_being_read(self) -> bool:
         return self.roster_leased_until is not None and self.roster_leased_until > clock.now()
@@ -176,9 +200,17 @@ def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered)
     if known is not None and tuple(known) == (memberships, lineitems, scopes):
         return
     row = of(db, **key) or _new(db, key)
-    if row.memberships_url != memberships:
+    if _is_elsewhere(row.memberships_url, memberships):
         row.roster_differences_url = row.roster_next_url = row.roster_began_at = row.roster_leased_until = None
     row.memberships_url, row.lineitems_url, row.grade_scopes = memberships, lineitems, scopes
+
+
+def _is_elsewhere(known: str | None, named: str | None) -> bool:
+    """Where the addresses that were kept with the old one are not to be asked any more.
+
+    Another address at the same place is no other list: there are platforms that name another one with each link.
+    """
+    return origin(known or "") != origin(named or "")
 
 
 def _new(db: Session, key: Mapping[str, Any]) -> ContextServices:
@@ -201,12 +233,8 @@ def scopes_of(db: Session, platform: Platform) -> set[str]:
 
 
 def problems(db: Session, organization_id: uuid.UUID) -> Sequence[tuple[uuid.UUID, str, int]]:
-    """Why rosters could not be read the last time: deployment, reason, and of how many contexts.
-
-    A long one that is on its way is no fault.
-    """
-    known = ContextServices.roster_problem.is_not(None)
-    is_fault = or_(ContextServices.roster_problem != "platform.too_slow", ContextServices.roster_next_url.is_(None))
+    """Why rosters could not be read the last time: deployment, reason, and of how many contexts."""
+    known, is_fault = ContextServices.roster_problem.is_not(None), not_(ContextServices.is_between_turns)
     wanted = (
         select(ContextServices.deployment_id, ContextServices.roster_problem, func.count())
         .where(ContextServices.organization_id == organization_id, known, is_fault)

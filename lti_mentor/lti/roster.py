@@ -33,6 +33,7 @@ class RosterPage:
     members: tuple[Listed, ...]
     differences_url: str | None  # on the last page: where the changes after this reading can be had
     next_url: str | None  # none on the last page; of one that was taken apart its own, on all parts but the last
+    goes_on: bool  # this is a part of what was sent, and another one follows
     is_readable: bool  # false: somebody on it could not be made out, so who is missing is not known
 
 
@@ -59,8 +60,9 @@ def read_on(
             raise PlatformError("platform.no_members")
         found = tuple(listed for each in members if (listed := _listed(each, platform.role_map)))
         for first in range(0, len(found) or 1, PER_PAGE):  # some send a whole course: too much for one query
-            next_url = page.following if first + PER_PAGE >= len(found) else page.url
-            yield RosterPage(found[first : first + PER_PAGE], page.differences, next_url, len(found) == len(members))
+            part, goes_on = found[first : first + PER_PAGE], first + PER_PAGE < len(found)
+            next_url = page.url if goes_on else page.following
+            yield RosterPage(part, page.differences, next_url, goes_on, is_readable=len(found) == len(members))
 
 
 def _listed(member: Any, role_map: Mapping[str, str]) -> Listed | None:

@@ -17,6 +17,7 @@ from lti_mentor.tool import Tool
 
 MAXIMUM_BYTES = 20_000_000  # of one page: some platforms send a whole course at once
 MOST_PAGES = 2_000
+TOO_SLOW = "platform.too_slow"  # the reason of a list that has more pages than there was time for
 TOKEN_HELD = tokens.MARGIN / 2  # of a token that is good for the margin at least
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -87,7 +88,7 @@ class Service:
             if following in seen or len(seen) >= MOST_PAGES:
                 raise PlatformError("platform.endless_pages")
             if seen and until is not None and clock.now() > until:
-                raise PlatformError("platform.too_slow", retryable=True)
+                raise PlatformError(TOO_SLOW, retryable=True)
             seen.add(read := following)
             answer = self.call("GET", read, accept=accept)
             found = links(answer, read)

@@ -216,6 +216,7 @@ SENTENCES = {
     "activity.not_found": "The learning platform does not know this activity any more: it may have been taken out of the course. If it is still there, open it once from the course and ask again.",
     "activity.not_answered": "The learning platform does not say who can open this activity: it does not answer this question at all, or does not know the activity any more. Choose among everybody.",
     "roster.not_let_in": "This learning platform is switched off here, or no longer let in, so nothing is read from it. Ask the administrator of the tool.",
+    "roster.bit_by_bit": "The learning platform takes long. What it said is kept, and the rest is read without your doing anything.",
     "roster.error": "Something went wrong here while it was read. Ask again in a moment. If that does not help, tell the administrator of the tool.",
     "course.none": "Open this from a course in your learning platform.",
     "course.not_teacher": "Only a teacher of the course or a coordinator of its program may change its map.",

@@ -1,5 +1,6 @@
 """Rosters that are longer than a turn: the next turn goes on, and only what came to its end says who is gone."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -181,20 +182,34 @@ def test_a_reading_that_began_yesterday_begins_anew(tool, lms, both_site, slow, 
     assert services(both_site.database).roster_people == CROWD + 4
 
 
-def moved(database) -> None:
+def named(database, address: Callable[[str], str]) -> None:
     """A launch names another address."""
     with database.transaction() as db:
         row = db.scalars(select(ContextServices)).one()
-        offered = contexts.Offered(f"{row.memberships_url}?moved=1", None, ())
+        offered = contexts.Offered(address(row.memberships_url), None, ())
         contexts.keep(db, db.get_one(Deployment, row.deployment_id), row.context_id, offered)
 
 
-def test_another_address_of_the_list_lets_it_begin_anew(tool, lms, both_site, slow):
+def moved(database) -> None:
+    named(database, lambda url: url.replace("127.0.0.1", "localhost"))
+
+
+def test_another_place_of_the_list_lets_it_begin_anew(tool, lms, both_site, slow):
     rosters.run(tool)
     come_again(both_site.database)
     moved(both_site.database)
     assert rosters.run(tool) == 0
     assert services(both_site.database).roster_people == 50
+
+
+def test_another_address_with_each_launch_lets_it_go_on(tool, lms, both_site, slow):
+    """Of platforms that name the link in it."""
+    for turn in range(3):
+        named(both_site.database, lambda url, turn=turn: f"{url.partition('?')[0]}?link={turn}")
+        assert rosters.run(tool) == (turn == 2)
+        come_again(both_site.database) if turn < 2 else None
+    assert lms.roster_requests == 3, "no page twice"
+    assert gone(both_site.database) == {"left-1", "left-2"}
 
 
 def read_by_another(database) -> None:
@@ -228,6 +243,7 @@ def test_a_worker_whose_reading_was_replaced_leaves_the_other_one_alone(tool, lm
     }
     assert len(listed) == 50, "of the first page"
     change(both_site, ContextServices, roster_leased_until=None)
+    named(both_site.database, lambda url: url.replace("localhost", "127.0.0.1"))
     assert rosters.run(tool) == 1
     assert services(both_site.database).roster_people == CROWD + 4
     assert gone(both_site.database) == {"left-1", "left-2"}

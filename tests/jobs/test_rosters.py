@@ -314,7 +314,7 @@ def test_a_launch_that_names_no_roster_leaves_the_address_that_is_known(tool, lm
         assert row.lineitems_url == "https://lms.example.org/items"
 
 
-def test_a_worker_that_is_stopped_within_a_page_has_it_read_again(tool, lms, both_site):
+def test_a_worker_that_is_stopped_within_a_page_takes_it_to_its_end_and_counts_nobody_twice(tool, lms, both_site):
     class AfterAPart(threading.Event):
         def is_set(self):
             if services(both_site.database).roster_people > 50:
@@ -322,12 +322,13 @@ def test_a_worker_that_is_stopped_within_a_page_has_it_read_again(tool, lms, bot
             return super().is_set()
 
     members = ", ".join(f'{{"user_id": "{number}"}}' for number in range(600))
-    lms.bad_answers[:] = [nothing, broken(200, f'{{"members": [{members}]}}'.encode())]
+    following = f'<{both_site.lms.url}/courses/1/memberships?limit=50&from=100>; rel="next"'
+    lms.bad_answers[:] = [nothing, broken(200, f'{{"members": [{members}]}}'.encode(), Link=following)]
     assert rosters.run(tool, AfterAPart()) == 0
-    assert services(both_site.database).roster_people == 50 + 500
+    assert services(both_site.database).roster_people == 50 + 600
     assert rosters.run(tool) == 1
-    assert lms.roster_requests == 1 + 2, "answered: not the first page again"
-    assert len(standing(both_site.database)) == len(lms.world.courses[0].members) + 500
+    assert lms.roster_requests == 1 + 2, "answered: the last page again, which was not taken"
+    assert services(both_site.database).roster_people == 50 + 600 + len(lms.world.courses[0].members) - 100
 
 
 def test_a_worker_that_is_stopped_ends_after_a_page_and_the_next_one_goes_on_there(tool, lms, both_site):

@@ -43,8 +43,7 @@ def fits(wanted: Filter, statement: Statement) -> bool:
         return False
     if wanted.profiles and not _categories(statement) & set(wanted.profiles):
         return False
-    about = {value for kind, value in facets.facets(statement) if kind == facets.RELATED_ACTIVITY}
-    return not wanted.activities or not about.isdisjoint(map(facets.short, wanted.activities))
+    return not wanted.activities or facets.names_activity(statement, wanted.activities)
 
 
 def _categories(statement: Statement) -> set[str]:

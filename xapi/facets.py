@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -12,8 +12,9 @@ REMEMBERED = 200  # characters, of the values whose digests are
 BROADEST = 3000  # facets of one statement, and of all together that one is found by because they are about each other
 
 VERB = "verb"
-AGENT, RELATED_AGENT = "agent", "related_agent"
-ACTIVITY, RELATED_ACTIVITY = "activity", "related_activity"
+AGENT, RELATED_AGENT = "agent", "related_agent"  # who does it or whom it is done to; who is named elsewhere
+ACTIVITY, RELATED_ACTIVITY = "activity", "related_activity"  # what it is about; what is named elsewhere
+ANY_AGENT, ANY_ACTIVITY = (AGENT, RELATED_AGENT), (ACTIVITY, RELATED_ACTIVITY)
 REGISTRATION = "registration"
 AGENT_VERB = "agent_verb"  # the one pair that is asked for all the time, and often in vain
 
@@ -41,16 +42,16 @@ def in_one_spelling(agent: Statement) -> Statement:
 
 def facets(statement: Statement) -> set[tuple[str, str]]:
     """Every (kind, value) of the statement."""
-    verb, thing = short(statement["verb"]["id"]), statement["object"]
+    verb = short(statement["verb"]["id"])
     found = {(VERB, verb)}
     for key in _keys(_direct_agents(statement)):
         found.add((AGENT, key))
         found.add((AGENT_VERB, pair(key, verb)))
-    for key in _keys(agents_in(statement)):
+    for key in _keys(_other_agents(statement)):
         found.add((RELATED_AGENT, key))
-    if thing.get("objectType", "Activity") == "Activity":
-        found.add((ACTIVITY, short(thing["id"])))
-    for activity in activities_in(statement):
+    for activity in _direct_activities(statement):
+        found.add((ACTIVITY, short(activity["id"])))
+    for activity in _other_activities(statement):
         found.add((RELATED_ACTIVITY, short(activity["id"])))
     registration = statement.get("context", _NOTHING).get("registration")
     if registration:
@@ -71,6 +72,18 @@ def facet_digests(tenant: uuid.UUID, statement: Statement) -> set[bytes]:
     """Of all its facets."""
     home = tenant.hex
     return {_digested(home, kind, value) for kind, value in facets(statement)}
+
+
+def facet_digests_ever(tenant: uuid.UUID, statement: Statement) -> set[bytes]:
+    """With those that earlier versions wrote: who and what is named directly stood there as named elsewhere, too."""
+    twice = {AGENT: RELATED_AGENT, ACTIVITY: RELATED_ACTIVITY}
+    older = {facet_digest(tenant, twice[kind], value) for kind, value in facets(statement) if kind in twice}
+    return facet_digests(tenant, statement) | older
+
+
+def digests_of_agent(tenant: uuid.UUID, key: str) -> tuple[bytes, ...]:
+    """Wherever it is named: a statement says one of these, or both."""
+    return tuple(facet_digest(tenant, kind, short(key)) for kind in ANY_AGENT)
 
 
 def _digested(home: str, kind: str, value: str) -> bytes:
@@ -102,7 +115,11 @@ def short(value: str) -> str:
 
 def agents_in(statement: Statement) -> list[Statement]:
     """All agents, all groups, and the members of the groups."""
-    found, context = _direct_agents(statement), statement.get("context", _NOTHING)
+    return _direct_agents(statement) + _other_agents(statement)
+
+
+def _other_agents(statement: Statement) -> list[Statement]:
+    found, context = list[Statement](), statement.get("context", _NOTHING)
     for agent in (statement.get("authority"), context.get("instructor"), context.get("team")):
         if agent:
             found += _with_members(agent)
@@ -149,15 +166,24 @@ def _with_members(agent: Statement) -> list[Statement]:
 
 def activities_in(statement: Statement) -> list[Statement]:
     """All activities; the one that the statement is about comes last."""
-    found: list[Statement] = []
+    return _other_activities(statement) + _direct_activities(statement)
+
+
+def names_activity(statement: Statement, iris: Iterable[str]) -> bool:
+    """Whether it names one of these, in whatever part."""
+    return not {short(activity["id"]) for activity in activities_in(statement)}.isdisjoint(map(short, iris))
+
+
+def _direct_activities(statement: Statement) -> list[Statement]:
+    thing = statement["object"]
+    return [thing] if thing.get("objectType", "Activity") == "Activity" else []
+
+
+def _other_activities(statement: Statement) -> list[Statement]:
+    found, thing = list[Statement](), statement["object"]
     for activities in statement.get("context", _NOTHING).get("contextActivities", _NOTHING).values():
         found += activities if isinstance(activities, list) else [activities]
-    thing = statement["object"]
-    if thing.get("objectType") == "SubStatement":
-        found += activities_in(thing)
-    elif thing.get("objectType", "Activity") == "Activity":
-        found.append(thing)
-    return found
+    return found + activities_in(thing) if thing.get("objectType") == "SubStatement" else found
 
 
 _NOTHING: Statement = {}

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
-from xapi.facets import RELATED_ACTIVITY, Statement, facets, short
+from xapi.facets import Statement, names_activity
 from xapi.rows import Key, metadata
 
 WRITE, READ = "statements/write", "statements/read"
@@ -42,7 +42,7 @@ class Caller:
 
     def may_see(self, statement: Statement) -> bool:
         """Whether a bound key may: it has to name the activity itself. The others see what their scopes let them."""
-        return self.activity is None or (RELATED_ACTIVITY, short(self.activity)) in facets(statement)
+        return self.activity is None or names_activity(statement, [self.activity])
 
     def is_to_note(self, now: datetime) -> bool:
         """Whether it was not noted for a while that the key is used."""

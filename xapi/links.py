@@ -5,14 +5,14 @@ A statement whose object is a StatementRef is found by what the other one says t
 """
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import and_, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from xapi import strict
 from xapi.errors import InvalidStatement, VoidingRefused
-from xapi.facets import BROADEST, Statement, facet_digests
+from xapi.facets import BROADEST, Statement, facet_digests, facet_digests_ever
 from xapi.rows import Facet, Reference, StoredStatement, count_withdrawal, inserting, metadata
 from xapi.vocabulary import Verbs
 
@@ -72,8 +72,8 @@ def forget(db: Session, tenant: uuid.UUID, statements: Mapping[int, Statement]) 
     about = {ids[target_id]: _above(db, tenant, target_id, 2 * FARTHEST) for target_id in sorted(targets)}
     for seq, statement in statements.items():
         target_id = _target(statement)
-        beyond = _chain(db, tenant, target_id) if target_id else []
-        whole = [(seq, said) for said in facet_digests(tenant, statement)] + beyond
+        beyond = _chain(db, tenant, target_id, facet_digests_ever) if target_id else []
+        whole = [(seq, said) for said in facet_digests_ever(tenant, statement)] + beyond
         rows = [
             {"of": said, "of_seq": found, "of_source": source}
             for source, said in whole
@@ -117,9 +117,15 @@ def _find_by(db: Session, seqs: Iterable[int], chain: Iterable[Said]) -> None:
         db.execute(inserting(db, Facet).on_conflict_do_nothing(), rows)
 
 
-def _chain(db: Session, tenant: uuid.UUID, first: uuid.UUID) -> list[Said]:
+def _chain(
+    db: Session,
+    tenant: uuid.UUID,
+    first: uuid.UUID,
+    digests_of: Callable[[uuid.UUID, Statement], set[bytes]] = facet_digests,
+) -> list[Said]:
     """What the statement says, then what the one says that it is about, and so on."""
-    found: dict[int, set[bytes]] = {}
+    found: dict[int, Statement] = {}
+    total = 0
     following: uuid.UUID | None = first
     while following is not None and len(found) < FARTHEST:
         row = db.execute(
@@ -130,12 +136,12 @@ def _chain(db: Session, tenant: uuid.UUID, first: uuid.UUID) -> list[Said]:
         if row is None or row.seq in found:
             break
         statement = strict.parsed(row.body)
-        said = facet_digests(tenant, statement)
-        if sum(map(len, found.values())) + len(said) > BROADEST:
+        total += len(facet_digests(tenant, statement))
+        if total > BROADEST:
             break
-        found[row.seq] = said
+        found[row.seq] = statement
         following = _target(statement)
-    return [(source, each) for source, said in found.items() for each in said]
+    return [(source, each) for source, statement in found.items() for each in digests_of(tenant, statement)]
 
 
 def _above(db: Session, tenant: uuid.UUID, target_id: uuid.UUID, farthest: int) -> set[int]:

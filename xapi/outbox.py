@@ -30,7 +30,7 @@ from sqlalchemy.orm import Session
 
 from xapi import delivery, store, strict
 from xapi.delivery import Progress
-from xapi.facets import RELATED_AGENT, Statement, facet_digest, short
+from xapi.facets import Statement, digests_of_agent
 from xapi.rows import (
     DeadLetter,
     Facet,
@@ -386,7 +386,7 @@ def forget_agents(db: Session, *, tenant: uuid.UUID, agents: Iterable[str], now:
 
 
 def _forget(db: Session, tenant: uuid.UUID, agent: str) -> int:
-    said = Facet.digest == facet_digest(tenant, RELATED_AGENT, short(agent))
+    said = Facet.digest.in_(digests_of_agent(tenant, agent))
     withheld = select(literal(tenant), Facet.seq).where(said).distinct()
     db.execute(inserting(db, Withheld).from_select(["tenant", "seq"], withheld).on_conflict_do_nothing())
     spoken = select(Facet.seq).where(said)

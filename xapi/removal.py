@@ -13,7 +13,7 @@ from sqlalchemy import CursorResult, delete, insert, select
 from sqlalchemy.orm import Session
 
 from xapi import equality, links, store, strict
-from xapi.facets import RELATED_AGENT, Statement, facet_digest, short
+from xapi.facets import Statement, digests_of_agent, short
 from xapi.rows import Attachment, Enclosure, Facet, RemovedStatement, StoredStatement, count_withdrawal
 
 
@@ -28,7 +28,7 @@ def remove_naming(
 ) -> Gone:
     """Remove the statements that name somebody themselves, in whatever part."""
     named = select(Facet.seq).where(
-        Facet.digest.in_([facet_digest(tenant, RELATED_AGENT, short(agent)) for agent in agents]),
+        Facet.digest.in_([digest for agent in agents for digest in digests_of_agent(tenant, agent)]),
         Facet.source == Facet.seq,
     )
     return remove(db, tenant=tenant, seqs=set(db.scalars(named)), own=own, keyed=keyed)

@@ -170,9 +170,9 @@ class StoredStatement(Base):
 class Facet(Base):
     """What a statement can be found by: its verb, its agents and activities, and its registration.
 
-    There are ten of them a statement, so they are small, are their own index and have no other one, nor a foreign key:
+    There are eight to ten a statement, so they are small, their own index and have no other one, nor a foreign key:
     each stands there as facets.facet_digest, which has the tenant in it instead of a column, and whoever deletes a
-    statement finds its rows by what it says. An agent and an activity stand there twice, as direct and as related. A
+    statement finds its rows by what it says. Who and what is named in several places may stand there twice. A
     statement about another one can be found by what that one says too: such a row has the other's seq as ``source``.
     """
 

@@ -5,15 +5,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, exists, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, exists, func, select, union
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from xapi.facets import (
     ACTIVITY,
     AGENT,
     AGENT_VERB,
+    ANY_ACTIVITY,
+    ANY_AGENT,
     REGISTRATION,
-    RELATED_ACTIVITY,
     RELATED_AGENT,
     VERB,
     facet_digest,
@@ -48,26 +49,59 @@ class Query:
 
 
 def found(db: Session, tenant: uuid.UUID, wanted: Query) -> Select[int]:
-    """The seq of one statement more than fit on the page.
+    """The seq of one statement more than fit on the page, in its order.
 
-    The rarest filter leads, and what else is asked for has to be said by the same statement: the one found, or one that
-    it is about. Whoever sees only what is their own finds it only by what it says itself.
+    Where one of several facets leads, each has a page of its own, of which this is the beginning: so it takes no longer
+    where many statements say one of them.
     """
-    filters = [tuple(facet_digest(tenant, kind, value) for value in values) for kind, values in _filters(wanted)]
+    lead, others = _plan(db, tenant, wanted)
+    if lead is None:
+        return _paged(_all(tenant, wanted), wanted)
+    if len(lead) < 2:
+        return _paged(_saying_so(tenant, wanted, lead, others), wanted)
+    pages = [_paged(_saying_so(tenant, wanted, (digest,), others), wanted) for digest in lead]
+    together = union(*(select(page.subquery().c.seq) for page in pages)).subquery()
+    return _paged(select(together.c.seq), wanted)
+
+
+def fitting(db: Session, tenant: uuid.UUID, wanted: Query) -> Select[int]:
+    """The seq of all that fit, once each and in no order, from where the page begins."""
+    lead, others = _plan(db, tenant, wanted)
+    return _all(tenant, wanted) if lead is None else _saying_so(tenant, wanted, lead, others)
+
+
+def _plan(db: Session, tenant: uuid.UUID, wanted: Query) -> tuple[Filter | None, list[Filter]]:
+    """The rarest filter, by which they are found, if there is any, and what they have to say besides."""
+    filters = [
+        tuple(facet_digest(tenant, kind, value) for kind in kinds for value in values)
+        for kinds, values in _filters(wanted)
+    ]
     own: list[Filter] = [(facet_digest(tenant, RELATED_AGENT, short(wanted.authority)),)] if wanted.authority else []
     if not filters and not own:
-        return _paged(select(StoredStatement.seq).where(*_present(tenant, wanted)), StoredStatement.seq, tenant, wanted)
-    said = aliased(Facet)
+        return None, []
     lead = rarest(db, [*filters, *own], wanted)
+    return lead, [each for each in filters if each != lead]
+
+
+def _all(tenant: uuid.UUID, wanted: Query) -> Select[int]:
+    rows = select(StoredStatement.seq).where(*_present(tenant, wanted))
+    return _bounded(rows, StoredStatement.seq, tenant, wanted)
+
+
+def _saying_so(tenant: uuid.UUID, wanted: Query, lead: Filter, others: Sequence[Filter]) -> Select[int]:
+    """All of it has to be said by the same statement: the one found, or one that it is about.
+
+    Whoever sees only what is their own finds it only by what it says itself.
+    """
+    said = aliased(Facet)
     rows = select(said.seq).distinct().where(_says(said.digest, lead))
-    if own or wanted.within:  # an "=" PostgreSQL takes for rare, and sorts all there are
+    if wanted.authority or wanted.within:  # an "=" PostgreSQL takes for rare, and sorts all there are
         rows = rows.where(said.source.between(said.seq, said.seq))
-    for other in filters:
-        if other != lead:
-            rows = rows.where(has(other, said.seq, said.source))
-    if own or not wanted.also_voided:
+    for other in others:
+        rows = rows.where(has(other, said.seq, said.source))
+    if wanted.authority or not wanted.also_voided:
         rows = rows.join(StoredStatement, StoredStatement.seq == said.seq).where(*_present(tenant, wanted))
-    return _paged(rows, said.seq, tenant, wanted)
+    return _bounded(rows, said.seq, tenant, wanted)
 
 
 FAR = 500  # rows of an index: to walk over them takes less than to ask anything
@@ -104,7 +138,7 @@ def _present(tenant: uuid.UUID, wanted: Query) -> tuple[ColumnElement[bool], ...
     return tuple(found)
 
 
-def _paged(found: Select[int], seq: InstrumentedAttribute[int], tenant: uuid.UUID, wanted: Query) -> Select[int]:
+def _bounded(found: Select[int], seq: InstrumentedAttribute[int], tenant: uuid.UUID, wanted: Query) -> Select[int]:
     """Times are asked for by seq, which grows with them."""
     if wanted.since:
         found = found.where(seq > _last_seq(tenant, wanted.since))
@@ -112,6 +146,11 @@ def _paged(found: Select[int], seq: InstrumentedAttribute[int], tenant: uuid.UUI
         found = found.where(seq <= _last_seq(tenant, wanted.until))
     if wanted.after is not None:
         found = found.where(seq > wanted.after if wanted.ascending else seq < wanted.after)
+    return found
+
+
+def _paged(found: Select[int], wanted: Query) -> Select[int]:
+    seq = found.selected_columns[0]
     return found.order_by(seq.asc() if wanted.ascending else seq.desc()).limit(wanted.limit + 1)
 
 
@@ -131,23 +170,23 @@ def has(wanted: Filter, seq: InstrumentedAttribute[int], source: InstrumentedAtt
     return exists().where(_says(facet.digest, wanted), facet.seq == seq, facet.source == source)
 
 
-def _filters(wanted: Query) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What to find it by: a kind of facet and one of these values. What is rare most of the time comes first."""
+def _filters(wanted: Query) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """What to find it by: one of these kinds with one of these values. What is rare most of the time comes first."""
     named = (wanted.agent,) if isinstance(wanted.agent, str) else wanted.agent
     agents = None if named is None else tuple(map(short, named))  # of nobody at all, nothing is found
     verb = short(wanted.verb) if wanted.verb else None
     if wanted.registration:
-        yield REGISTRATION, (wanted.registration.lower(),)
+        yield (REGISTRATION,), (wanted.registration.lower(),)
     if wanted.within:
-        yield RELATED_ACTIVITY, (short(wanted.within),)
+        yield ANY_ACTIVITY, (short(wanted.within),)
     if agents is not None and verb and not wanted.related_agents:
-        yield AGENT_VERB, tuple(pair(agent, verb) for agent in agents)
+        yield (AGENT_VERB,), tuple(pair(agent, verb) for agent in agents)
     elif agents is not None:
-        yield (RELATED_AGENT if wanted.related_agents else AGENT), agents
+        yield (ANY_AGENT if wanted.related_agents else (AGENT,)), agents
     if wanted.activity:
-        yield (RELATED_ACTIVITY if wanted.related_activities else ACTIVITY), (short(wanted.activity),)
+        yield (ANY_ACTIVITY if wanted.related_activities else (ACTIVITY,)), (short(wanted.activity),)
     if verb and (agents is None or wanted.related_agents):
-        yield VERB, (verb,)
+        yield (VERB,), (verb,)
 
 
 def saying(wanted: Filter) -> Select[int]:

@@ -35,7 +35,16 @@ from sqlalchemy.orm import Session
 from xapi import attachments, equality, inserts, links, search, strict, times, validation
 from xapi.drafts import Batch, Draft, checked, draft_of, indexed, key_of
 from xapi.errors import Conflict
-from xapi.facets import AGENT, REGISTRATION, RELATED_ACTIVITY, RELATED_AGENT, Statement, facet_digest, short
+from xapi.facets import (
+    AGENT,
+    ANY_ACTIVITY,
+    REGISTRATION,
+    RELATED_AGENT,
+    Statement,
+    digests_of_agent,
+    facet_digest,
+    short,
+)
 from xapi.inserts import Written
 from xapi.rows import Head, StoredStatement, inserting, metadata
 from xapi.search import MAXIMUM, Query
@@ -296,7 +305,7 @@ def browse(db: Session, *, tenant: uuid.UUID, wanted: Query) -> list[Kept]:
 
 def count(db: Session, *, tenant: uuid.UUID, wanted: Query) -> int:
     """How many fit, on all pages together: counted in indexes alone, and then without those that are voided."""
-    found = search.found(db, tenant, replace(wanted, also_voided=True)).order_by(None).limit(None).subquery()
+    found = search.fitting(db, tenant, replace(wanted, also_voided=True)).subquery()
     counted = select(func.count()).select_from(found)
     everything = db.scalars(counted).one()
     if wanted.also_voided:
@@ -341,8 +350,12 @@ def scan(
         found = found.where(StoredStatement.verb.in_(list(verbs)))
     if authority:
         found = found.where(StoredStatement.authority == short(authority))
-    said = ((REGISTRATION, registration and registration.lower()), (AGENT, agent), (RELATED_ACTIVITY, activity))
-    filters = [(facet_digest(tenant, kind, short(value)),) for kind, value in said if value]
+    said = (
+        ((REGISTRATION,), registration and registration.lower()),
+        ((AGENT,), agent),
+        (ANY_ACTIVITY, activity),
+    )
+    filters = [tuple(facet_digest(tenant, kind, short(value)) for kind in kinds) for kinds, value in said if value]
     if filters:
         lead = search.rarest(db, filters, Query())
         found = found.where(StoredStatement.seq.in_(search.saying(lead)))
@@ -381,8 +394,9 @@ def count_naming(db: Session, *, tenant: uuid.UUID, related: Iterable[str], dire
 
 def _naming(db: Session, tenant: uuid.UUID, related: Iterable[str], direct: Iterable[str]) -> Iterator[int]:
     """Each seq once, in order: what each agent is named in is read by itself, in the order of the index."""
-    said = [(kind, agent) for kind, agents in ((RELATED_AGENT, related), (AGENT, direct)) for agent in agents]
-    found = heapq.merge(*(_saying(db, facet_digest(tenant, kind, short(agent))) for kind, agent in said))
+    digests = {digest for agent in related for digest in digests_of_agent(tenant, agent)}
+    digests |= {facet_digest(tenant, AGENT, short(agent)) for agent in direct}
+    found = heapq.merge(*(_saying(db, digest) for digest in sorted(digests)))
     return (seq for seq, _ in groupby(found))
 
 

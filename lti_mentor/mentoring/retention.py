@@ -16,7 +16,7 @@ from lti_mentor.db import Row, one_of
 from lti_mentor.errors import Invalid, NotFound
 from lti_mentor.mentoring.mentorships import Mentorship
 from lti_mentor.mentoring.programs import Program
-from xapi.facets import RELATED_ACTIVITY, Statement, facets
+from xapi.facets import Statement, activities_in
 from xapi.retention import Old
 
 WHOSE = ("all", "ours", "others")  # what the tool itself said, or clients of the record store
@@ -179,7 +179,7 @@ def running_programs(db: Session, organization_id: uuid.UUID) -> dict[str, str]:
 
 def figures_with(statement: Statement, running: dict[str, str]) -> list[str]:
     """The running programs whose figures count it: those that it names; all of them where it names none at all."""
-    named = {value for kind, value in facets(statement) if kind == RELATED_ACTIVITY}
+    named = {activity["id"] for activity in activities_in(statement)}
     programs = {iri.rpartition("/")[0] for iri in running}
     if any(iri.rpartition("/")[0] in programs for iri in named):
         return [name for iri, name in running.items() if iri in named]

@@ -173,9 +173,9 @@ def group(size):
 
 def test_nobody_fills_the_store_with_much_that_is_said_of_much(sqlite_database):
     with pytest.raises(InvalidStatement) as refused:
-        put(sqlite_database, [statement(), statement(actor=group(BROADEST // 3))])
+        put(sqlite_database, [statement(), statement(actor=group(BROADEST // 2))])
     assert refused.value.path == "[1]"
-    (broad,) = put(sqlite_database, [statement(actor=group(BROADEST // 3 - 5))])
+    (broad,) = put(sqlite_database, [statement(actor=group(BROADEST // 2 - 5))])
     some = links.MOST_COPIES // BROADEST
     put(sqlite_database, [about(broad) for _ in range(some)])
     assert len(found(sqlite_database, agent="mbox mailto:7@example.org")) == some + 1

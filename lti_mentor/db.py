@@ -61,6 +61,8 @@ ASIDE = 0.05  # seconds, after a lost race
 RECYCLED_AFTER = 600  # seconds: a connection to PostgreSQL may be lost without a word
 OLDEST_SQLITE = (3, 38)  # with functions for JSON
 PAUSE = 0.0002  # seconds, until it is asked again whether they are done
+LOG_PAGES = 20_000  # 80 MB that SQLite writes before it sorts them in: each page once, however often it changed
+CACHE_KILOBYTES = 16_000  # what a large transaction changes: what has no room is written and read once more
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -265,6 +267,8 @@ def _prepare_sqlite(writes: bool, seconds: int, connection: DBAPIConnection, ent
     for pragma in (patience, "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", side):
         cursor.execute(f"PRAGMA {pragma}")
     if writes:
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+        cursor.execute(f"PRAGMA cache_size = {-CACHE_KILOBYTES}")
         cursor.execute("PRAGMA busy_timeout = 0")  # ``_begin_writing`` waits, and nobody is in the way after it
     cursor.close()
     raw.create_function("lower", 1, _lower, deterministic=True)

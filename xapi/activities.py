@@ -12,13 +12,26 @@ from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, Insert, bindparam, select, update
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Engine,
+    Insert,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from xapi import strict
 from xapi.facets import Statement, activities_in
-from xapi.rows import Among, metadata
+from xapi.rows import Among, Texts, metadata
 from xapi.validation import COMPONENT_LISTS
 
 Definition = dict[str, Any]
@@ -27,9 +40,14 @@ REMEMBERED = 1000  # characters, of what is known and said
 _MERGED = ("name", "description", "extensions")
 _INTERACTION = ("interactionType", "correctResponsesPattern", *COMPONENT_LISTS)
 _ACTIVITIES = metadata.tables["xapi_activities"]
-_KNOWN = select(_ACTIVITIES.c.iri, _ACTIVITIES.c.definition).where(
-    _ACTIVITIES.c.tenant == bindparam("tenant"), Among(_ACTIVITIES.c.iri, "iris")
-)
+_OF_TENANT = select(_ACTIVITIES.c.iri, _ACTIVITIES.c.definition).where(_ACTIVITIES.c.tenant == bindparam("tenant"))
+_ASKED = func.unnest(cast(bindparam("iris", type_=Texts()), ARRAY(Text))).table_valued("iri").render_derived()
+# PostgreSQL may have planned this for a table that was empty: one by one, it walks over the index whatever it knows.
+_EACH = _OF_TENANT.where(_ACTIVITIES.c.iri == _ASKED.c.iri).limit(literal_column("1")).lateral()
+_KNOWN = {
+    "postgresql": select(_EACH).select_from(_ASKED.join(_EACH, true())),
+    "sqlite": _OF_TENANT.where(Among(_ACTIVITIES.c.iri, "iris")),
+}
 
 
 def _defining(made: postgresql.Insert | sqlite.Insert) -> Insert:
@@ -139,7 +157,7 @@ def spoken_of(statement: Statement) -> set[str]:
 
 
 def _texts(connection: Connection, tenant: uuid.UUID, iris: Collection[str]) -> dict[str, str]:
-    rows = connection.execute(_KNOWN, {"tenant": tenant, "iris": list(iris)}) if iris else ()
+    rows = connection.execute(_KNOWN[connection.dialect.name], {"tenant": tenant, "iris": list(iris)}) if iris else ()
     return {row.iri: row.definition for row in rows}
 
 

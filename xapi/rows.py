@@ -112,7 +112,7 @@ def _among_json(element: Among, compiler: SQLCompiler, **given: Any) -> str:
 @compiles(Among, "postgresql")
 def _among_array(element: Among, compiler: SQLCompiler, **given: Any) -> str:
     column, values = (compiler.process(each, **given) for each in (element.column, element.values))
-    return f"{column} = ANY(CAST({values} AS TEXT[]))"
+    return f"{column} = ANY(CAST((SELECT CAST({values} AS TEXT[])) AS TEXT[]))"  # or it is read anew for each row
 
 
 def inserting(db: Session | Connection, row: type[Base] | Table) -> postgresql.Insert | sqlite.Insert:

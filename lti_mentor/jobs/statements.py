@@ -187,13 +187,16 @@ class _Turn:
         if tries >= 2 * len(ahead):
             others.append(letters[1 + tries % (len(letters) - 1)])
         try:
-            self._send([first])
+            return self._send([first])
         except PlatformError as problem:
-            given = problem.values.get("status")
-            status = given if isinstance(given, int) else None
-            if reason_of(problem) in LASTING or status == delivery.TOO_MANY or not any(map(self._is_taken, others)):
+            if _is_of_the_target(problem) or not any(map(self._is_taken, others)):
                 raise
-            self._put_aside(first, status, str(problem.values.get("answer", "")))
+        try:
+            self._send([first])  # which may have come at the last bad moment
+        except PlatformError as problem:
+            if _is_of_the_target(problem):
+                raise
+            self._put_aside(first, _status(problem), str(problem.values.get("answer", "")))
 
     def _is_taken(self, letter: Letter) -> bool:
         try:
@@ -242,3 +245,13 @@ class _Turn:
                 seconds, spread = asked if isinstance(asked, int) else None, secrets.randbelow(1001) / 1000
                 retry_at = now + delivery.wait(self.target.failures + 1, spread, seconds)
                 outbox.failed(db, self.target, reason, said, now=now, retry_at=retry_at)
+
+
+def _is_of_the_target(problem: PlatformError) -> bool:
+    """Whatever it is sent, it would say the same."""
+    return reason_of(problem) in LASTING or _status(problem) == delivery.TOO_MANY
+
+
+def _status(problem: PlatformError) -> int | None:
+    given = problem.values.get("status")
+    return given if isinstance(given, int) else None

@@ -64,6 +64,20 @@ def test_whatever_gets_past_a_stubborn_statement_overtakes_none_of_its_registrat
         assert [each for each in lrs.kept if each in own] == [each for each in own if each != ids[0]]
 
 
+def test_a_record_store_that_comes_back_at_the_last_bad_moment_gets_everything(database, home, tool, loaded_settings):
+    lrs = Lrs(lambda batch: 500)
+    with target(database, loaded_settings, home, lrs) as found:
+        ids = say(database, home, [statement(number) for number in range(9)])
+        for passed in range(11):
+            later(tool, passed * 2000)
+        answers = iter([500])
+        lrs.judge = lambda batch: next(answers, 200)
+        later(tool, 11 * 2000)
+        assert next(answers, None) is None, "it was down once more"
+        assert dead(database, found) == []
+        assert sorted(lrs.kept) == sorted(ids)
+
+
 def test_statements_without_a_registration_get_past_a_stubborn_one(sqlite_database, loaded_settings):
     database, tool = sqlite_database, Tool(loaded_settings, sqlite_database, Vault(loaded_settings.secret_key))
     with database.transaction() as db:

@@ -38,7 +38,7 @@ from xapi.vocabulary import Verbs
 log = logging.getLogger(__name__)
 
 JSON, MIXED = "application/json", "multipart/mixed"
-PATIENCE = 0.25  # seconds, for the turn: whoever has it may wait for a lock
+PATIENCE = 1.0  # seconds, for the turn: whoever has it may wait for a lock, and four large batches take half of it
 GATHERING = 0.002  # seconds, for as many as there were the last time: a commit costs more than one of them
 MOST_BYTES = 200_000  # that are taken along
 

@@ -4,8 +4,10 @@ Each request says which version it speaks, and ``g.version`` is the newest one o
 store keeps the statements of both.
 """
 
+import hmac
 import logging
 import re
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
@@ -189,20 +191,34 @@ def _problem(status: int, reason: str, message: str) -> Answer:
 # Who asks -----------------------------------------------------------------------------------------------------------
 
 
-def needs(*scopes: str) -> Callable[[Callable[[], Answer]], Callable[[], Answer]]:
-    """Let in only callers whose key has one of these scopes, and who say which version they speak."""
+MOST_LET_IN = 1000
+_OWN = secrets.token_bytes(32)  # of this process alone: what is remembered of secrets is of no use elsewhere
+LET_IN: set[bytes] = set()  # digests of keys with their secrets that were good once
+
+
+def needs(*scopes: str, at_its_turn: bool = False) -> Callable[[Callable[[], Answer]], Callable[[], Answer]]:
+    """Let in only callers whose key has one of these scopes, and who say which version they speak.
+
+    With ``at_its_turn`` a key that was good before is looked up by the view, for all whose turn it is together; one
+    that was not is kept from having a turn at all.
+    """
 
     def decorate(view: Callable[[], Answer]) -> Callable[[], Answer]:
         @wraps(view)
         def take() -> Answer:
             if g.version == NEITHER:
                 raise Wrong(400, "version", f"Send the header X-Experience-API-Version: {ONE} or {TWO}.")
-            g.caller = caller_with(*scopes)
+            if not (at_its_turn and _digest(credentials()) in LET_IN):
+                g.caller = caller_with(*scopes)
             return view()
 
         return take
 
     return decorate
+
+
+def _digest(given: tuple[str, str]) -> bytes:
+    return hmac.digest(_OWN, ":".join(given).encode(), "sha256")
 
 
 def caller_with(*scopes: str) -> keys.Caller:
@@ -224,13 +240,17 @@ def out_of_bounds(why: str) -> Wrong:
 
 
 def _caller() -> keys.Caller:
-    key, secret = _credentials()
+    key, secret = given = credentials()
     vault = tool().vault
     with tool().database.looking() as db:
         caller = keys.find(db, key=key, secret=secret, fingerprints=lambda text: record.key_hashes(db, vault, text))
         g.iri_base = record.iri_base(db)
     if caller is None:
+        LET_IN.discard(_digest(given))
         raise Wrong(401, "key.unknown", "This key is not known, or its secret is wrong.")
+    if len(LET_IN) >= MOST_LET_IN:
+        LET_IN.clear()
+    LET_IN.add(_digest(given))
     now = clock.now()
     if caller.expires_at is not None and caller.expires_at <= now:
         until = f"{caller.expires_at:%Y-%m-%d %H:%M} UTC"
@@ -244,7 +264,7 @@ def _caller() -> keys.Caller:
     return caller
 
 
-def _credentials() -> tuple[str, str]:
+def credentials() -> tuple[str, str]:
     """A key and its secret; the header may have anything in it. Raises Wrong."""
     try:
         given = request.authorization

@@ -46,7 +46,7 @@ def _say_through(response: Response) -> Response:
 
 
 @statements.post("/statements", strict_slashes=False)
-@needs(keys.WRITE)
+@needs(keys.WRITE, at_its_turn=True)
 def post_statements() -> Answer:
     """Store one statement or a list of them, all or none."""
     query.only()
@@ -55,7 +55,7 @@ def post_statements() -> Answer:
 
 
 @statements.put("/statements", strict_slashes=False)
-@needs(keys.WRITE)
+@needs(keys.WRITE, at_its_turn=True)
 def put_statement() -> Answer:
     """Store one statement under the id of the address."""
     query.only("statementId")

@@ -26,7 +26,7 @@ from lti_mentor.activity import outside, record
 from lti_mentor.db import is_away
 from lti_mentor.mentoring import results
 from lti_mentor.tool import Tool
-from lti_mentor.web.lrs import Wrong, authority, out_of_bounds
+from lti_mentor.web.lrs import Wrong, authority, caller_with, credentials, out_of_bounds
 from lti_mentor.web.tool import tool
 from xapi import activities, drafts, keys, multipart, store, strict
 from xapi.drafts import Batch
@@ -43,23 +43,24 @@ GATHERING = 0.002  # seconds, for as many as there were the last time: a commit 
 MOST_BYTES = 200_000  # that are taken along
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Sent:
     """What a request sends to be stored, and what comes of it."""
 
     tool: Tool
-    caller: keys.Caller
+    key: tuple[str, str]  # with its secret
     version: str
     media_type: str
     boundary: str
     body: bytes
     statement_id: uuid.UUID | None  # of the address, where it is about a single one
+    caller: keys.Caller | None = None  # once the key was looked up
     outcome: Future[Taken] = field(default_factory=Future)
 
     def goes_with(self, other: "Sent") -> bool:
         """Whether a transaction could be of both. Attachments are for the statements that they came with."""
         is_plain = self.media_type == other.media_type == JSON
-        return is_plain and self.tool is other.tool and self.caller.key == other.caller.key
+        return is_plain and self.tool is other.tool and self.key == other.key
 
 
 class Turns:
@@ -141,15 +142,18 @@ def take_sent(statement_id: uuid.UUID | None = None) -> list[uuid.UUID]:
     """
     sent = Sent(
         tool=tool(),
-        caller=g.caller,
+        key=credentials(),
         version=g.version,
         media_type=request.mimetype,
         boundary=request.mimetype_params.get("boundary", ""),
         body=request.get_data(),  # which takes as long as the sender likes
         statement_id=statement_id,
+        caller=g.get("caller"),
     )
     with TURNS.turn(sent) as together:
         _settle(together)
+    if sent.caller is not None:
+        g.caller = sent.caller
     taken = sent.outcome.result()
     g.through = taken.through
     return taken.ids
@@ -160,6 +164,7 @@ def _settle(sents: Sequence[Sent]) -> None:
     problem: Exception = RuntimeError("the worker was stopped meanwhile")
     batches: list[tuple[Sent, Batch]] = []
     try:
+        _let_in(sents)
         for sent in sents:
             with _telling(sent):
                 batches.append((sent, _checked(sent)))
@@ -170,6 +175,14 @@ def _settle(sents: Sequence[Sent]) -> None:
         for sent in sents:
             if not sent.outcome.done():
                 sent.outcome.set_exception(problem)
+
+
+def _let_in(sents: Sequence[Sent]) -> None:
+    """Look the key up for those who came so far without: it is the same for all. Raises Wrong."""
+    if any(sent.caller is None for sent in sents):
+        g.caller = caller_with(keys.WRITE)
+        for sent in sents:
+            sent.caller = g.caller
 
 
 @contextmanager

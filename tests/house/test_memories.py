@@ -32,6 +32,7 @@ MEMORIES = {
     "xapi/facets.py _remembered": "digests, whose first part is the tenant",
     "xapi/values.py _is_iri": "whether a text is an IRI",
     # named by what belongs to one organization
+    "lti_mentor/web/lrs.py LET_IN": "digests of keys with their secrets, which are looked up all the same",
     "lti_mentor/activity/record.py _DEFINED": "activities that are known, by organization and IRI",
     "lti_mentor/insight/memory.py MEMORIES": "records, by organization and program",
     "lti_mentor/jobs/outside.py _TOKENS": "tokens, by target and its sealed secret",

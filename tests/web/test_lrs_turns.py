@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from sqlalchemy import event, text
+from sqlalchemy import event, select, text
 
+from lti_mentor import clock
 from lti_mentor.app import create_app
 from lti_mentor.db import connect
 from lti_mentor.web import lrs_storing
@@ -26,12 +27,13 @@ from lti_mentor.web.lrs_storing import TURNS, Sent
 from tests.support.record_store import EXAM, ONE, TWO, about, found, one, post, statement
 from tests.support.serving import served
 from xapi import keys
+from xapi.rows import StoredStatement
 
 
 @contextmanager
 def turn():
     """Somebody has it."""
-    with TURNS.turn(Sent(None, None, "", "", "", b"", None)):
+    with TURNS.turn(Sent(None, ("", ""), "", "", "", b"", None)):
         yield
 
 
@@ -162,11 +164,62 @@ def test_two_keys_and_two_tenants_are_never_stored_together(lrs_server, lrs_sess
 
 
 def test_what_comes_with_attachments_is_stored_alone():
-    caller = keys.Caller(uuid.uuid4(), "key", frozenset())
-    plain = Sent(object(), caller, ONE, "application/json", "", b"", None)
+    plain = Sent(object(), ("key", "secret"), ONE, "application/json", "", b"", None)
     mixed = replace(plain, media_type="multipart/mixed")
     assert plain.goes_with(replace(plain, version=TWO))
     assert not any(one.goes_with(other) for one, other in ((plain, mixed), (mixed, plain), (mixed, mixed)))
+    assert not plain.goes_with(replace(plain, key=("key", "another")))
+
+
+def looked_up(database, work):
+    """How often somebody looked for a key meanwhile."""
+    asked = []
+
+    def ask(connection, cursor, question, parameters, context, executemany):
+        if "FROM xapi_keys" in question:
+            asked.append(question)
+
+    engine = database.reader if database.is_sqlite else database.engine
+    event.listen(engine, "before_cursor_execute", ask)
+    work()
+    event.remove(engine, "before_cursor_execute", ask)
+    return len(asked)
+
+
+def test_a_key_that_was_good_is_looked_up_once_for_all_that_are_stored_together(lrs_server, lrs_client):
+    post(lrs_client, statement())
+    given = [(lrs_client, statement()) for _ in range(4)]
+    assert looked_up(lrs_server.database, lambda: at_once(*given)) == 1
+
+
+def test_a_key_that_is_disabled_while_they_wait_stores_nothing(lrs_server, lrs_client):
+    post(lrs_client, statement())
+    given = [statement() for _ in range(3)]
+
+    def disable():
+        with lrs_server.database.transaction() as db:
+            tenant = db.scalars(select(keys.Key.tenant).where(keys.Key.key == lrs_client.key[0])).one()
+            assert keys.disable(db, tenant=tenant, key=lrs_client.key[0], now=clock.now())
+
+    answers = at_once(*[(lrs_client, each) for each in given], meanwhile=disable)
+    assert [(answer.status_code, answer.json()["error"]) for answer in answers] == [(401, "key.unknown")] * 3
+    with lrs_server.database.reading() as db:
+        ids = [uuid.UUID(each["id"]) for each in given]
+        assert db.scalars(select(StoredStatement.seq).where(StoredStatement.statement_id.in_(ids))).all() == []
+
+
+def test_a_key_that_nobody_knows_has_no_turn(lrs_client):
+    for key, secret in ((lrs_client.key[0], "wrong"), ("nobody", lrs_client.key[1])):
+        with turn():
+            assert send(replace(lrs_client, key=(key, secret)), statement()).status_code == 401
+            assert TURNS.waiting == 0
+
+
+def test_a_key_that_may_not_write_is_told_so_also_when_it_was_good_before(lrs_server, lrs_session):
+    reader = lrs_server.client(lrs_session, keys.READ)
+    assert found(reader) == []
+    answer = send(reader, statement())
+    assert (answer.status_code, answer.json()["error"]) == (403, "key.scope")
 
 
 def test_a_database_that_is_away_is_waited_for_once(lrs_server, lrs_client):

@@ -193,14 +193,14 @@ def _problem(status: int, reason: str, message: str) -> Answer:
 
 MOST_LET_IN = 1000
 _OWN = secrets.token_bytes(32)  # of this process alone: what is remembered of secrets is of no use elsewhere
-LET_IN: set[bytes] = set()  # digests of keys with their secrets that were good once
+LET_IN: set[bytes] = set()  # digests of keys with their secrets that were good the last time
 
 
 def needs(*scopes: str, at_its_turn: bool = False) -> Callable[[Callable[[], Answer]], Callable[[], Answer]]:
     """Let in only callers whose key has one of these scopes, and who say which version they speak.
 
-    With ``at_its_turn`` a key that was good before is looked up by the view, for all whose turn it is together; one
-    that was not is kept from having a turn at all.
+    With ``at_its_turn`` a key that was good the last time is looked up by the view, for all whose turn it is together;
+    one that was not is kept from having a turn at all.
     """
 
     def decorate(view: Callable[[], Answer]) -> Callable[[], Answer]:
@@ -208,8 +208,11 @@ def needs(*scopes: str, at_its_turn: bool = False) -> Callable[[Callable[[], Ans
         def take() -> Answer:
             if g.version == NEITHER:
                 raise Wrong(400, "version", f"Send the header X-Experience-API-Version: {ONE} or {TWO}.")
-            if not (at_its_turn and _digest(credentials()) in LET_IN):
-                g.caller = caller_with(*scopes)
+            if at_its_turn and key_digest() in LET_IN:
+                return _known_by_then(view, *scopes)
+            g.caller = caller_with(*scopes)
+            if at_its_turn:
+                _let_in(key_digest())
             return view()
 
         return take
@@ -217,8 +220,25 @@ def needs(*scopes: str, at_its_turn: bool = False) -> Callable[[Callable[[], Ans
     return decorate
 
 
-def _digest(given: tuple[str, str]) -> bytes:
-    return hmac.digest(_OWN, ":".join(given).encode(), "sha256")
+def key_digest() -> bytes:
+    """Stands for the key and the secret of the request, in this process. Raises Wrong."""
+    return hmac.digest(_OWN, ":".join(_credentials()).encode(), "sha256")
+
+
+def _let_in(digest: bytes) -> None:
+    if len(LET_IN) >= MOST_LET_IN:
+        LET_IN.clear()
+    LET_IN.add(digest)
+
+
+def _known_by_then(view: Callable[[], Answer], *scopes: str) -> Answer:
+    """Who is refused before the turn has a key that is looked up as well: it may be good no more."""
+    try:
+        return view()
+    except Exception:
+        if "caller" not in g:
+            g.caller = caller_with(*scopes)
+        raise
 
 
 def caller_with(*scopes: str) -> keys.Caller:
@@ -240,17 +260,13 @@ def out_of_bounds(why: str) -> Wrong:
 
 
 def _caller() -> keys.Caller:
-    key, secret = given = credentials()
+    key, secret = _credentials()
     vault = tool().vault
     with tool().database.looking() as db:
         caller = keys.find(db, key=key, secret=secret, fingerprints=lambda text: record.key_hashes(db, vault, text))
         g.iri_base = record.iri_base(db)
     if caller is None:
-        LET_IN.discard(_digest(given))
         raise Wrong(401, "key.unknown", "This key is not known, or its secret is wrong.")
-    if len(LET_IN) >= MOST_LET_IN:
-        LET_IN.clear()
-    LET_IN.add(_digest(given))
     now = clock.now()
     if caller.expires_at is not None and caller.expires_at <= now:
         until = f"{caller.expires_at:%Y-%m-%d %H:%M} UTC"
@@ -264,7 +280,7 @@ def _caller() -> keys.Caller:
     return caller
 
 
-def credentials() -> tuple[str, str]:
+def _credentials() -> tuple[str, str]:
     """A key and its secret; the header may have anything in it. Raises Wrong."""
     try:
         given = request.authorization

@@ -26,7 +26,7 @@ from lti_mentor.activity import outside, record
 from lti_mentor.db import is_away
 from lti_mentor.mentoring import results
 from lti_mentor.tool import Tool
-from lti_mentor.web.lrs import Wrong, authority, caller_with, credentials, out_of_bounds
+from lti_mentor.web.lrs import LET_IN, Wrong, authority, caller_with, key_digest, out_of_bounds
 from lti_mentor.web.tool import tool
 from xapi import activities, drafts, keys, multipart, store, strict
 from xapi.drafts import Batch
@@ -48,7 +48,7 @@ class Sent:
     """What a request sends to be stored, and what comes of it."""
 
     tool: Tool
-    key: tuple[str, str]  # with its secret
+    key: bytes  # the digest of it and its secret
     version: str
     media_type: str
     boundary: str
@@ -142,7 +142,7 @@ def take_sent(statement_id: uuid.UUID | None = None) -> list[uuid.UUID]:
     """
     sent = Sent(
         tool=tool(),
-        key=credentials(),
+        key=key_digest(),
         version=g.version,
         media_type=request.mimetype,
         boundary=request.mimetype_params.get("boundary", ""),
@@ -152,9 +152,11 @@ def take_sent(statement_id: uuid.UUID | None = None) -> list[uuid.UUID]:
     )
     with TURNS.turn(sent) as together:
         _settle(together)
-    if sent.caller is not None:
-        g.caller = sent.caller
-    taken = sent.outcome.result()
+    try:
+        taken = sent.outcome.result()
+    finally:
+        if sent.caller is not None:  # also where it is refused
+            g.caller = sent.caller
     g.through = taken.through
     return taken.ids
 
@@ -180,7 +182,11 @@ def _settle(sents: Sequence[Sent]) -> None:
 def _let_in(sents: Sequence[Sent]) -> None:
     """Look the key up for those who came so far without: it is the same for all. Raises Wrong."""
     if any(sent.caller is None for sent in sents):
-        g.caller = caller_with(keys.WRITE)
+        try:
+            g.caller = caller_with(keys.WRITE)
+        except Wrong:
+            LET_IN.discard(sents[0].key)
+            raise
         for sent in sents:
             sent.caller = g.caller
 

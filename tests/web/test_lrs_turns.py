@@ -17,12 +17,13 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from sqlalchemy import event, select, text
+from sqlalchemy import event, select, text, update
 
 from lti_mentor import clock
 from lti_mentor.app import create_app
 from lti_mentor.db import connect
 from lti_mentor.web import lrs_storing
+from lti_mentor.web.lrs import LET_IN
 from lti_mentor.web.lrs_storing import TURNS, Sent
 from tests.support.record_store import EXAM, ONE, TWO, about, found, one, post, statement
 from tests.support.serving import served
@@ -33,7 +34,7 @@ from xapi.rows import StoredStatement
 @contextmanager
 def turn():
     """Somebody has it."""
-    with TURNS.turn(Sent(None, ("", ""), "", "", "", b"", None)):
+    with TURNS.turn(Sent(None, b"", "", "", "", b"", None)):
         yield
 
 
@@ -133,6 +134,7 @@ def test_what_is_wrong_concerns_nobody_else(lrs_client):
     )
     assert [answer.status_code for answer in answers][:5] == [400, 200, 409, 200, 200]
     assert [answer.status_code for answer in answers][5:] == [409, 400]
+    assert all("X-Experience-API-Consistent-Through" in answer.headers for answer in answers)
     for each in (taken, other, fine, twice):
         assert one(lrs_client, each["id"]).json()["object"]["id"] == EXAM
 
@@ -164,11 +166,11 @@ def test_two_keys_and_two_tenants_are_never_stored_together(lrs_server, lrs_sess
 
 
 def test_what_comes_with_attachments_is_stored_alone():
-    plain = Sent(object(), ("key", "secret"), ONE, "application/json", "", b"", None)
+    plain = Sent(object(), b"key", ONE, "application/json", "", b"", None)
     mixed = replace(plain, media_type="multipart/mixed")
     assert plain.goes_with(replace(plain, version=TWO))
     assert not any(one.goes_with(other) for one, other in ((plain, mixed), (mixed, plain), (mixed, mixed)))
-    assert not plain.goes_with(replace(plain, key=("key", "another")))
+    assert not plain.goes_with(replace(plain, key=b"another"))
 
 
 def looked_up(database, work):
@@ -208,18 +210,52 @@ def test_a_key_that_is_disabled_while_they_wait_stores_nothing(lrs_server, lrs_c
         assert db.scalars(select(StoredStatement.seq).where(StoredStatement.statement_id.in_(ids))).all() == []
 
 
+def is_out_of_turn(client, status, reason):
+    """Whether it is refused while somebody else has the turn."""
+    with turn():
+        answer = send(client, statement())
+        assert TURNS.waiting == 0
+    return (answer.status_code, answer.json()["error"]) == (status, reason)
+
+
 def test_a_key_that_nobody_knows_has_no_turn(lrs_client):
+    post(lrs_client, statement())
     for key, secret in ((lrs_client.key[0], "wrong"), ("nobody", lrs_client.key[1])):
-        with turn():
-            assert send(replace(lrs_client, key=(key, secret)), statement()).status_code == 401
-            assert TURNS.waiting == 0
+        for _ in range(2):
+            assert is_out_of_turn(replace(lrs_client, key=(key, secret)), 401, "key.unknown")
 
 
-def test_a_key_that_may_not_write_is_told_so_also_when_it_was_good_before(lrs_server, lrs_session):
+def test_a_key_that_may_not_write_has_no_turn_although_it_reads(lrs_server, lrs_session):
     reader = lrs_server.client(lrs_session, keys.READ)
-    assert found(reader) == []
-    answer = send(reader, statement())
-    assert (answer.status_code, answer.json()["error"]) == (403, "key.scope")
+    for _ in range(2):
+        assert found(reader) == []
+        assert is_out_of_turn(reader, 403, "key.scope")
+
+
+def test_a_key_that_is_over_has_a_last_turn_at_most(lrs_server, lrs_client):
+    post(lrs_client, statement())
+    with lrs_server.database.transaction() as db:
+        over = {"expires_at": clock.now() - timedelta(seconds=1)}
+        db.execute(update(keys.Key).where(keys.Key.key == lrs_client.key[0]).values(over))
+    assert send(lrs_client, statement()).json()["error"] == "key.expired"
+    assert is_out_of_turn(lrs_client, 401, "key.expired")
+
+
+def test_what_is_wrong_before_the_turn_is_answered_like_everything_else(lrs_server, lrs_client):
+    post(lrs_client, statement())
+    for method, parameters in (("PUT", {}), ("PUT", {"statementId": "none"}), ("POST", {"x": "1"})):
+        kind = {"Content-Type": "application/json"}
+        answer = lrs_client.ask(method, "statements", parameters, json.dumps(statement()), **kind)
+        assert answer.status_code == 400
+        assert "X-Experience-API-Consistent-Through" in answer.headers
+    with lrs_server.database.transaction() as db:
+        db.execute(update(keys.Key).where(keys.Key.key == lrs_client.key[0]).values(disabled_at=clock.now()))
+    assert lrs_client.ask("POST", "statements", {"x": "1"}, "{}", **kind).status_code == 401
+
+
+def test_nothing_of_a_secret_is_kept_when_a_request_is_over(lrs_client):
+    post(lrs_client, statement())
+    assert lrs_client.key[1] not in f"{vars(TURNS)} {LET_IN}"
 
 
 def test_a_database_that_is_away_is_waited_for_once(lrs_server, lrs_client):

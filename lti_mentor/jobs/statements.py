@@ -153,8 +153,6 @@ class _Turn:
 
     def _send(self, letters: Sequence[Letter]) -> None:
         """Whatever cannot go together goes in halves, in the same order."""
-        if self.is_over:
-            return  # the rest has its turn later
         if len(letters) > self.most:
             return self._halve(letters)
         answer = self.speaker.send(letters)
@@ -172,14 +170,15 @@ class _Turn:
 
     def _halve(self, letters: Sequence[Letter]) -> None:
         half = (len(letters) + 1) // 2
-        self._send(letters[:half])
-        self._send(letters[half:])
+        for some in (letters[:half], letters[half:]):
+            if not self.is_over:  # or it has its turn later
+                self._send(some)
 
     def _get_past(self, letters: Sequence[Letter]) -> None:
         """Nothing got through for long: where another letter is taken, it is the first alone that breaks them.
 
-        The other one overtakes none of its registration but the first, which is put aside then. Order is given up last:
-        once each of those that may go ahead had two chances, any other one gets one besides.
+        The other one overtakes none of its registration but the first, which is put aside then, or comes late. Order is
+        given up last: once each of those that may go ahead had two chances, any other one gets one besides.
         """
         first, ahead = letters[0], delivery.first_of_each(letters[1:])
         tries = self.target.failures - delivery.STUCK_AFTER

@@ -111,7 +111,12 @@ def test_two_stubborn_statements_in_a_row_of_one_registration_are_both_put_aside
     assert sorted(lrs.kept) == ids[2:]
 
 
-def test_a_statement_that_gets_no_answer_holds_the_others_up_for_a_while_only(sqlite_database, loaded_settings):
+@pytest.mark.parametrize("seconds", [10, 0.1])
+def test_a_statement_that_gets_no_answer_holds_the_others_up_for_a_while_only(
+    sqlite_database, loaded_settings, monkeypatch, seconds
+):
+    """Also where the turn is over by the time that nothing came."""
+    monkeypatch.setattr(statements, "TURN", timedelta(seconds=seconds))
     quick = replace(loaded_settings, answer_timeout_seconds=0.3, read_timeout_seconds=0.3)
     tool, over = Tool(quick, sqlite_database, Vault(quick.secret_key)), threading.Event()
     with sqlite_database.transaction() as db:

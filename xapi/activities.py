@@ -42,7 +42,7 @@ _INTERACTION = ("interactionType", "correctResponsesPattern", *COMPONENT_LISTS)
 _ACTIVITIES = metadata.tables["xapi_activities"]
 _OF_TENANT = select(_ACTIVITIES.c.iri, _ACTIVITIES.c.definition).where(_ACTIVITIES.c.tenant == bindparam("tenant"))
 _ASKED = func.unnest(cast(bindparam("iris", type_=Texts()), ARRAY(Text))).table_valued("iri").render_derived()
-# PostgreSQL may have planned this for a table that was empty: one by one, it walks over the index whatever it knows.
+# Planned while the table was empty, PostgreSQL would walk over all of it. One by one it goes to the index.
 _EACH = _OF_TENANT.where(_ACTIVITIES.c.iri == _ASKED.c.iri).limit(literal_column("1")).lateral()
 _KNOWN = {
     "postgresql": select(_EACH).select_from(_ASKED.join(_EACH, true())),

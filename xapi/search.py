@@ -24,6 +24,7 @@ from xapi.facets import (
 from xapi.rows import Facet, StoredStatement, metadata
 
 MAXIMUM = 100  # statements on one page
+MOST_PAGES = 20  # that are put together
 Filter = tuple[bytes, ...]  # one of these facets, as facets.facet_digest writes them
 _FACETS = metadata.tables["xapi_facets"]
 
@@ -51,13 +52,13 @@ class Query:
 def found(db: Session, tenant: uuid.UUID, wanted: Query) -> Select[int]:
     """The seq of one statement more than fit on the page, in its order.
 
-    Where one of several facets leads, each has a page of its own, of which this is the beginning: so it takes no longer
+    Where one of a few facets leads, each has a page of its own, of which this is the beginning: so it takes no longer
     where many statements say one of them.
     """
     lead, others = _plan(db, tenant, wanted)
     if lead is None:
         return _paged(_all(tenant, wanted), wanted)
-    if len(lead) < 2:
+    if not 1 < len(lead) <= MOST_PAGES:
         return _paged(_saying_so(tenant, wanted, lead, others), wanted)
     pages = [_paged(_saying_so(tenant, wanted, (digest,), others), wanted) for digest in lead]
     together = union(*(select(page.subquery().c.seq) for page in pages)).subquery()

@@ -200,15 +200,16 @@ def keep(db: Session, deployment: Deployment, context_id: str, offered: Offered)
     if known is not None and tuple(known) == (memberships, lineitems, scopes):
         return
     row = of(db, **key) or _new(db, key)
+    if row.memberships_url != memberships:
+        row.roster_differences_url = None
     if _is_elsewhere(row.memberships_url, memberships):
-        row.roster_differences_url = row.roster_next_url = row.roster_began_at = row.roster_leased_until = None
+        row.roster_next_url = row.roster_began_at = row.roster_leased_until = None
     row.memberships_url, row.lineitems_url, row.grade_scopes = memberships, lineitems, scopes
 
 
 def _is_elsewhere(known: str | None, named: str | None) -> bool:
-    """Where the addresses that were kept with the old one are not to be asked any more.
-
-    Another address at the same place is no other list: there are platforms that name another one with each link.
+    """Where a reading cannot go on. Another address at the same place is enough: there are platforms that name another
+    one with each link.
     """
     return origin(known or "") != origin(named or "")
 

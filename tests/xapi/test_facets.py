@@ -1,17 +1,19 @@
 """What statements are found by: each thing stands in the index once, wherever in the statement it is named."""
 
 import json
+from datetime import datetime
 
 import pytest
 from sqlalchemy import delete, func, insert, select
 
-from tests.xapi.test_store import AUTHORITY, TENANT, about, found, put, statement
-from xapi import removal, store
+from tests.xapi.test_store import AUTHORITY, NOW, STRANGER, TENANT, about, found, put, statement
+from xapi import outbox, removal, search, store
 from xapi.facets import ANY_ACTIVITY, ANY_AGENT, agent_key, facet_digest, facet_digests, facet_digests_ever, facets
-from xapi.rows import Facet, StoredStatement
+from xapi.rows import Facet, StoredStatement, Withheld
 from xapi.store import Query
 
 ANN, BEN = {"mbox": "mailto:ann@example.org"}, {"mbox": "mailto:ben@example.org"}
+VOIDED = "http://adlnet.gov/expapi/verbs/voided"
 COURSE, ITEM = "https://lms.example.org/courses/1", "https://lms.example.org/items/1"
 OF_ANN = {"agent": agent_key(ANN), "related_agents": True}
 OF_COURSE = {"activity": COURSE, "related_activities": True}
@@ -51,6 +53,43 @@ def test_what_is_named_anywhere_is_found_page_by_page_each_statement_once(
     assert seen == given[:: -1 if ascending else 1]
     with database.reading() as db:
         assert store.count(db, tenant=TENANT, wanted=Query(**wanted)) == len(given)
+
+
+def test_what_is_named_anywhere_is_found_between_two_times_and_not_once_voided(database, given):
+    gone, *rest = given
+    (voiding,) = put(database, [statement(verb={"id": VOIDED}, object={"objectType": "StatementRef", "id": gone})])
+    left = [str(voiding), *rest]  # it is about what names her
+    times = [json.loads(body)["stored"] for body in found(database, **OF_ANN)]
+    since, until = (datetime.fromisoformat(times[place]) for place in (9, 2))
+    for ascending in (False, True):
+        order = {"ascending": ascending}
+        assert ids(found(database, **OF_ANN, **order)) == left[:: -1 if ascending else 1]
+        between = ids(found(database, **OF_ANN, **order, since=since, until=until))
+        assert between == left[2:9][:: -1 if ascending else 1]
+    assert gone in ids(found(database, **OF_ANN, also_voided=True))
+
+
+def test_what_is_named_anywhere_is_found_by_whoever_sees_only_what_is_their_own_or_in_bounds(database, given):
+    with database.transaction() as db:
+        store.put(db, tenant=TENANT, statements=[statement(actor=ANN)], now=NOW, authority=STRANGER)
+    theirs = found(database, **OF_ANN, authority=agent_key(STRANGER))
+    assert [json.loads(body)["authority"] for body in theirs] == [STRANGER]
+    assert ids(found(database, **OF_ANN, authority=agent_key(AUTHORITY))) == given
+    assert ids(found(database, **OF_ANN, within=COURSE)) == [*ids(theirs), *given]
+
+
+def test_what_is_about_a_statement_is_found_once_though_that_one_names_somebody_twice(database):
+    (first,) = put(database, [statement(actor=ANN, context={"instructor": ANN})])
+    (second,) = put(database, [statement(actor=BEN, object={"objectType": "StatementRef", "id": str(first)})])
+    assert ids(found(database, **OF_ANN)) == [str(second), str(first)]
+    two = {"agent": (agent_key(ANN), agent_key(BEN)), "related_agents": True}
+    assert ids(found(database, **two)) == [str(second), str(first)]
+
+
+def test_however_many_agents_are_asked_for_they_are_found_in_order(database, given):
+    many = tuple(f"mbox mailto:{number}@example.org" for number in range(search.MOST_PAGES))
+    assert ids(found(database, agent=(*many, agent_key(ANN)), related_agents=True)) == given
+    assert found(database, agent=many, related_agents=True) == []
 
 
 def test_who_is_named_directly_alone_is_found_without_the_others(database, given):
@@ -116,3 +155,11 @@ def test_whoever_is_forgotten_goes_wherever_they_are_named(database, older):
         assert db.scalar(select(func.count()).where(Facet.digest.in_(digests))) == 0
         left = [facet_digest(TENANT, kind, COURSE) for kind in ANY_ACTIVITY]
         assert db.scalar(select(func.count()).where(Facet.digest.in_(left))) == 0
+
+
+@pytest.mark.parametrize("stored", ["given", "older"])
+def test_nothing_is_sent_any_more_of_whoever_is_named_anywhere(request, database, stored):
+    count = len(request.getfixturevalue(stored))
+    with database.transaction() as db:
+        outbox.forget_agents(db, tenant=TENANT, agents=[agent_key(ANN)], now=NOW)
+        assert db.scalar(select(func.count()).select_from(Withheld)) == count

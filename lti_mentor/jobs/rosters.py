@@ -199,12 +199,13 @@ def _end(
     if read is None:
         raise _Stopped
     is_of_one_turn = row.roster_next_url is None
+    is_same = is_of_one_turn and read.memberships_url == row.memberships_url
     listed_since = started_at if is_of_one_turn else read.roster_whole_at
     if read.tells_who_left and listed_since is not None:
         course, seen_since = _course(db, row), min(seen_since, listed_since)
         gone = courses.close_roster(db, course, at=started_at, listed_since=listed_since, seen_since=seen_since)
         visit.close_visits_of(db, course.organization_id, gone, course_id=course.id)
-    contexts.roster_read(read, started_at=started_at, differences_url=differences_url if is_of_one_turn else None)
+    contexts.roster_read(read, started_at=started_at, differences_url=differences_url if is_same else None)
     return read
 
 

@@ -21,7 +21,7 @@ from werkzeug.exceptions import HTTPException
 
 from lti_mentor import clock
 from lti_mentor.activity import record
-from lti_mentor.db import UNREACHABLE
+from lti_mentor.db import UNREACHABLE, is_away
 from lti_mentor.web.tool import tool
 from xapi import keys
 from xapi.errors import (
@@ -235,8 +235,9 @@ def _known_by_then(view: Callable[[], Answer], *scopes: str) -> Answer:
     """Who is refused before the turn has a key that is looked up as well: it may be good no more."""
     try:
         return view()
-    except Exception:
-        if "caller" not in g:
+    except Exception as error:
+        is_about_key = isinstance(error, Wrong) and error.status in (401, 403)
+        if "caller" not in g and not is_about_key and not is_away(error):
             g.caller = caller_with(*scopes)
         raise
 

@@ -71,7 +71,7 @@ class Turns:
         self._changed, self._joined = Condition(lock), Condition(lock)
         self._waiting: list[Sent] = []
         self._holder: Sent | None = None
-        self._last: Sent | None = None  # whose turn was the last one, without the body
+        self._last: Sent | None = None  # whose turn was the last one, without the body and what came of it
         self._lately = 0  # how many could have gone with it by its end
 
     @property
@@ -93,7 +93,7 @@ class Turns:
         finally:
             with self._changed:
                 if self._holder is sent:
-                    self._holder, self._last = None, replace(sent, body=b"")
+                    self._holder, self._last = None, replace(sent, body=b"", outcome=Future())
                     self._lately = len(chosen) + len(_together(sent, self._waiting))
                     self._changed.notify_all()
 

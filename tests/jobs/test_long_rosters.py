@@ -212,6 +212,21 @@ def test_another_address_with_each_launch_lets_it_go_on(tool, lms, both_site, sl
     assert gone(both_site.database) == {"left-1", "left-2"}
 
 
+def test_changes_since_a_list_are_not_asked_of_the_one_that_a_launch_named_meanwhile(tool, lms, both_site):
+    url = f"{both_site.lms.url}/courses/1/memberships"
+
+    def meanwhile():
+        named(both_site.database, lambda known: f"{known}?link=7")
+        return broken(200, b'{"members": [{"user_id": "learner"}]}', Link=f'<{url}?since=7>; rel="differences"')()
+
+    lms.bad_answers[:] = [meanwhile]
+    assert rosters.run(tool) == 1
+    assert services(both_site.database).roster_differences_url is None
+    change(both_site, ContextServices, roster_differences_url=f"{url}?since=7")
+    named(both_site.database, lambda known: f"{url}?link=8")
+    assert services(both_site.database).roster_differences_url is None
+
+
 def read_by_another(database) -> None:
     """The lease ended, and the reading was a day old."""
     with database.transaction() as db:

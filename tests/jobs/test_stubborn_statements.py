@@ -2,8 +2,10 @@
 
 import json
 import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from flask import Response
@@ -117,6 +119,9 @@ def test_a_statement_that_gets_no_answer_holds_the_others_up_for_a_while_only(
 ):
     """Also where the turn is over by the time that nothing came."""
     monkeypatch.setattr(statements, "TURN", timedelta(seconds=seconds))
+    began = time.monotonic()
+    running = SimpleNamespace(now=lambda: clock.now() + timedelta(seconds=time.monotonic() - began))
+    monkeypatch.setattr(statements, "clock", running)  # time goes on where it was moved to
     quick = replace(loaded_settings, answer_timeout_seconds=0.3, read_timeout_seconds=0.3)
     tool, over = Tool(quick, sqlite_database, Vault(quick.secret_key)), threading.Event()
     with sqlite_database.transaction() as db:

@@ -1,5 +1,6 @@
 """Who can open an activity: asked of a real platform, kept when it fails, and nobody is in a course by it."""
 
+import re
 import threading
 from datetime import timedelta
 from functools import partial
@@ -313,3 +314,19 @@ def test_a_deployment_that_goes_takes_its_activities_along(both_site, tool, ask)
     with both_site.database.reading() as db:
         assert db.scalars(select(LaunchedLink)).all() == []
         assert db.scalars(select(LinkMember)).all() == []
+
+
+def test_a_list_that_is_read_in_several_turns_is_on_its_way_and_no_fault(
+    tool, lms, coordinator, page, only, ask, monkeypatch
+):
+    monkeypatch.setattr(rosters, "LONGEST", timedelta(0))
+    ask()
+    rosters.run(tool)
+    lists = coordinator.get(page).text
+    for shown, words in (
+        (lists, "read bit by bit, 50 people so far"),
+        (coordinator.get(only).text, "the list of the course is read first, 50 people so far"),
+    ):
+        assert re.search(r'<span class="status waiting">◔&nbsp;([^<]*)', shown)[1] == words
+        assert "the rest is read without your doing anything" in shown
+        assert re.search("asked again later|status late", shown) is None

@@ -137,22 +137,6 @@ def test_how_far_the_reading_is_can_be_seen(both_site, tool, lms, coordinator, o
     ]
 
 
-def test_a_list_that_is_read_in_several_turns_is_on_its_way_and_no_fault(
-    tool, lms, coordinator, page, only, ask, monkeypatch
-):
-    monkeypatch.setattr(rosters, "LONGEST", timedelta(0))
-    ask()
-    rosters.run(tool)
-    lists = coordinator.get(page).text
-    for shown, words in (
-        (lists, "read bit by bit, 50 people so far"),
-        (coordinator.get(only).text, "the list of the course is read first, 50 people so far"),
-    ):
-        assert re.search(r'<span class="status waiting">◔&nbsp;([^<]*)', shown)[1] == words
-        assert "the rest is read without your doing anything" in shown
-        assert re.search("asked again later|status late", shown) is None
-
-
 def test_an_activity_for_everybody_says_so(tool, lms, coordinator, only, ask):
     lms.links["1"][0].group = ""
     ask()

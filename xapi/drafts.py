@@ -3,9 +3,8 @@
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from xapi import attachments, strict, times, validation
 from xapi.errors import InvalidStatement
@@ -13,13 +12,12 @@ from xapi.facets import BROADEST, Statement, agent_key, facet_digests, short
 from xapi.inserts import Findable, findable
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(NamedTuple):
     """A statement that only lacks the time when it is stored, which may be its timestamp too."""
 
     id: uuid.UUID
     statement: Statement
-    timestamp: datetime | None
+    timestamp: str | None  # in UTC, as times.written has it
     digests: set[bytes]  # of its facets
     text: str  # canonical JSON
 
@@ -43,9 +41,10 @@ class Batch:
 
 def draft_of(statement: Statement, tenant: uuid.UUID, authority: Statement) -> Draft:
     """Of one that is complete and valid."""
-    said = {name: value for name, value in statement.items() if name != "stored"}
-    said |= {"authority": authority, "version": said.get("version", "1.0.0")}
-    moment = times.parsed(said["timestamp"]) if "timestamp" in said else None
+    said = {**statement, "authority": authority}
+    said.pop("stored", None)
+    said.setdefault("version", "1.0.0")
+    moment = times.written(times.parsed(said["timestamp"])) if "timestamp" in said else None
     return Draft(uuid.UUID(said["id"]), said, moment, facet_digests(tenant, said), strict.written(said))
 
 
@@ -67,12 +66,13 @@ def checked(
         try:
             said = validation.checked(statement, version)
             attachments.check(said, contents, version)
-            if "id" in said and uuid.UUID(said["id"]) in named:
-                raise InvalidStatement("id", "It appears twice in this batch.", "xAPI 2.0, 4.1.6.1")
-            if "id" in said:
-                named.add(uuid.UUID(said["id"]))
-            said["id"] = said["id"].lower() if "id" in said else str(uuid.uuid4())
+            is_named = "id" in said
+            said["id"] = said["id"].lower() if is_named else str(uuid.uuid4())
             draft = draft_of(said, tenant, authority)
+            if is_named and draft.id in named:
+                raise InvalidStatement("id", "It appears twice in this batch.", "xAPI 2.0, 4.1.6.1")
+            if is_named:
+                named.add(draft.id)
             if len(draft.digests) > BROADEST:
                 raise InvalidStatement("", f"It names more than {BROADEST} agents and activities.")
         except InvalidStatement as error:
@@ -90,8 +90,8 @@ def together(batches: Sequence[Batch]) -> Batch:
 
 
 def indexed(drafts: Iterable[tuple[int, Draft]]) -> Findable:
-    """What they are found by, each under its place."""
-    return findable((digest, place) for place, draft in drafts for digest in draft.digests)
+    """What they are found by, each under its place; the places are in order."""
+    return findable((place, draft.digests) for place, draft in drafts)
 
 
 def key_of(authority: Statement) -> str:

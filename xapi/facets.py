@@ -2,13 +2,13 @@
 
 import hashlib
 import uuid
-from collections.abc import Container, Iterable, Iterator
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Container, Iterable, Iterator
+from functools import lru_cache, partial
+from typing import Any, TypeVar
 
 Statement = dict[str, Any]
+Made = TypeVar("Made")
 LONGEST = 1000  # bytes
-REMEMBERED = 200  # characters, of the values whose digests are
 BROADEST = 3000  # facets of one statement, and of all together that one is found by because they are about each other
 
 VERB = "verb"
@@ -22,7 +22,8 @@ AGENT_VERB = "agent_verb"  # the one pair that is asked for all the time, and of
 def agent_key(agent: Statement) -> str | None:
     """The identifier of an agent as one text; none for an anonymous group."""
     if "account" in agent:
-        return f"account {agent['account']['homePage']} {agent['account']['name']}"
+        account = agent["account"]
+        return f"account {account['homePage']} {account['name']}"
     agent = in_one_spelling(agent)
     for kind in ("mbox", "mbox_sha1sum", "openid"):
         if kind in agent:
@@ -42,21 +43,29 @@ def in_one_spelling(agent: Statement) -> Statement:
 
 def facets(statement: Statement) -> set[tuple[str, str]]:
     """Every (kind, value) of the statement."""
+    found, registration = _named(statement, lambda kind, value: (kind, value)), _registration(statement)
+    return found | {(REGISTRATION, registration)} if registration else found
+
+
+def _named(statement: Statement, made: Callable[[str, str], Made]) -> set[Made]:
+    """What is made of each (kind, value), but for the registration."""
     verb = short(statement["verb"]["id"])
-    found = {(VERB, verb)}
+    found = {made(VERB, verb)}
     for key in _keys(_direct_agents(statement)):
-        found.add((AGENT, key))
-        found.add((AGENT_VERB, pair(key, verb)))
+        found.add(made(AGENT, key))
+        found.add(made(AGENT_VERB, pair(key, verb)))
     for key in _keys(_other_agents(statement)):
-        found.add((RELATED_AGENT, key))
+        found.add(made(RELATED_AGENT, key))
     for activity in _direct_activities(statement):
-        found.add((ACTIVITY, short(activity["id"])))
+        found.add(made(ACTIVITY, short(activity["id"])))
     for activity in _other_activities(statement):
-        found.add((RELATED_ACTIVITY, short(activity["id"])))
-    registration = statement.get("context", _NOTHING).get("registration")
-    if registration:
-        found.add((REGISTRATION, registration.lower()))
+        found.add(made(RELATED_ACTIVITY, short(activity["id"])))
     return found
+
+
+def _registration(statement: Statement) -> str:
+    registration: str = statement.get("context", _NOTHING).get("registration", "")
+    return registration.lower()
 
 
 def _keys(agents: list[Statement]) -> list[str]:
@@ -65,13 +74,16 @@ def _keys(agents: list[Statement]) -> list[str]:
 
 def facet_digest(tenant: uuid.UUID, kind: str, value: str) -> bytes:
     """What the index holds of a facet: 16 bytes that no other one has, of whatever tenant."""
-    return _digested(tenant.hex, kind, value)
+    return _digest(tenant.hex, kind, value)
 
 
 def facet_digests(tenant: uuid.UUID, statement: Statement) -> set[bytes]:
     """Of all its facets."""
-    home = tenant.hex
-    return {_digested(home, kind, value) for kind, value in facets(statement)}
+    home, registration = tenant.hex, _registration(statement)
+    found = _named(statement, partial(_remembered, home))
+    if registration:  # which does not come again so soon
+        found.add(_digest(home, REGISTRATION, registration))
+    return found
 
 
 def facet_digests_ever(tenant: uuid.UUID, statement: Statement) -> set[bytes]:
@@ -84,13 +96,6 @@ def facet_digests_ever(tenant: uuid.UUID, statement: Statement) -> set[bytes]:
 def digests_of_agent(tenant: uuid.UUID, key: str) -> tuple[bytes, ...]:
     """Wherever it is named: a statement says one of these, or both."""
     return tuple(facet_digest(tenant, kind, short(key)) for kind in ANY_AGENT)
-
-
-def _digested(home: str, kind: str, value: str) -> bytes:
-    """Remembered where it may come again."""
-    if kind == REGISTRATION or len(value) > REMEMBERED:
-        return _digest(home, kind, value)
-    return _remembered(home, kind, value)
 
 
 def _digest(home: str, kind: str, value: str) -> bytes:
@@ -119,7 +124,8 @@ def agents_in(statement: Statement) -> list[Statement]:
 
 
 def _other_agents(statement: Statement) -> list[Statement]:
-    found, context = list[Statement](), statement.get("context", _NOTHING)
+    found: list[Statement] = []
+    context = statement.get("context", _NOTHING)
     for agent in (statement.get("authority"), context.get("instructor"), context.get("team")):
         if agent:
             found += _with_members(agent)
@@ -161,7 +167,7 @@ def _parts(statement: Statement) -> Iterator[tuple[str, list[Statement]]]:
 
 
 def _with_members(agent: Statement) -> list[Statement]:
-    return [agent, *agent.get("member", ())]
+    return [agent, *agent["member"]] if "member" in agent else [agent]
 
 
 def activities_in(statement: Statement) -> list[Statement]:
@@ -180,7 +186,8 @@ def _direct_activities(statement: Statement) -> list[Statement]:
 
 
 def _other_activities(statement: Statement) -> list[Statement]:
-    found, thing = list[Statement](), statement["object"]
+    found: list[Statement] = []
+    thing = statement["object"]
     for activities in statement.get("context", _NOTHING).get("contextActivities", _NOTHING).values():
         found += activities if isinstance(activities, list) else [activities]
     return found + activities_in(thing) if thing.get("objectType") == "SubStatement" else found

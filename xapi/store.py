@@ -139,9 +139,9 @@ def _write(
     said: dict[int, Statement] = {}
     rows: list[Written] = []
     for place, draft in drafts.items():
-        seq, moment = first + place, stored + timedelta(microseconds=place)
-        said[seq], body = draft.stored(times.written(moment))
-        verb = said[seq]["verb"]["id"]
+        seq, moment = first + place, times.written(stored + timedelta(microseconds=place))
+        said[seq], body = draft.stored(moment)
+        verb = draft.statement["verb"]["id"]
         rows.append(Written(seq, draft.id, moment, draft.timestamp or moment, verb, body))
     inserts.statements(connection, tenant, whose, rows)
     return said

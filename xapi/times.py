@@ -30,4 +30,4 @@ def since_and_until(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
 
 def written(moment: datetime) -> str:
     """Microseconds and a Z."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    return moment.astimezone(UTC).isoformat("T", "microseconds")[:26] + "Z"

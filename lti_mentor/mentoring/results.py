@@ -2,7 +2,7 @@
 
 import math
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,6 @@ VERBS = {
     "http://adlnet.gov/expapi/verbs/failed": 0.0,
     "http://adlnet.gov/expapi/verbs/completed": None,
 }  # and the share of the maximum they stand for when they carry no score
-AT_ONCE = 100
 _ITEMS = Base.metadata.tables["items"]
 
 
@@ -35,24 +34,15 @@ def take_statements(db: Session, organization_id: uuid.UUID, statements: Iterabl
     """
     db.flush()  # items that were added a moment ago
     count = 0
-    for statement, iris, titles in _looked_up(db, organization_id, statements):
+    about = [each for each in statements if _may_be_result(each)]
+    iris, titles = _spoken_of(db, organization_id, about)
+    known = [each for each in about if each["object"]["id"] in iris or not titles.isdisjoint(_names(each))]
+    for statement in sorted((each for each in known if _share(each) is not None), key=_account):
         if statement["object"]["id"] in iris:
             count += _take_statement(db, organization_id, statement)
-        elif not titles.isdisjoint(_names(statement)):
+        else:
             _note_address(db, organization_id, statement)
     return count
-
-
-def _looked_up(
-    db: Session, organization_id: uuid.UUID, statements: Iterable[Mapping[str, Any]]
-) -> Iterator[tuple[Mapping[str, Any], set[str], set[str]]]:
-    """Results, with the addresses and the titles of items that they may be about."""
-    results = sorted((each for each in statements if _is_result(each)), key=_account)
-    for start in range(0, len(results), AT_ONCE):
-        some = results[start : start + AT_ONCE]
-        iris, titles = _spoken_of(db, organization_id, some)
-        for statement in some:
-            yield statement, iris, titles
 
 
 _IRIS = select(_ITEMS.c.activity_iri, literal(None)).where(
@@ -73,6 +63,8 @@ def _spoken_of(
 
     Most are about neither, and nothing else is looked up for them.
     """
+    if not statements:
+        return set(), set()
     iris = list({each["object"]["id"] for each in statements})
     titles = list({title for each in statements for title in _names(each)})
     given = {"organization_id": organization_id, "iris": iris, "titles": titles}
@@ -85,9 +77,10 @@ def _account(statement: Mapping[str, Any]) -> tuple[str, str]:
     return account.get("homePage", ""), account.get("name", "")
 
 
-def _is_result(statement: Mapping[str, Any]) -> bool:
+def _may_be_result(statement: Mapping[str, Any]) -> bool:
+    """Whether somebody with an account did well or badly at an activity."""
     is_about_activity = statement["object"].get("objectType", "Activity") == "Activity"
-    return is_about_activity and "account" in statement["actor"] and _share(statement) is not None
+    return is_about_activity and statement["verb"]["id"] in VERBS and "account" in statement["actor"]
 
 
 def _take_statement(db: Session, organization_id: uuid.UUID, statement: Mapping[str, Any]) -> int:

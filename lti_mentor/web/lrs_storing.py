@@ -240,9 +240,9 @@ def _checked(sent: Sent) -> Batch:
             raise InvalidStatement("", "It has to be one statement.", "Part Three, 2.1.1")
         if str(given.setdefault("id", str(sent.statement_id))).lower() != str(sent.statement_id):
             raise InvalidStatement("id", "It differs from statementId.", "Part Three, 2.1.1")
-    said, tenant = given if isinstance(given, list) else [given], g.caller.tenant
-    batch = drafts.checked(said, tenant=tenant, authority=authority(), version=sent.version, contents=contents)
-    if not all(g.caller.may_see(draft.statement) for draft in batch.drafts):
+    said, caller = given if isinstance(given, list) else [given], g.caller
+    batch = drafts.checked(said, tenant=caller.tenant, authority=authority(), version=sent.version, contents=contents)
+    if not all(caller.may_see(draft.statement) for draft in batch.drafts):
         raise out_of_bounds("a statement has to have it as its object or among the activities of its context")
     return batch
 

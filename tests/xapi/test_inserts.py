@@ -8,10 +8,11 @@ from sqlalchemy.exc import IntegrityError
 
 from lti_mentor.db import lost_a_race
 from tests.xapi.test_store import NOW, TENANT, put, statement
-from xapi import inserts, store
+from xapi import inserts, store, times
 from xapi.inserts import Written
 from xapi.search import Query
 
+AT = times.written(NOW)
 STRANGE = "tab\t, line\n, return\r, slash \\ \\. \\N, quotes \" '' and Prüfung 😀"
 
 
@@ -26,7 +27,7 @@ def test_strange_letters_come_back_from_a_batch_and_alone(database):
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_row_that_is_there_already_is_the_error_that_it_is_elsewhere(database, count):
-    rows = [Written(seq, uuid.uuid4(), NOW, NOW, "https://a.example/verb", "{}") for seq in range(1, count + 1)]
+    rows = [Written(seq, uuid.uuid4(), AT, AT, "https://a.example/verb", "{}") for seq in range(1, count + 1)]
     with database.transaction() as db:
         inserts.statements(db.connection(), TENANT, "somebody", rows)
     with pytest.raises(IntegrityError) as caught, database.transaction() as db:
@@ -38,7 +39,8 @@ def test_a_row_that_is_there_already_is_the_error_that_it_is_elsewhere(database,
 
 
 def test_an_error_says_nothing_of_the_row(database):
-    rows = [Written(None, uuid.uuid4(), NOW, NOW, "https://a.example/verb", '{"name": "Secret"}')] * 2
+    taken = uuid.uuid4()
+    rows = [Written(seq, taken, AT, AT, "https://a.example/verb", '{"name": "Secret"}') for seq in (1, 2)]
     with pytest.raises(IntegrityError) as caught, database.transaction() as db:
         inserts.statements(db.connection(), TENANT, "somebody", rows)
     said = f"{caught.value} {caught.value.__cause__} {caught.value.orig!r}"

@@ -1,16 +1,18 @@
 """Rows, and the two ways to reach them: ``transaction()`` to write, ``reading()`` to look."""
 
+import logging
 import select as waiting
 import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -56,12 +58,15 @@ from sqlalchemy.types import TypeDecorator
 
 from lti_mentor.errors import SettingsError
 
+log = logging.getLogger(__name__)
+
 WAIT_SECONDS = 10  # for others who write to the same file
 ASIDE = 0.05  # seconds, after a lost race
 RECYCLED_AFTER = 600  # seconds: a connection to PostgreSQL may be lost without a word
 OLDEST_SQLITE = (3, 38)  # with functions for JSON
 PAUSE = 0.0002  # seconds, until it is asked again whether they are done
-LOG_PAGES = 20_000  # 80 MB that SQLite writes before it sorts them in: each page once, however often it changed
+LOG_BYTES = 80_000_000  # that SQLite writes before they are sorted in: each page once, however often it changed
+LOG_STEP = 10_000_000  # more of them, before it is tried again; and as much is cut off, so that it is seen to grow anew
 CACHE_KILOBYTES = 16_000  # what a large transaction changes: what has no room is written and read once more
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -247,6 +252,7 @@ def _connect_sqlite(url: str) -> Database:
         event.listen(each, "connect", partial(_prepare_sqlite, writes, seconds))
         dialect: Any = each.dialect  # a listener to "begin" would cost something at each statement too
         dialect.do_begin = partial(_begin_writing, seconds) if writes else _begin_reading
+        dialect.do_commit = partial(_commit, str(each.url.database)) if writes else dialect.do_commit
     for other in (reader, hasty):
         event.listen(engine, "engine_disposed", lambda _, other=other: other.dispose())
     return Database(engine, reader, reader, hasty)
@@ -267,7 +273,8 @@ def _prepare_sqlite(writes: bool, seconds: int, connection: DBAPIConnection, ent
     for pragma in (patience, "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", side):
         cursor.execute(f"PRAGMA {pragma}")
     if writes:
-        cursor.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+        cursor.execute("PRAGMA wal_autocheckpoint = 0")  # ``_commit`` does it
+        cursor.execute(f"PRAGMA journal_size_limit = {LOG_BYTES - LOG_STEP}")
         cursor.execute(f"PRAGMA cache_size = {-CACHE_KILOBYTES}")
         cursor.execute("PRAGMA busy_timeout = 0")  # ``_begin_writing`` waits, and nobody is in the way after it
     cursor.close()
@@ -293,6 +300,34 @@ def _begin_writing(seconds: int, connection: PoolProxiedConnection) -> None:
         else:
             return
     raw.execute("BEGIN IMMEDIATE")  # raises
+
+
+def _commit(file: str, connection: PoolProxiedConnection) -> None:
+    """And sort the log in where it is long, again and again as it grows while somebody still reads in it.
+
+    SQLite by itself would let others write meanwhile. Where somebody always does, it never comes to an end: the log
+    grows and grows, and it is at it with every commit.
+    """
+    connection.commit()
+    log_file = Path(f"{file}-wal")
+    before, now = connection.info.get("log", 0), log_file.stat().st_size if log_file.exists() else 0
+    connection.info["log"] = now
+    if now >= LOG_BYTES and now // LOG_STEP > before // LOG_STEP:
+        try:
+            _sort_in(file, connection)
+        except sqlite3.Error as error:  # what was committed is there all the same
+            log.warning("the log of the database was not sorted in", extra={"reason": type(error).__name__})
+
+
+def _sort_in(file: str, connection: PoolProxiedConnection) -> None:
+    """Most of it while others write, the rest while nobody can: whoever writes next begins the log anew."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as beside:
+        beside.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        _begin_writing(WAIT_SECONDS, connection)
+        try:
+            beside.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        finally:
+            connection.rollback()
 
 
 def _begin_reading(connection: PoolProxiedConnection) -> None:

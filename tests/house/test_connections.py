@@ -1,5 +1,9 @@
 """How connections of the database are used again."""
 
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -64,3 +68,83 @@ def test_a_connection_that_the_server_ended_is_not_used_again(postgres_database)
         with way() as opened:
             opened.execute(NAMES).all()
     other.engine.dispose()
+
+
+@pytest.fixture
+def log_size(sqlite_database, monkeypatch):
+    """Of the log that SQLite keeps beside the database, which is short here."""
+    monkeypatch.setattr(db, "LOG_BYTES", 2_000_000)
+    monkeypatch.setattr(db, "LOG_STEP", 500_000)
+    sqlite_database.engine.dispose()
+    return lambda: Path(f"{sqlite_database.engine.url.database}-wal").stat().st_size
+
+
+def write(database, kilobytes):
+    with database.transaction() as session:
+        session.add_all(Organization(name=f"{uuid4()} {'x' * 1000}") for _ in range(kilobytes))
+
+
+def names_in(database):
+    with database.reading() as session:
+        return session.scalar(select(func.count()).select_from(Organization))
+
+
+def test_the_log_of_sqlite_begins_anew_once_it_is_long(sqlite_database, log_size):
+    write(sqlite_database, 50)
+    assert 0 < log_size() < db.LOG_BYTES - db.LOG_STEP
+    for _ in range(100):
+        write(sqlite_database, 50)
+    assert log_size() < 2 * db.LOG_BYTES
+    assert names_in(sqlite_database) == 101 * 50
+
+
+def test_the_log_of_sqlite_begins_anew_also_where_two_processes_write_all_the_time(sqlite_database, log_size):
+    """One of them alone never finds it at rest."""
+    other, lengths = db.connect(f"sqlite:///{sqlite_database.engine.url.database}"), []
+
+    def keep_writing(mine):
+        for _ in range(60):
+            write(mine, 40)
+            lengths.append(log_size())
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(keep_writing, [sqlite_database, other]))
+    other.engine.dispose()
+    assert max(lengths) < 5 * db.LOG_BYTES
+    assert names_in(sqlite_database) == 2 * 60 * 40
+
+
+def test_whoever_reads_in_the_log_of_sqlite_keeps_it_and_stops_nobody(sqlite_database, log_size):
+    write(sqlite_database, 50)
+    with sqlite_database.reading() as session:
+        before = session.scalars(NAMES).all()
+        for _ in range(20):
+            write(sqlite_database, 50)
+        assert log_size() > 2 * db.LOG_BYTES
+        assert session.scalars(NAMES).all() == before
+    for _ in range(5):
+        write(sqlite_database, 50)
+    assert log_size() < db.LOG_BYTES
+    assert names_in(sqlite_database) == 26 * 50
+
+
+def _without_sorting(action, name, *_):
+    is_it = action == sqlite3.SQLITE_PRAGMA and name == "wal_checkpoint"
+    return sqlite3.SQLITE_DENY if is_it else sqlite3.SQLITE_OK
+
+
+def test_what_was_committed_is_there_where_the_log_of_sqlite_cannot_be_sorted_in(
+    sqlite_database, log_size, monkeypatch, caplog
+):
+    class Refusing(sqlite3.Connection):
+        """Which is refused what it wants, as on a full disk."""
+
+        def __init__(self, *given, **named):
+            super().__init__(*given, **named)
+            self.set_authorizer(_without_sorting)
+
+    write(sqlite_database, 50)
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Refusing))
+    write(sqlite_database, 500)
+    assert "the log of the database was not sorted in" in caplog.text
+    assert names_in(sqlite_database) == 550

@@ -252,7 +252,8 @@ def _connect_sqlite(url: str) -> Database:
         event.listen(each, "connect", partial(_prepare_sqlite, writes, seconds))
         dialect: Any = each.dialect  # a listener to "begin" would cost something at each statement too
         dialect.do_begin = partial(_begin_writing, seconds) if writes else _begin_reading
-        dialect.do_commit = partial(_commit, str(each.url.database)) if writes else dialect.do_commit
+    dialect = engine.dialect
+    dialect.do_commit = partial(_commit, str(engine.url.database))
     for other in (reader, hasty):
         event.listen(engine, "engine_disposed", lambda _, other=other: other.dispose())
     return Database(engine, reader, reader, hasty)

@@ -44,7 +44,7 @@ def draft_of(statement: Statement, tenant: uuid.UUID, authority: Statement) -> D
     said = {**statement, "authority": authority}
     said.pop("stored", None)
     said.setdefault("version", "1.0.0")
-    moment = times.written(times.parsed(said["timestamp"])) if "timestamp" in said else None
+    moment = times.in_utc(said["timestamp"]) if "timestamp" in said else None
     return Draft(uuid.UUID(said["id"]), said, moment, facet_digests(tenant, said), strict.written(said))
 
 

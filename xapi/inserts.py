@@ -16,10 +16,10 @@ AT_ONCE = 500  # statements
 
 
 class Written(NamedTuple):
-    """A statement as it goes into its table; its times are as times.written has them."""
+    """A statement as it goes into its table; its id is in small letters, its times are as times.written has them."""
 
     seq: int
-    id: uuid.UUID
+    id: str
     stored: str
     timestamp: str
     verb: str
@@ -56,7 +56,7 @@ def statements(connection: Connection, tenant: uuid.UUID, whose: str, rows: Sequ
         for start in range(0, len(rows), AT_ONCE):
             _add_to_sqlite(connection, tenant, whose, rows[start : start + AT_ONCE])
     elif len(rows) == 1:
-        connection.exec_driver_sql(_ONE, (tenant, whose, *rows[0]))
+        connection.exec_driver_sql(_ONE, (str(tenant), whose, *rows[0]))
     else:
         for start in range(0, len(rows), AT_ONCE):
             _copy_to_postgresql(connection, tenant, whose, rows[start : start + AT_ONCE])
@@ -67,7 +67,7 @@ def _copy_to_postgresql(connection: Connection, tenant: uuid.UUID, whose: str, r
     driver, cursor = connection.dialect.loaded_dbapi, connection.connection.cursor()
     home = f"{tenant}\t{_copied(whose)}"
     lines = [
-        f"{home}\t{seq}\t{statement_id}\t{stored}\t{timestamp}\t{_copied(verb)}\t{_copied(body)}\n"
+        f"{home}\t{seq}\t{statement_id}\t{stored}\t{timestamp}\t{_copied(verb)}\t{body.replace(_BACKSLASH, _TWO)}\n"
         for seq, statement_id, stored, timestamp, verb, body in rows
     ]
     try:
@@ -80,16 +80,18 @@ def _copy_to_postgresql(connection: Connection, tenant: uuid.UUID, whose: str, r
         cursor.close()
 
 
+_BACKSLASH, _TWO = "\\", "\\\\"  # of what COPY reads otherwise, JSON has nothing else
+
+
 def _copied(text: str) -> str:
-    """As COPY reads it: the driver does the same for each value, and asks each what it is."""
-    text = text.replace("\\", "\\\\")
-    return text if text.isprintable() else text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    """As COPY reads it."""
+    return text.replace(_BACKSLASH, _TWO).replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
 def _add_to_sqlite(connection: Connection, tenant: uuid.UUID, whose: str, rows: Sequence[Written]) -> None:
     home, values = tenant.hex, list[object]()
     for seq, statement_id, stored, timestamp, verb, body in rows:
-        values += (home, whose, seq, statement_id.hex, _moment(stored), _moment(timestamp), verb, body)
+        values += (home, whose, seq, statement_id.replace("-", ""), _moment(stored), _moment(timestamp), verb, body)
     marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(rows))
     connection.exec_driver_sql(_INSERT + marks, tuple(values))
 

@@ -141,8 +141,7 @@ def _write(
     for place, draft in drafts.items():
         seq, moment = first + place, times.written(stored + timedelta(microseconds=place))
         said[seq], body = draft.stored(moment)
-        verb = draft.statement["verb"]["id"]
-        rows.append(Written(seq, draft.id, moment, draft.timestamp or moment, verb, body))
+        rows.append(Written(seq, said[seq]["id"], moment, draft.timestamp or moment, said[seq]["verb"]["id"], body))
     inserts.statements(connection, tenant, whose, rows)
     return said
 

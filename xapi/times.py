@@ -21,6 +21,13 @@ def parsed(text: str) -> datetime:
         raise ValueError("before the first or after the last year") from None
 
 
+def in_utc(text: str) -> str:
+    """The same moment as ``written`` has it, of a text that ``parsed`` takes: most are nearly so."""
+    if text[-1] == "Z" and text[10] == "T" and len(text) > 19:  # with seconds
+        return f"{text[:19]}.{text[20:-1]:0<6.6}Z"
+    return written(parsed(text))
+
+
 def since_and_until(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
     """What ``since`` (exclusive) and ``until`` (inclusive) are for the whole of a day. Raises OverflowError."""
     begin, end = (datetime.combine(each, time.min, zone) for each in (day, day + timedelta(days=1)))

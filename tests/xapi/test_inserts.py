@@ -27,19 +27,19 @@ def test_strange_letters_come_back_from_a_batch_and_alone(database):
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_row_that_is_there_already_is_the_error_that_it_is_elsewhere(database, count):
-    rows = [Written(seq, uuid.uuid4(), AT, AT, "https://a.example/verb", "{}") for seq in range(1, count + 1)]
+    rows = [Written(seq, str(uuid.uuid4()), AT, AT, "https://a.example/verb", "{}") for seq in range(1, count + 1)]
     with database.transaction() as db:
         inserts.statements(db.connection(), TENANT, "somebody", rows)
     with pytest.raises(IntegrityError) as caught, database.transaction() as db:
         inserts.statements(db.connection(), TENANT, "somebody", rows)
     assert lost_a_race(caught.value)
     with database.transaction() as db:
-        later = [each._replace(seq=each.seq + 10, id=uuid.uuid4()) for each in rows]
+        later = [each._replace(seq=each.seq + 10, id=str(uuid.uuid4())) for each in rows]
         inserts.statements(db.connection(), TENANT, "somebody", later)
 
 
 def test_an_error_says_nothing_of_the_row(database):
-    taken = uuid.uuid4()
+    taken = str(uuid.uuid4())
     rows = [Written(seq, taken, AT, AT, "https://a.example/verb", '{"name": "Secret"}') for seq in (1, 2)]
     with pytest.raises(IntegrityError) as caught, database.transaction() as db:
         inserts.statements(db.connection(), TENANT, "somebody", rows)

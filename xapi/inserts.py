@@ -5,6 +5,7 @@ where row by row the one that holds the lock would wait for them after each.
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -13,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from xapi import strict
 
 AT_ONCE = 500  # statements
+FEW = 16  # that go in one question; COPY takes three, and less for each of them
 
 
 class Written(NamedTuple):
@@ -46,20 +48,39 @@ def findable(said: Iterable[tuple[int, Iterable[bytes]]]) -> Findable:
 
 _PLACE = "xapi_statements (tenant, authority, seq, statement_id, stored, timestamp, verb, body)"
 _INSERT = "INSERT INTO " + _PLACE + " VALUES "  # noqa: S608 (two constants)
-_ONE = _INSERT + "(%s, %s, %s, %s, %s, %s, %s, %s)"
 _MANY = "COPY " + _PLACE + " FROM STDIN"
 
+# Both cut the digests out of one long value: no other form of an array of bytes is as fast.
+_FIND_IN_SQLITE = (
+    "INSERT INTO xapi_facets (digest, seq, source)"
+    " SELECT substr(?, key * 16 + 1, 16), value + ?, value + ? FROM json_each(?)"
+)
+_FIND_IN_POSTGRESQL = (
+    "INSERT INTO xapi_facets (digest, seq, source)"
+    " SELECT substr(%s::bytea, (number::int - 1) * 16 + 1, 16), place + %s, place + %s"
+    " FROM unnest(%s::bigint[]) WITH ORDINALITY AS found (place, number)"
+)
 
-def statements(connection: Connection, tenant: uuid.UUID, whose: str, rows: Sequence[Written]) -> None:
-    """All with one authority."""
+
+def add(
+    connection: Connection, tenant: uuid.UUID, whose: str, rows: Sequence[Written], found: Findable, first: int
+) -> None:
+    """Statements, all with one authority, to be found by what they say; ``first`` is the seq of the first place."""
     if connection.dialect.name == "sqlite":
         for start in range(0, len(rows), AT_ONCE):
             _add_to_sqlite(connection, tenant, whose, rows[start : start + AT_ONCE])
-    elif len(rows) == 1:
-        connection.exec_driver_sql(_ONE, (str(tenant), whose, *rows[0]))
-    else:
-        for start in range(0, len(rows), AT_ONCE):
-            _copy_to_postgresql(connection, tenant, whose, rows[start : start + AT_ONCE])
+        connection.exec_driver_sql(_FIND_IN_SQLITE, (found.digests, first, first, found.places))
+        return
+    places = f"{{{found.places[1:-1]}}}"  # written as an array, which costs the driver less than to write one
+    findable = (found.digests, first, first, places)
+    if len(rows) <= FEW:
+        marks = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(rows))
+        values = chain(*((str(tenant), whose, *row) for row in rows), findable)
+        connection.exec_driver_sql(f"WITH stored AS ({_INSERT}{marks}) {_FIND_IN_POSTGRESQL}", tuple(values))
+        return
+    for start in range(0, len(rows), AT_ONCE):
+        _copy_to_postgresql(connection, tenant, whose, rows[start : start + AT_ONCE])
+    connection.exec_driver_sql(_FIND_IN_POSTGRESQL, findable)
 
 
 def _copy_to_postgresql(connection: Connection, tenant: uuid.UUID, whose: str, rows: Sequence[Written]) -> None:
@@ -99,24 +120,3 @@ def _add_to_sqlite(connection: Connection, tenant: uuid.UUID, whose: str, rows: 
 def _moment(text: str) -> str:
     """As rows.Moment keeps it."""
     return f"{text[:10]} {text[11:26]}"
-
-
-# Both cut the digests out of one long value: no other form of an array of bytes is as fast.
-_FOUND_IN_SQLITE = (
-    "INSERT INTO xapi_facets (digest, seq, source)"
-    " SELECT substr(?, key * 16 + 1, 16), value + ?, value + ? FROM json_each(?)"
-)
-_FOUND_IN_POSTGRESQL = (
-    "INSERT INTO xapi_facets (digest, seq, source)"
-    " SELECT substr(%s::bytea, (number::int - 1) * 16 + 1, 16), place + %s, place + %s"
-    " FROM unnest(%s::bigint[]) WITH ORDINALITY AS found (place, number)"
-)
-
-
-def facets(connection: Connection, given: Findable, first: int) -> None:
-    """Let statements be found by what they say; ``first`` is the seq of the first place."""
-    if connection.dialect.name == "postgresql":
-        places = f"{{{given.places[1:-1]}}}"  # written as an array, which costs the driver less than to write one
-        connection.exec_driver_sql(_FOUND_IN_POSTGRESQL, (given.digests, first, first, places))
-    else:
-        connection.exec_driver_sql(_FOUND_IN_SQLITE, (given.digests, first, first, given.places))

@@ -45,7 +45,7 @@ from xapi.facets import (
     facet_digest,
     short,
 )
-from xapi.inserts import Written
+from xapi.inserts import Findable, Written
 from xapi.rows import Head, StoredStatement, inserting, metadata
 from xapi.search import MAXIMUM, Query
 
@@ -91,8 +91,8 @@ def take(
     new = {place: draft for place, draft in enumerate(given) if draft.id not in known}
     said: dict[int, Statement] = {}
     if new:
-        said = _write(connection, tenant, new, seq, stored, whose)
-        inserts.facets(connection, batch.findable if len(new) == len(given) else indexed(new.items()), seq)
+        findable = batch.findable if len(new) == len(given) else indexed(new.items())
+        said = _write(connection, tenant, new, findable, seq, stored, whose)
         links.point(db, tenant, said, whose=None if voids_all else whose)
         links.take_up(db, tenant, batch.named - known.keys(), whose=whose)
         attachments.keep(db, tenant, said, batch.contents, now)
@@ -126,14 +126,19 @@ def append(db: Session, *, tenant: uuid.UUID, statement: Statement, now: datetim
     draft, connection = draft_of(statement, tenant, authority), db.connection()
     given = indexed([(0, draft)])
     seq, stored, head = _reserve(connection, tenant, 1, now)
-    said = _write(connection, tenant, {0: draft}, seq, stored, key_of(authority))
-    inserts.facets(connection, given, seq)
+    said = _write(connection, tenant, {0: draft}, given, seq, stored, key_of(authority))
     links.point(db, tenant, said, whose=None)
     return Taken([draft.id], list(said.values()), stored, head.targets > 0, head.definitions)
 
 
 def _write(
-    connection: Connection, tenant: uuid.UUID, drafts: Mapping[int, Draft], first: int, stored: datetime, whose: str
+    connection: Connection,
+    tenant: uuid.UUID,
+    drafts: Mapping[int, Draft],
+    findable: Findable,
+    first: int,
+    stored: datetime,
+    whose: str,
 ) -> dict[int, Statement]:
     """Each by its place after the first seq, and as many microseconds later; gives them as stored, under their seq."""
     said: dict[int, Statement] = {}
@@ -142,7 +147,7 @@ def _write(
         seq, moment = first + place, times.written(stored + timedelta(microseconds=place))
         said[seq], body = draft.stored(moment)
         rows.append(Written(seq, said[seq]["id"], moment, draft.timestamp or moment, said[seq]["verb"]["id"], body))
-    inserts.statements(connection, tenant, whose, rows)
+    inserts.add(connection, tenant, whose, rows, findable, first)
     return said
 
 

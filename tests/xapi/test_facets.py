@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 
 import pytest
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, event, func, insert, select, text
 
 from tests.xapi.test_store import AUTHORITY, NOW, STRANGER, TENANT, about, found, put, statement
 from xapi import outbox, removal, search, store
@@ -163,3 +163,21 @@ def test_nothing_is_sent_any_more_of_whoever_is_named_anywhere(request, database
     with database.transaction() as db:
         outbox.forget_agents(db, tenant=TENANT, agents=[agent_key(ANN)], now=NOW)
         assert db.scalar(select(func.count()).select_from(Withheld)) == count
+
+
+def test_sqlite_counts_what_is_voided_by_the_index_of_it(sqlite_database):
+    """Also where another index, made later, would do for it no better than this one."""
+    unique = "uq_xapi_statements_tenant_statement_id"
+    with sqlite_database.transaction() as db:
+        db.execute(text(f"DROP INDEX {unique}"))
+        db.execute(text(f"CREATE UNIQUE INDEX {unique} ON xapi_statements (tenant, statement_id)"))
+    plans = []
+
+    def note(connection, cursor, statement, parameters, context, executemany):
+        if "voided_by" in statement:
+            plans.append(" ".join(row[-1] for row in cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)))
+
+    event.listen(sqlite_database.reader, "before_cursor_execute", note)
+    with sqlite_database.reading() as db:
+        store.count(db, tenant=TENANT, wanted=Query(**OF_ANN))
+    assert "ix_xapi_statements_voided" in plans[0]

@@ -1,6 +1,7 @@
 """Rows, and the two ways to reach them: ``transaction()`` to write, ``reading()`` to look."""
 
 import logging
+import os
 import select as waiting
 import sqlite3
 import time
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -67,6 +67,7 @@ OLDEST_SQLITE = (3, 38)  # with functions for JSON
 PAUSE = 0.0002  # seconds, until it is asked again whether they are done
 LOG_BYTES = 80_000_000  # that SQLite writes before they are sorted in: each page once, however often it changed
 LOG_STEP = 10_000_000  # more of them, before it is tried again; and as much is cut off, so that it is seen to grow anew
+EMPTYING = 0.5  # seconds, for a moment at which nobody is at it
 CACHE_KILOBYTES = 16_000  # what a large transaction changes: what has no room is written and read once more
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -253,7 +254,7 @@ def _connect_sqlite(url: str) -> Database:
         dialect: Any = each.dialect  # a listener to "begin" would cost something at each statement too
         dialect.do_begin = partial(_begin_writing, seconds) if writes else _begin_reading
     dialect = engine.dialect
-    dialect.do_commit = partial(_commit, str(engine.url.database))
+    dialect.do_commit = _commit
     for other in (reader, hasty):
         event.listen(engine, "engine_disposed", lambda _, other=other: other.dispose())
     return Database(engine, reader, reader, hasty)
@@ -276,6 +277,8 @@ def _prepare_sqlite(writes: bool, seconds: int, connection: DBAPIConnection, ent
     if writes:
         cursor.execute("PRAGMA wal_autocheckpoint = 0")  # ``_commit`` does it
         cursor.execute(f"PRAGMA journal_size_limit = {LOG_BYTES - LOG_STEP}")
+        # As SQLite has it: where a link leads to another place, the log is there.
+        entry.info["file"] = cursor.execute("PRAGMA database_list").fetchone()[2]
         cursor.execute(f"PRAGMA cache_size = {-CACHE_KILOBYTES}")
         cursor.execute("PRAGMA busy_timeout = 0")  # ``_begin_writing`` waits, and nobody is in the way after it
     cursor.close()
@@ -303,32 +306,35 @@ def _begin_writing(seconds: int, connection: PoolProxiedConnection) -> None:
     raw.execute("BEGIN IMMEDIATE")  # raises
 
 
-def _commit(file: str, connection: PoolProxiedConnection) -> None:
-    """And sort the log in where it is long, again and again as it grows while somebody still reads in it.
+def _commit(connection: PoolProxiedConnection) -> None:
+    """And sort the log in where it has grown long, and again at each step while that does not help.
 
-    SQLite by itself would let others write meanwhile. Where somebody always does, it never comes to an end: the log
-    grows and grows, and it is at it with every commit.
+    SQLite by itself would sort in what is there, while others write and read: where somebody always does, the log never
+    begins anew, and it is at it with every commit.
     """
     connection.commit()
-    log_file = Path(f"{file}-wal")
-    before, now = connection.info.get("log", 0), log_file.stat().st_size if log_file.exists() else 0
-    connection.info["log"] = now
-    if now >= LOG_BYTES and now // LOG_STEP > before // LOG_STEP:
-        try:
-            _sort_in(file, connection)
-        except sqlite3.Error as error:  # what was committed is there all the same
-            log.warning("the log of the database was not sorted in", extra={"reason": type(error).__name__})
+    try:  # what was committed is there, whatever happens now
+        file, before = connection.info["file"], connection.info.get("log", 0)
+        now = connection.info["log"] = os.stat(f"{file}-wal").st_size if os.path.exists(f"{file}-wal") else 0
+        if now >= LOG_BYTES and now // LOG_STEP > before // LOG_STEP:
+            _sort_in(file)
+    except (sqlite3.Error, OSError) as error:
+        log.warning("the log of the database was not sorted in", extra={"reason": type(error).__name__})
 
 
-def _sort_in(file: str, connection: PoolProxiedConnection) -> None:
-    """Most of it while others write, the rest while nobody can: whoever writes next begins the log anew."""
-    with closing(sqlite3.connect(file, isolation_level=None)) as beside:
-        beside.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        _begin_writing(WAIT_SECONDS, connection)
-        try:
-            beside.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        finally:
-            connection.rollback()
+def _sort_in(file: str) -> None:
+    """Most of it while other processes write; then the rest, as soon as nobody writes or reads in it.
+
+    Where a long reader keeps most of it, nobody is made to wait for that.
+    """
+    with closing(sqlite3.connect(file, isolation_level=None, timeout=0)) as beside:
+        _, there, done = beside.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        until = time.monotonic() + EMPTYING
+        while done > there // 2 and time.monotonic() < until:
+            is_busy, _, _ = beside.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            if not is_busy:
+                break
+            time.sleep(PAUSE)
 
 
 def _begin_reading(connection: PoolProxiedConnection) -> None:

@@ -23,7 +23,7 @@ def parsed(text: str) -> datetime:
 
 def in_utc(text: str) -> str:
     """The same moment as ``written`` has it, of a text that ``parsed`` takes: most are nearly so."""
-    if text[-1] == "Z" and text[10] == "T" and len(text) > 19:  # with seconds
+    if text[-1] == "Z" and text[10] == "T" and text[11:13] != "24" and len(text) > 19:  # with seconds
         return f"{text[:19]}.{text[20:-1]:0<6.6}Z"
     return written(parsed(text))
 

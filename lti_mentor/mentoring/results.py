@@ -78,7 +78,7 @@ def _account(statement: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _may_be_result(statement: Mapping[str, Any]) -> bool:
-    """Whether somebody with an account did well or badly at an activity."""
+    """Whether somebody with an account did something at an activity that may say how well."""
     is_about_activity = statement["object"].get("objectType", "Activity") == "Activity"
     return is_about_activity and statement["verb"]["id"] in VERBS and "account" in statement["actor"]
 

@@ -4,6 +4,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Event
 from uuid import uuid4
 
 import pytest
@@ -98,20 +99,45 @@ def test_the_log_of_sqlite_begins_anew_once_it_is_long(sqlite_database, log_size
     assert names_in(sqlite_database) == 101 * 50
 
 
-def test_the_log_of_sqlite_begins_anew_also_where_two_processes_write_all_the_time(sqlite_database, log_size):
-    """One of them alone never finds it at rest."""
-    other, lengths = db.connect(f"sqlite:///{sqlite_database.engine.url.database}"), []
+@pytest.mark.parametrize("reading", [0, 3])
+def test_the_log_of_sqlite_begins_anew_while_others_write_and_read_all_the_time(sqlite_database, log_size, reading):
+    """With connections of their own, as other processes have them."""
+    url = f"sqlite:///{sqlite_database.engine.url.database}"
+    writers, readers = [sqlite_database, db.connect(url)], [db.connect(url) for _ in range(reading)]
+    lengths, is_over = [], Event()
 
     def keep_writing(mine):
         for _ in range(60):
             write(mine, 40)
             lengths.append(log_size())
 
+    def keep_reading(mine):
+        while not is_over.is_set():
+            with mine.reading() as session:
+                session.scalars(NAMES.limit(100)).all()
+
     with ThreadPoolExecutor() as pool:
-        list(pool.map(keep_writing, [sqlite_database, other]))
-    other.engine.dispose()
-    assert max(lengths) < 5 * db.LOG_BYTES
+        done = [pool.submit(keep_reading, each) for each in readers]
+        try:
+            list(pool.map(keep_writing, writers))
+        finally:
+            is_over.set()
+        for each in done:
+            each.result()
+    for each in [*writers, *readers]:
+        each.engine.dispose()
+    assert max(lengths) < 4 * db.LOG_BYTES
     assert names_in(sqlite_database) == 2 * 60 * 40
+
+
+def test_the_log_of_sqlite_is_found_where_a_link_leads(sqlite_database, log_size, tmp_path):
+    link = tmp_path / "link.db"
+    link.symlink_to(sqlite_database.engine.url.database)
+    linked = db.connect(f"sqlite:///{link}")
+    for _ in range(100):
+        write(linked, 50)
+    assert log_size() < 2 * db.LOG_BYTES
+    linked.engine.dispose()
 
 
 def test_whoever_reads_in_the_log_of_sqlite_keeps_it_and_stops_nobody(sqlite_database, log_size):

@@ -67,7 +67,7 @@ OLDEST_SQLITE = (3, 38)  # with functions for JSON
 PAUSE = 0.0002  # seconds, until it is asked again whether they are done
 LOG_BYTES = 80_000_000  # that SQLite writes before they are sorted in: each page once, however often it changed
 LOG_STEP = 10_000_000  # more of them, before it is tried again; and as much is cut off, so that it is seen to grow anew
-EMPTYING = 0.5  # seconds, for a moment at which nobody is at it
+EMPTYING = 0.5  # seconds, for a moment at which nobody writes, and as long again for one at which nobody reads
 CACHE_KILOBYTES = 16_000  # what a large transaction changes: what has no room is written and read once more
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -253,8 +253,7 @@ def _connect_sqlite(url: str) -> Database:
         event.listen(each, "connect", partial(_prepare_sqlite, writes, seconds))
         dialect: Any = each.dialect  # a listener to "begin" would cost something at each statement too
         dialect.do_begin = partial(_begin_writing, seconds) if writes else _begin_reading
-    dialect = engine.dialect
-    dialect.do_commit = _commit
+        dialect.do_commit = _commit if writes else dialect.do_commit
     for other in (reader, hasty):
         event.listen(engine, "engine_disposed", lambda _, other=other: other.dispose())
     return Database(engine, reader, reader, hasty)
@@ -277,8 +276,9 @@ def _prepare_sqlite(writes: bool, seconds: int, connection: DBAPIConnection, ent
     if writes:
         cursor.execute("PRAGMA wal_autocheckpoint = 0")  # ``_commit`` does it
         cursor.execute(f"PRAGMA journal_size_limit = {LOG_BYTES - LOG_STEP}")
-        # As SQLite has it: where a link leads to another place, the log is there.
-        entry.info["file"] = cursor.execute("PRAGMA database_list").fetchone()[2]
+        raw.text_factory = os.fsdecode  # a path may be of any letters
+        entry.info["file"] = cursor.execute("PRAGMA database_list").fetchone()[2]  # where a link leads, its log is
+        raw.text_factory = str
         cursor.execute(f"PRAGMA cache_size = {-CACHE_KILOBYTES}")
         cursor.execute("PRAGMA busy_timeout = 0")  # ``_begin_writing`` waits, and nobody is in the way after it
     cursor.close()
@@ -291,8 +291,12 @@ def _lower(text: str | None) -> str | None:
 
 
 def _begin_writing(seconds: int, connection: PoolProxiedConnection) -> None:
-    """Wait for the other processes: SQLite by itself sleeps up to a tenth of a second while they come and go."""
     raw: Any = connection.driver_connection
+    _lock(raw, seconds)
+
+
+def _lock(raw: sqlite3.Connection, seconds: float) -> None:
+    """Wait for the other processes: SQLite by itself sleeps up to a tenth of a second while they come and go."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
@@ -329,12 +333,11 @@ def _sort_in(file: str) -> None:
     """
     with closing(sqlite3.connect(file, isolation_level=None, timeout=0)) as beside:
         _, there, done = beside.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        until = time.monotonic() + EMPTYING
-        while done > there // 2 and time.monotonic() < until:
-            is_busy, _, _ = beside.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
-            if not is_busy:
-                break
-            time.sleep(PAUSE)
+        if done > there // 2:
+            _lock(beside, EMPTYING)  # SQLite looks for that moment much less often, and would go on without it
+            beside.execute("ROLLBACK")
+            beside.execute(f"PRAGMA busy_timeout = {EMPTYING * 1000:.0f}")
+            beside.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
 
 
 def _begin_reading(connection: PoolProxiedConnection) -> None:
